@@ -37,6 +37,8 @@ PAGES = (
     "finding",
     "rules",
     "people",
+    "units",
+    "setup",
     "health",
 )
 """The modules of the pages."""

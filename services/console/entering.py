@@ -227,7 +227,7 @@ def router(site: Site) -> APIRouter:
             return go("sign-in")
         await leave(request)
         logger.warning("console.first_account", post=typed["post"])
-        return cookie(go("accounts"), await site.sessions.begin(account, seconds(), passed=True, post=typed["post"]))
+        return cookie(go("setup"), await site.sessions.begin(account, seconds(), passed=True, post=typed["post"]))
 
     @pages.get("/account/password")
     async def password(request: Request, session: Local) -> Response:
@@ -261,7 +261,7 @@ def router(site: Site) -> APIRouter:
 
     async def _codes(request: Request, session: Session, secret: str, told: str | None = None) -> Response:
         secret = secret if re.fullmatch("[A-Z2-7]{32}", secret) else pyotp.random_base32()
-        address = pyotp.TOTP(secret).provisioning_uri(name=session.account.login, issuer_name=site.settings.site_name)
+        address = pyotp.TOTP(secret).provisioning_uri(name=session.account.login, issuer_name=await site.name())
         drawn = segno.make(address).svg_data_uri(scale=4)
         return await render(
             request,

@@ -41,6 +41,8 @@ NAVIGATION = (
     ("search", N_("检索"), None),
     ("packs", N_("制度"), None),
     ("accounts", N_("人员"), ("admin",)),
+    ("units", N_("单位"), ("admin",)),
+    ("setup", N_("设置"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""
@@ -161,7 +163,7 @@ async def render(request: Request, template: str, status: int = 200, **values: A
         "me": signed,
         "reader": await reader(request),
         "language": spoken,
-        "site_name": site.settings.site_name,
+        "site_name": await site.name(),
         "navigation": [one for one in NAVIGATION if signed and (one[2] is None or set(one[2]) & set(signed.roles))],
         "csrf": site.csrf(session.digest) if session else "",
         "here": here(request),

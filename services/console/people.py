@@ -29,9 +29,9 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/accounts")
-    async def accounts(request: Request, me: Signed) -> Response:
-        """The accounts with a post of the administrator's unit or of one below it."""
-        return await _page(request, me)
+    async def accounts(request: Request, me: Signed, post: str = "") -> Response:
+        """The accounts with a post of the administrator's unit or of one below it. `post` is chosen for a new one."""
+        return await _page(request, me, chosen=post)
 
     @pages.post("/accounts")
     async def make(request: Request, me: Signed) -> Response:
@@ -96,26 +96,13 @@ def router(site: Site) -> APIRouter:
         await site.accounts.set_posts(account.id, [*kept, *chosen])
         return await _page(request, me)
 
-    def _below(me: Signed) -> set[str]:
-        """The administrator's unit and all units below it."""
-        below = {me.unit}
-        for code, one in me.offices.units.items():
-            above, seen = one["parent"], {code}
-            while above and above not in seen:
-                if above == me.unit:
-                    below.add(code)
-                    break
-                seen.add(above)
-                above = me.offices.units.get(above, {}).get("parent")
-        return below
-
     def _is_below(me: Signed, post: str) -> bool:
         """Whether a post is of these units, even if the directory has it no more."""
-        return post.partition("@")[2] in _below(me)
+        return post.partition("@")[2] in me.offices.below(me.unit)
 
     def _posts(me: Signed) -> dict[str, str]:
         """The posts of these units."""
-        below = _below(me)
+        below = me.offices.below(me.unit)
         return {post: name for post, name in me.offices.posts() if post.partition("@")[2] in below}
 
     def _within(me: Signed, posts: Sequence[str]) -> list[str]:
@@ -143,10 +130,12 @@ def router(site: Site) -> APIRouter:
         if "admin" not in me.roles:
             raise Refused(Answer(403, {}))
 
-    async def _page(request: Request, me: Signed, status: int = 200, error: str | None = None) -> Response:
+    async def _page(
+        request: Request, me: Signed, status: int = 200, error: str | None = None, chosen: str = ""
+    ) -> Response:
         _must_administer(me)
-        below, posts = _below(me), list(_posts(me).items())
+        below, posts = me.offices.below(me.unit), list(_posts(me).items())
         found = [one for one in await site.accounts.all() if below & {post.partition("@")[2] for post in one.posts}]
-        return await render(request, "accounts.html", status, accounts=found, posts=posts, error=error)
+        return await render(request, "accounts.html", status, accounts=found, posts=posts, chosen=chosen, error=error)
 
     return pages

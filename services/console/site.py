@@ -145,6 +145,18 @@ class Site:
         await self._look()
         return self._packs
 
+    async def name(self) -> str:
+        """The name of the pages, which the bulletin bears too. That of the settings while triage never told it."""
+        try:
+            offices = await self.offices()
+        except Down:
+            return self.settings.site_name
+        return offices.site_name or self.settings.site_name
+
+    def look_again(self) -> None:
+        """Makes the next page ask for the offices anew, after somebody changed them here."""
+        self._asked = -FRESH
+
     async def _look(self) -> None:
         if time.monotonic() - self._asked < FRESH:
             return
@@ -157,7 +169,11 @@ class Site:
                 raise
             self._asked = time.monotonic() - FRESH + PAUSE
             return
-        self._offices = Offices({one["unit"]: one for one in units["items"]})
+        self._offices = Offices(
+            {one["unit"]: one for one in units["items"]},
+            {one["unit"]: one for one in units["former"]},
+            units["site_name"],
+        )
         self._asked = time.monotonic()
 
     async def pack_of(self, unit: str | None, policy: str | None = None) -> dict[str, Any]:

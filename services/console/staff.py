@@ -47,12 +47,37 @@ class Offices:
     """The units and posts, as triage tells them. Titles of codes that only the deployment knows."""
 
     units: dict[str, dict[str, Any]] = field(default_factory=dict)
+    former: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Units that have ended, at their last place."""
+    site_name: str = ""
+    """The name of the deployment's pages; empty before triage told it."""
 
     def unit(self, code: str | None) -> str:
-        """The name of a unit; its code if it is unknown."""
+        """The name of a unit, also of one that has ended; its code if it is unknown."""
         if not code:
             return ""
-        return str(self.units.get(code, {}).get("name") or code)
+        known = self.units.get(code) or self.former.get(code) or {}
+        return str(known.get("name") or code)
+
+    def below(self, unit: str) -> set[str]:
+        """A unit and all units below it, also those that have ended."""
+        ever, found = {**self.former, **self.units}, {unit}
+        while further := {code for code, one in ever.items() if one["parent"] in found} - found:
+            found |= further
+        return found
+
+    def tree(self) -> list[tuple[int, dict[str, Any]]]:
+        """The units that stand, each below its parent, with their depth."""
+        found: list[tuple[int, dict[str, Any]]] = []
+
+        def take(parent: str | None, depth: int) -> None:
+            for one in self.units.values():
+                if one["parent"] == parent:
+                    found.append((depth, one))
+                    take(one["unit"], depth + 1)
+
+        take(None, 0)
+        return found
 
     def post(self, named: str | None) -> str:
         """The title of a post, with its unit."""

@@ -24,7 +24,7 @@ async def test_first_run_makes_one_administrator_who_knows_the_code(town: Town) 
     short = await browser.send(page, "/first-run", **FIRST | {"password": "short", "again": "short"}, code=code)
     assert short.status == 422 and "至少 12 个字符" in short.said
     made = await browser.send(page, "/first-run", **FIRST, code=code)
-    assert made.path == "/console/accounts"
+    assert made.path == "/console/setup/site", "the set-up begins with what is missing first"
     again = await town.browser().client.post("/console/first-run", data=FIRST | {"code": code, "login": "second"})
     assert again.url.path == "/console/sign-in", "the set-up serves once"
     assert await town.system.first_code() is None

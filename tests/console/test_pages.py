@@ -4,6 +4,7 @@ import pytest
 
 from tests.console.browser import HOME
 from tests.console.conftest import MISSING, PASSWORD, Desk, faults
+from tests.console.test_words import ADMINISTERED
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
 POSTS = ("duty_officer@town-east", "admin@town-east", "auditor@town-east", "chief@town-east")
@@ -58,7 +59,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         found += await faults(page)
     await context.close()
     context, page = await desk.at("admin@town-east", language=language, color_scheme=scheme)
-    for path in ("/accounts", "/health", "/addresses/new"):
+    for path in ADMINISTERED:
         await desk.open(page, path)
         found += await faults(page)
     await context.close()
@@ -152,7 +153,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
     await context.close()
     context, page = await desk.at("admin@town-east", viewport={"width": width, "height": 700})
-    for path in ("/accounts", "/health"):
+    for path in ADMINISTERED:
         await desk.open(page, path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
     await context.close()

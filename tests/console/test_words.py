@@ -10,6 +10,7 @@ import pytest_asyncio
 from schemas.titles import TITLES
 from services.console import catalogue, forms, report
 from services.console.labels import KINDS
+from services.console.setup import STEPS
 from services.console.words import CATALOGUE, translations
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
@@ -55,6 +56,14 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
                 assert code in TITLES or code in KINDS or operation.path.endswith("/erase"), (
                     f"{code} of {one.name} in {operation.path}"
                 )
+
+
+ADMINISTERED = (
+    "/accounts", "/health", "/addresses", "/addresses/new", "/units", "/units/town-east", "/units/town-east/place-post", "/units/new", "/units/site",
+    "/units/town-east/place-unit", "/units/town-east/end-unit", "/setup/pack/assign", "/setup/pack/load",
+    *(f"/setup/{step}" for step, _ in STEPS),
+)  # fmt: skip
+"""The pages of an administrator alone."""
 
 
 class _Said(HTMLParser):
@@ -148,8 +157,8 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
     for language in ("en-GB", "zh-CN"):
         browser = await town.at(*posts, language=language)
         admin = await town.at("admin@town-east", language=language)
-        opened = [await admin.open(path) for path in ("/accounts", "/health", "/addresses", "/addresses/new")]
-        assert {page.status for page in opened} == {200}
+        opened = [await admin.open(path) for path in ADMINISTERED]
+        assert [page.status for page in opened] == [200] * len(ADMINISTERED)
         for page in opened + await pages_of(town, browser, number, statement):
             for marked, text in said(page):
                 bare = CODE.sub("", text)

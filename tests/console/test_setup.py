@@ -1,0 +1,127 @@
+"""The guided set-up and the pages of units, without script."""
+
+import re
+
+import pytest
+import pytest_asyncio
+
+from services.console.setup import lacking
+from services.console.staff import Offices
+from tests.console.browser import HOME, Browser
+from tests.console.conftest import PASSWORD, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WHY = {"reason": "首次启用"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def root(town: Town) -> Browser:
+    """The first administrator, who made the first account with the code of the start."""
+    browser = town.browser()
+    typed = {"login": "root", "name": "王敏", "post": "admin@city", "password": PASSWORD, "again": PASSWORD}
+    page = await browser.open("/first-run")
+    made = await browser.send(page, "/first-run", **typed, code=await town.system.first_code() or "")
+    assert made.path == f"{HOME}/setup/site" and "网站还没有名称" in made.said
+    return browser
+
+
+async def test_the_set_up_can_be_left_and_goes_on_where_something_is_missing(town: Town, root: Browser) -> None:
+    name = await root.open("/units/site?to=setup/site")
+    named = await root.send(name, name.path.removeprefix(HOME), name="临江县回应公告", **WHY)
+    assert named.path.startswith(f"{HOME}/setup/site") and "这一步不缺什么" in named.said
+    assert "临江县回应公告" in named.text.split("<header")[1].split("</header>")[0], "the frame bears the name"
+    await town.system.settle()
+    async with town.system.client("") as client:
+        assert "临江县回应公告" in (await client.get("/bulletin/")).text, "so does the bulletin"
+    again = await root.open("/setup")
+    assert again.path == f"{HOME}/setup/units" and "示例市还是示例名称" in again.said
+    for code, new in (("city", "临江市"), ("county", "临江县")):
+        form = await root.open(f"/units/{code}/place-unit?to=setup/units")
+        assert form.status == 200 and "示例" in form.text
+        await root.send(form, form.path.removeprefix(HOME), name=new, **WHY)
+    units = await root.open("/setup/units")
+    assert "临江县" in units.said and "这一步不缺什么" in units.said
+    assert (await root.open("/setup")).path == f"{HOME}/setup/people", "the posts are complete"
+
+
+async def test_units_and_posts_are_added_and_ended_with_what_to_do_in_words(town: Town, root: Browser) -> None:
+    form = await root.open("/units/new?parent=county")
+    typed = {"unit": "county-health", "kind": "department", "name": "县卫生健康局", "posts_of": "county-water"}
+    made = await root.send(form, form.path.removeprefix(HOME), **typed, **WHY)
+    assert made.status == 200 and "县卫生健康局" in made.said
+    page = await root.open("/units/county-health")
+    assert "主要负责" in page.said and "首次启用" in page.said and "临江市 系统管理员" in page.said
+    post = await root.open("/units/county-health/place-post")
+    added = await root.send(post, "/units/county-health/place-post", post="press", title="新闻联络员",
+                            roles=["spokesperson"], head="no", **WHY)  # fmt: skip
+    assert "新闻联络员" in added.said
+    changing = await root.open("/units/county-health/place-post?post=press@county-health")
+    assert "新闻联络员" in changing.text
+    own = changing.path.removeprefix(HOME)
+    assert "联络处" in (await root.send(changing, own, title="联络处", **WHY)).said
+    over = await root.open("/units/county-health/end-post?post=press@county-health")
+    assert (await root.send(over, over.path.removeprefix(HOME), **WHY)).status == 200
+    assert "联络处" in (await root.open("/units/county-health")).said, "the history keeps it"
+    await town.reported(await town.at("duty_officer@town-west"), "路灯不亮", place="西街")
+    ending = await root.open("/units/town-west/end-unit")
+    refused = await root.send(ending, ending.path.removeprefix(HOME), **WHY)
+    assert refused.status == 409 and "请先移交给其他单位或结案" in refused.said
+    above = await root.open("/units/county/end-unit")
+    assert "请先撤销它们" in (await root.send(above, above.path.removeprefix(HOME), **WHY)).said
+    gone = await root.open("/units/county-health/end-unit")
+    left = await root.send(gone, gone.path.removeprefix(HOME), **WHY)
+    assert left.path.startswith(f"{HOME}/units?done") and "已撤销的单位" in left.said
+    assert "已撤销" in (await root.open("/units/county-health")).said
+
+
+async def test_an_account_of_a_unit_that_ended_can_be_ended(town: Town, root: Browser) -> None:
+    form = await root.open("/units/new?parent=county")
+    typed = {"unit": "county-trade", "kind": "department", "name": "县商务局", "posts_of": "county-water"}
+    await root.send(form, form.path.removeprefix(HOME), **typed, **WHY)
+    login = await town.person("handler@county-trade")
+    gone = await root.open("/units/county-trade/end-unit")
+    await root.send(gone, gone.path.removeprefix(HOME), **WHY)
+    site = town.system.console.site  # type: ignore[union-attr]
+    (account,) = [one for one in await site.accounts.all() if one.login == login]
+    page = await root.open("/accounts")
+    ended = await root.send(page, f"/accounts/{account.id}/end")
+    assert ended.status == 200
+    (after,) = [one for one in await site.accounts.all() if one.login == login]
+    assert after.ended
+
+
+async def test_only_administrators_see_these_pages_and_only_below_their_unit(town: Town) -> None:
+    officer, east = await town.at("duty_officer@town-east"), await town.at("admin@town-east")
+    for path in ("/units", "/units/new", "/units/town-east", "/setup/site", "/units/site"):
+        assert (await officer.open(path)).status == 403, path
+    assert (await east.open("/units/town-east")).status == 200
+    form = await east.open("/units/county/place-unit")
+    refused = await east.send(form, form.path.removeprefix(HOME), name="另一个县", **WHY)
+    assert refused.status == 403 and "无权" not in refused.said.split("没有办成")[0]
+    assert (await east.open("/units/no-such-unit")).status == 404
+    assert (await east.open("/setup/no-such-step")).status == 404
+
+
+async def test_a_pack_is_chosen_and_the_check_names_what_is_missing(town: Town, root: Browser) -> None:
+    people = await root.open("/setup/people")
+    (link,) = {one for one in people.links if one.endswith("accounts?post=chief@county")}
+    accounts = await root.open(link.removeprefix(HOME))
+    posts = [value for name, value in accounts.form("/accounts").fields if name == "posts"]
+    assert posts == ["chief@county"], "the post is chosen already"
+    made = await root.send(accounts, "/accounts", login="county-head", name="张三", posts=["chief@county"])
+    assert re.search(r"<code>\w{4}-", made.text) and f"{HOME}/setup/people" in made.links
+    assert "临江县 主要负责人还没有人" not in (await root.open("/setup/people")).said
+    form = await root.open("/setup/pack/assign")
+    asked = await root.send(form, "/setup/pack/assign", unit="county", pack="county-default@2")
+    assert asked.path.startswith(f"{HOME}/setup/pack") and asked.status == 200, asked.said
+    check = await root.open("/setup/ready")
+    assert "临江市还没有排值班" in check.said and "都办好了" not in check.said
+
+
+async def test_nothing_is_missing_when_all_is_there() -> None:
+    post = {"head": True, "members": [], "roles": ["duty_officer", "handler", "approver", "spokesperson"]}
+    unit = {"unit": "city", "name": "临江市", "parent": None, "drill": False, "policy": "p@1#x"}
+    offices = Offices({"city": unit | {"posts": [post | {"post": "chief@city"}]}}, site_name="临江市回应")
+    packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": []}]
+    assert lacking(offices, packs, {"chief@city"}, {}, "city") == []
+    assert [one.step for one in lacking(offices, packs, set(), {}, "city")] == ["people", "people"]
