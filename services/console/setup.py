@@ -167,7 +167,7 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         missing, names = await _missing(me), [name for name, _ in STEPS]
         at = names.index(step)
-        shown = {
+        shown: dict[str, Any] = {
             "step": step,
             "steps": STEPS,
             "at": at,

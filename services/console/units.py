@@ -53,7 +53,7 @@ def router(site: Site) -> APIRouter:
         _must_administer(me)
         changes = await me.calls.get(f"/triage/v1/units/{code}/changes", limit=200)
         one = {unit["unit"]: unit for unit in (await _found(me))["items"]}.get(code)
-        shown = {"one": one or me.offices.former.get(code), "stands": one is not None, "kinds": KINDS}
+        shown: dict[str, Any] = {"one": one or me.offices.former.get(code), "stands": one is not None, "kinds": KINDS}
         if shown["one"] is None:
             raise Refused(Answer(404, {}))
         pack = await site.pack_of(code)

@@ -92,7 +92,7 @@ async def clocks(
 
     It includes the units below the office, and returns the place of the next page. `units` filters by the charged unit.
     """
-    overseen, order = ctx.offices.overseen(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
+    overseen, order = ctx.offices.listed(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
     chosen = _of_incidents().order_by(*order).limit(limit + 1)
     if overseen is not None:
         charged = CLOCKS.c.unit.in_(sorted(overseen))
@@ -267,6 +267,8 @@ async def reports_owed(
     told = select(REPORTS.c.incident_id).where(REPORTS.c.to.in_(sorted(units)))
     concerned = or_(standings.concerns(METADATA, INCIDENTS.c.incident_id, units), INCIDENTS.c.incident_id.in_(told))
     chosen = select(INCIDENTS).where(concerned, INCIDENTS.c.ended.is_(None), INCIDENTS.c.merged_into.is_(None))
+    if removed := ctx.offices.removed:
+        chosen = chosen.where(or_(INCIDENTS.c.unit.is_(None), INCIDENTS.c.unit.not_in(sorted(removed))))
     if cursor is not None:
         chosen = chosen.where(INCIDENTS.c.incident_id > paging.place_of(cursor, str)[0])
     found = await rows_of(connection, chosen.order_by(INCIDENTS.c.incident_id).limit(limit + 1))
@@ -287,6 +289,9 @@ async def reports_to_confirm(
     """The reports and notices to these units that nobody has answered, the oldest first, and the next page's place."""
     order = (REPORTS.c.at, REPORTS.c.report)
     chosen = select(REPORTS).where(UNANSWERED, REPORTS.c.to.in_(sorted(units)))
+    if removed := ctx.offices.removed:
+        gone = select(INCIDENTS.c.incident_id).where(INCIDENTS.c.unit.in_(sorted(removed)))
+        chosen = chosen.where(REPORTS.c.incident_id.not_in(gone))
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
     found = await rows_of(connection, chosen.order_by(*order).limit(limit + 1))

@@ -147,7 +147,7 @@ async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> 
             if duplicate is not None:
                 taken = Taken(report.id, received.sent or "", instant(received.discovered_at))
                 holders[duplicate] = ids[duplicate] = taken
-            session.begin(report.id)
+            session.begin(report.id).drill = ctx.offices.drills(received.unit)
             session.append(report.id, [fact], ctx)
             outcomes.append(Answer({"report_id": report.id, "receipt": report.receipt}, 201))
     session.claimed += [

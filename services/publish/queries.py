@@ -58,7 +58,7 @@ async def list_statements(
 
     If a matter was merged and these units have no part any more, its statements appear as they were at the merger.
     """
-    overseen, chosen = ctx.offices.overseen(ctx.actor.unit), select(statements)
+    overseen, chosen = ctx.offices.listed(ctx.actor.unit), select(statements)
     if overseen is not None:
         own = statements.c.unit.in_(sorted(overseen))
         chosen = chosen.where(or_(own, standings.concerns(METADATA, statements.c.incident_id, overseen)))

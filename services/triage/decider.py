@@ -63,9 +63,24 @@ def _events(state: State, command: Command, ctx: Ctx) -> Decided:
     approvals.must_be_known(state, command)
     right.refuse(state, ctx)
     decided = _decided(state, command, ctx)
+    _must_stay_apart(state, decided, ctx)
     if isinstance(command, Act):
         return entered(command, acts.happened(state, command, ctx), decided)
     return decided
+
+
+def _must_stay_apart(state: State, decided: Decided, ctx: Ctx) -> None:
+    """Raises `Rejected` if an office for exercises got a real matter, or another office a matter of such a one."""
+    for one in decided:
+        fact = one.data if isinstance(one, Occurred) else one
+        for unit in (getattr(fact, "unit", None), *getattr(fact, "units", ())):
+            if unit is not None and ctx.offices.drills(unit) != ctx.offices.drills(state.unit):
+                raise Rejected(
+                    f"{unit} and {state.unit} are not both for exercises; name a unit that {state.unit} practises with",
+                    code="drill-office",
+                    unit=unit,
+                    of=state.unit,
+                )
 
 
 def _caused(state: State, command: Command, ctx: Ctx) -> Decided:

@@ -84,7 +84,7 @@ async def incidents(
 
     A filter by report finds the incident to which the report belongs now.
     """
-    table, overseen = INCIDENTS, ctx.offices.overseen(ctx.actor.unit)
+    table, overseen = INCIDENTS, ctx.offices.listed(ctx.actor.unit)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen))
     for name in ("unit", "assigned", "level", "state", "entered_late"):
         if (value := getattr(filters, name)) is not None:

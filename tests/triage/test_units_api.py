@@ -123,8 +123,51 @@ async def test_the_site_bears_the_name_that_it_was_given(desk: Triage) -> None:
     assert (await ask(desk, "name-site", "admin", "city", name="示例县回应", **WHY)).json()["events"] == []
 
 
-async def test_an_office_for_exercises_stays_one_and_ends_with_its_matters(desk: Triage) -> None:
-    drill = {"unit": "demo", "kind": "department", "name": "演练单位", "parent": "city", "drill": True, **WHY}
-    assert (await ask(desk, "place-unit", "admin", "city", **drill)).status_code == 200
-    assert (await tree(desk))["demo"]["drill"]
-    problem(await ask(desk, "place-unit", "admin", "city", **drill | {"drill": False}), 409, "leave it what it is")
+DRILL = {"unit": "demo", "kind": "town", "name": "演练单位", "parent": "county", "drill": True, **WHY}
+REGISTERED = {"subject": "路灯不亮", "text": "演练：人民路的路灯不亮"}
+
+
+async def registered(desk: Triage, unit: str) -> str:
+    """A matter that the office registers itself."""
+    answer = await send(desk, "incidents", {"unit": unit, **REGISTERED}, "duty_officer", unit)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def test_what_an_office_for_exercises_opens_is_an_exercise_and_stays_with_it(desk: Triage) -> None:
+    assert (await ask(desk, "place-unit", "admin", "city", **DRILL, posts_of="town-east")).status_code == 200
+    problem(await ask(desk, "place-unit", "admin", "city", **DRILL | {"drill": False}), 409, "leave it what it is")
+    below = HEALTH | {"unit": "demo-roads", "parent": "demo"}
+    assert (await ask(desk, "place-unit", "admin", "city", **below)).status_code == 200
+    assert (await tree(desk))["demo-roads"]["drill"], "so is every office below it"
+    exercise, real = await registered(desk, "demo"), await registered(desk, "town-east")
+    shown = (await desk.get(f"incidents/{exercise}", "demo")).json()
+    assert shown["drill"] and "-X" in shown["number"] and not (await desk.get(f"incidents/{real}")).json()["drill"]
+    for id_, of, to in ((exercise, "demo", "town-east"), (real, "town-east", "demo")):
+        for verb, role, body in (
+            ("assign", "duty_officer", {"unit": to, "reason": "试"}),
+            ("transfer", "chief", {"unit": to, "reason": "试"}),
+            ("request-verification", "duty_officer", {"unit": to}),
+        ):
+            answer = await desk.ask(id_, verb, body, role=role, unit=of)
+            assert problem(answer, 409, "both for exercises")["type"].endswith(":drill-office"), verb
+    given = await desk.ask(exercise, "assign", {"unit": "demo-roads", "reason": "试"}, role="duty_officer", unit="demo")
+    assert given.status_code == 200, given.text
+
+
+async def test_exercises_are_in_no_list_and_no_count_once_their_office_has_ended(desk: Triage) -> None:
+    async def seen() -> tuple[set[str], dict[str, int]]:
+        listed = (await desk.get("incidents", "city", "chief")).json()["items"]
+        counts = (await desk.get("desk", "city", "chief")).json()["lists"]
+        board = (await desk.get("desk/open", "city", "chief")).json()["items"]
+        assert {one["incident_id"] for one in board} == {one["id"] for one in listed}
+        return {one["id"] for one in listed}, counts
+
+    real = await registered(desk, "town-east")
+    before = await seen()
+    assert (await ask(desk, "place-unit", "admin", "city", **DRILL, posts_of="town-east")).status_code == 200
+    exercise = await registered(desk, "demo")
+    assert (await seen())[0] == {real, exercise}, "as long as the office stands, they are there, and marked"
+    assert (await ask(desk, "end-unit", "admin", "city", unit="demo", **WHY)).status_code == 200
+    assert await seen() == before
+    assert (await desk.get(f"incidents/{exercise}", "city", "chief")).status_code == 200, "the record keeps them"

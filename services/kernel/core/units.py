@@ -318,6 +318,18 @@ class Offices:
         at = self.units.get(unit or "")
         return None if at is not None and at.parent is None else self.below(unit or "")
 
+    @property
+    def removed(self) -> frozenset[str]:
+        """Offices for exercises that have ended. Their exercises stay on record, and no list or count shows them."""
+        return frozenset(unit.code for unit in self.former.values() if unit.drill)
+
+    def listed(self, unit: str | None) -> frozenset[str] | None:
+        """The units whose matters stand in the lists of an officer of `unit`: as `overseen`, without removed ones."""
+        overseen, removed = self.overseen(unit), self.removed
+        if not removed:
+            return overseen
+        return (frozenset(self.ever) if overseen is None else overseen) - removed
+
     def own_days(self, code: str) -> OwnDays:
         """The days of the unit that differ from the country's: its own, and those of the units above it."""
         found = [self.days[unit] for unit in self.above(code) if unit in self.days]

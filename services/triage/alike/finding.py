@@ -93,7 +93,8 @@ def router() -> APIRouter:
             listed = ctx.offices.lists.telephones
             subject, text = (mask(words, listed).text for words in (body.subject, body.text))
             place = mask(body.place, listed).text if body.place else None
-            asked = similar.Asked(body.unit, subject, text, place, body.category)
+            drill = ctx.offices.drills(body.unit)
+            asked = similar.Asked(body.unit, subject, text, place, body.category, drill=drill)
             found = await similar.find(runtime, connection, ctx, asked, 5)
         fact = OperationSimilarAsked(
             unit=body.unit, offered=tuple(near.row["id"] for near in found.near), above=tuple(found.above)

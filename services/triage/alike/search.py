@@ -50,7 +50,7 @@ class Results(NamedTuple):
 async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: str | None, limit: int) -> Results:
     """Matters in which a unit that the actor oversees has a part, newest first."""
     table, complete = INCIDENTS, True
-    overseen = ctx.offices.overseen(ctx.actor.unit)
+    overseen = ctx.offices.listed(ctx.actor.unit)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
     for field, said, looked in (
         ("words", wanted.words, ("subject", "text", "place")),

@@ -28,7 +28,7 @@ def router() -> APIRouter:
             ctx.offices.unit(body.unit)
             REGISTER.require(body.unit, ctx)
             stream = ctx.ids.new("incident")
-            session.begin(stream)
+            session.begin(stream).drill = ctx.offices.drills(body.unit)
             await session.hold_numbers([body.unit], ctx)
             return commands.answer(session, stream, session.decide(stream, body, ctx), 201)
 

@@ -199,7 +199,7 @@ def router() -> APIRouter:
         """How many matters each list of the caller's desk holds, in one request."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            units = ctx.offices.overseen(staff.unit)
+            units = ctx.offices.listed(staff.unit)
             found = await counts(connection, units, inbox_of(ctx))
             gaps = await desk_gaps.open_gaps(connection, DUTY_GAPS, units, ctx.now)
         return http.json_response({"lists": {**found, "gaps": len(gaps)}})
@@ -209,7 +209,7 @@ def router() -> APIRouter:
         """The times for which nobody is on duty at the caller's desk and those below it, the earliest first."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, ctx.offices.overseen(staff.unit), ctx.now)
+            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, ctx.offices.listed(staff.unit), ctx.now)
         if cursor is not None:
             after = paging.place_of(cursor, str, str, str, str)
             found = [gap for gap in found if desk_gaps.place(gap) > after]
@@ -297,11 +297,11 @@ def _soon(due: str, now: datetime) -> Soon:
 
 def _within(ctx: Ctx, unit: str | None) -> Units:
     """The units that the actor oversees, or of these only one and those below it."""
-    overseen = ctx.offices.overseen(ctx.actor.unit)
+    listed = ctx.offices.listed(ctx.actor.unit)
     if unit is None:
-        return overseen
+        return listed
     below = ctx.offices.below(unit)
-    return below if overseen is None else below & set(overseen)
+    return below if listed is None else below & set(listed)
 
 
 def inbox_of(ctx: Ctx) -> tuple[ListName, ...]:

@@ -16,7 +16,7 @@ async def handovers(
 
     `since` and `until` are instants as text; the end is not counted. Matters and exercises are counted apart.
     """
-    table, overseen = HANDOVERS, ctx.offices.overseen(ctx.actor.unit)
+    table, overseen = HANDOVERS, ctx.offices.listed(ctx.actor.unit)
     groups = (table.c.unit, table.c.kind, table.c.ground)
     late = select(*groups, table.c.late, func.count().label("number")).where(table.c.drill == drill)
     if overseen is not None:
