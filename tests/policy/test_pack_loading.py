@@ -8,7 +8,7 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit
 from schemas.pack.source import Source, rules
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.documents import DocumentError
+from services.kernel.rules.documents import MAX_FAULTS, DocumentError
 from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, must_be_alone, parse_pack
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -322,3 +322,12 @@ class TestFolder:
 
 def test_the_pack_has_a_json_schema() -> None:
     assert PolicyPack.model_json_schema()["additionalProperties"] is False
+
+
+def test_a_text_of_another_kind_is_refused_with_its_first_faults() -> None:
+    """Each unknown name is a fault, and each fault is looked up in the text: a whole list of them took a minute."""
+    wrong = COUNTY + "".join(f"field_{number}: 1\n" for number in range(1_000))
+    *told, last = refusal(wrong).faults
+    assert len(told) == MAX_FAULTS and told[-1].field == f"field_{MAX_FAULTS - 1}"
+    assert (last.field, last.message) == (f"field_{MAX_FAULTS}", "here, and in other places, are 900 more faults")
+    assert last.line == line_of(wrong, f"field_{MAX_FAULTS}:")

@@ -17,6 +17,8 @@ MAX_DEPTH = 30
 MAX_SIZE = 262_144
 """The most characters of the keys and values of a document, with one more for each. An alias counts as what it stands
 for."""
+MAX_FAULTS = 100
+"""So many faults of one document are told, each with its place. A text of another kind may have one in each line."""
 
 
 class Fault(NamedTuple):
@@ -55,11 +57,15 @@ class Document(NamedTuple):
     text: str
 
     def model(self, model: type[M]) -> M:
-        """The content as a model. Raises `DocumentError` with all faults."""
+        """The content as a model. Raises `DocumentError` with all faults, or the first ones and how many more."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
-            raise DocumentError(self.origin, *(self._fault(*fault) for fault in faults_of(error))) from None
+            found = list(faults_of(error))
+        told, more = [self._fault(*fault) for fault in found[:MAX_FAULTS]], len(found) - MAX_FAULTS
+        if more > 0:
+            told.append(self.fault(found[MAX_FAULTS][0], f"here, and in other places, are {more:,} more faults"))
+        raise DocumentError(self.origin, *told)
 
     def fault(self, place: Iterable[int | str], message: str) -> Fault:
         """A fault at a place of the content."""
