@@ -1,12 +1,15 @@
 """`policy explain` and `policy dry-run` on matters of the record, and `policy show`."""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -17,12 +20,17 @@ from services.apps.client import Refused
 from services.apps.embedded import Embedded, running
 from services.apps.records import Reader
 from services.apps.terminal import CannotDo
+from services.escalation.trying import course, explain, pack_trials
 from services.escalation.trying import dry_run as tried
-from services.escalation.trying import explain
+from services.escalation.trying.trials import MAX_STEPS
 from services.kernel.core.time_source import TimeSource
 from services.kernel.core.units import SetValue
+from services.kernel.rules import grading
+from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import Counted, Flagged, Harmed, gravity
 from services.kernel.rules.packs import load_pack, parse_pack
 from services.kernel.settings import ROOT, Settings
+from services.triage.offices import pack_reading, policies
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 COUNTY = (ROOT / "policies" / "county-default.yaml").read_text("utf-8")
@@ -320,3 +328,99 @@ async def test_a_dry_run_through_http_finds_what_the_command_line_finds(system: 
         send = {"json": {"text": SHORTER, "matters": []}} if method == "POST" else {}
         answer = await trial(system, method, f"/{service}/v1/{path}", "admin", "county", **send)
         assert answer.status_code == 403
+
+
+async def test_no_trial_reckons_in_the_loop_that_serves_others(
+    system: Embedded, matter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[str]()
+
+    def apart(name: str, reckon: Callable[..., Any]) -> Callable[..., Any]:
+        def reckoned(*given: Any) -> Any:
+            with pytest.raises(RuntimeError, match="no running event loop"):
+                asyncio.get_running_loop()
+            seen.append(name)
+            return reckon(*given)
+
+        return reckoned
+
+    for module, names in (
+        (pack_trials, ("parse_pack", "_ran", "_tried", "_facts", "_of_record", "_differences")),
+        (pack_reading, ("parse_pack", "_matter", "_whole")),
+        (policies, ("parse_pack",)),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, apart(name, getattr(module, name)))
+    listed = (await trial(system, "GET", f"/triage/v1/packs/matters?incident={matter}")).json()["items"]
+    facts = '{"discovered_at": "2026-03-02T09:00:00+08:00"}'
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("escalation/v1/packs/run-cases", {"cases": f'[{{"title": "a", "facts": {facts}, "expect": {{}}}}]'}),
+        ("escalation/v1/packs/explain", {"facts": facts}),
+        ("escalation/v1/packs/explain", {"matter": listed[0]}),
+        ("escalation/v1/packs/dry-run", {"matters": listed}),
+        ("triage/v1/packs/check", {}),
+        ("triage/v1/packs", {}),
+    ]
+    for path, body in asked:
+        answer = await trial(system, "POST", f"/{path}", json={"text": COUNTY, **body})
+        assert answer.status_code == 200, answer.text
+    assert (await trial(system, "GET", "/triage/v1/packs/county-default@2")).status_code == 200
+    assert Counter(seen) == {
+        "parse_pack": 6,
+        "_ran": 1,
+        "_tried": 1,
+        "_facts": 1,
+        "_of_record": 2,
+        "_differences": 1,
+        "_matter": 1,
+        "_whole": 1,
+    }
+
+
+async def test_facts_of_a_course_that_takes_minutes_to_reckon_are_refused(system: Embedded) -> None:
+    begun = datetime.fromisoformat("2026-03-02T09:00:00+08:00")
+    acts = [{"at": (begun + timedelta(minutes=at)).isoformat(), "act": "explained"} for at in range(MAX_STEPS + 1)]
+    facts = {"discovered_at": begun.isoformat(), "events": acts}
+    cases = json.dumps([{"title": "a", "facts": facts, "expect": {}}])
+    for path, body in (("explain", {"facts": json.dumps(facts)}), ("run-cases", {"cases": cases})):
+        answer = await trial(system, "POST", f"/escalation/v1/packs/{path}", json={"text": COUNTY, **body})
+        assert answer.status_code == 422 and f"down to {MAX_STEPS}" in answer.json()["detail"]
+
+
+async def test_a_dry_run_leaves_a_single_matter_without_limits_out(system: Embedded) -> None:
+    """The last page of matters may have one only."""
+    one = {"incident": f"incident-{uuid4()}", "number": None, "unit": "town-east", "opened_at": "2026-03-02T01:00:00Z"}
+    path = "/escalation/v1/packs"
+    ran = await trial(system, "POST", f"{path}/dry-run", json={"text": SHORTER, "matters": [one]})
+    assert (ran.status_code, ran.json()["matters"]) == (200, 0)
+    explained = await trial(system, "POST", f"{path}/explain", json={"text": SHORTER, "matter": one})
+    assert explained.status_code == 404
+
+
+async def test_who_may_not_try_packs_learns_of_no_matter(system: Embedded) -> None:
+    for number in ("town-east-2026-00001", "town-east-2026-99999"):
+        path = f"/triage/v1/packs/matters?incident={number}"
+        assert (await trial(system, "GET", path, "duty_officer", "town-east")).status_code == 403
+
+
+async def test_counts_that_raise_nothing_are_not_told_to_rules() -> None:
+    at = datetime.fromisoformat("2026-03-02T09:00:00+08:00")
+    counts = [
+        Counted(at + timedelta(minutes=minute), f"report-{minute}", Figures(clicks=clicks, comments=comments))
+        for minute, (clicks, comments) in enumerate([(5, None), (5, None), (4, 1), (4, 1), (6, 0)])
+    ]
+    facts = [*counts, Flagged(at, "rumour"), Harmed(at + timedelta(minutes=1), 2)]
+    told = list(pack_reading._telling(facts))
+    assert [one.report[-1] for one in told if isinstance(one, Counted)] == ["0", "2", "4"]
+    assert gravity(told) == gravity(facts) and len(told) == 5
+
+
+async def test_levels_known_do_not_grow_dear_with_the_counts_of_a_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, at, asked = parse_pack(COUNTY), datetime.fromisoformat("2026-03-02T09:00:00+08:00"), list[int]()
+    proposes = grading.propose_level
+    monkeypatch.setattr(grading, "propose_level", lambda *given: (asked.append(1), proposes(*given))[1])
+    counts = [Counted(at + timedelta(minutes=minute), "", Figures(clicks=400 * minute)) for minute in range(20)]
+    found = list(course.levels_known(pack, counts, at))
+    assert len(asked) == len(counts), "one proposal for each change"
+    last = {one.level: one.known_at for one in found[-1].levels}
+    assert last == grading.known(pack, counts) and len(found) > 1

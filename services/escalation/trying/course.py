@@ -6,6 +6,8 @@ Time passes from fact to fact. A limit that is missed is seen at once, and each 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from schemas import escalation as e
@@ -87,8 +89,8 @@ def levels_known(
 ) -> Iterator[e.ClockMilestoneReached]:
     """Since when each level was known, each time that a fact changed it."""
     known = dict[str, datetime]()
-    for at in sorted({fact.at for fact in grave}):
-        now = grading.known(pack, [fact for fact in grave if fact.at <= at])
+    for at, changes in groupby(grading.gravities(grave), attrgetter("at")):
+        now = grading.risen(pack, known, changes)
         if now != known:
             known = now
             levels = tuple(LevelKnown(level=level, known_at=since) for level, since in now.items())

@@ -192,6 +192,12 @@ class Facts(_Model):
         return tuple(sorted(self.graded, key=lambda one: one.at))
 
     @property
+    def steps(self) -> int:
+        """How many things are told that came one after the other."""
+        lists = (self.figures_over_time, self.flags, self.graded, self.limits, self.assignments, self.events)
+        return sum(map(len, lists)) + len(self.periods)
+
+    @property
     def until(self) -> datetime:
         """As of when the matter is looked at."""
         return self.as_of or max(self._times())

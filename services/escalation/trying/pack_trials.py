@@ -6,14 +6,14 @@ Nothing is recorded. What triage knows of a matter comes with the request; the c
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import escalation as e
 from schemas.envelope import Event
@@ -25,7 +25,8 @@ from services.escalation.trying import cases, facts, trial_answers
 from services.escalation.trying.cases import Case
 from services.escalation.trying.dry_run import Difference, differences, limits, tried
 from services.escalation.trying.evaluate import Matter, answer, matter_of, sources
-from services.escalation.trying.trials import MAX_CASES, TRY, DryRun, ExplainPack, RunCases
+from services.escalation.trying.facts import Facts
+from services.escalation.trying.trials import MAX_CASES, MAX_STEPS, TRY, DryRun, ExplainPack, RunCases
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Malformed, NotFound
@@ -39,6 +40,8 @@ from services.kernel.serving import documents, http
 
 T = TypeVar("T")
 _DURATION = TypeAdapter(timedelta)
+_TRIALS = ThreadPoolExecutor(1, "trials")
+"""A trial reckons for seconds. One after the other, in a thread of their own, trials keep nobody else waiting."""
 
 
 @functools.cache
@@ -50,30 +53,24 @@ def router() -> APIRouter:
     async def run_cases(runtime: http.Serving, staff: http.Staff, body: RunCases) -> Response:
         """Runs the cases of a pack, for whoever may load packs. `faults` says what the rules say otherwise."""
         await _offices(runtime, staff)
-        pack = _pack(body.text)
+        pack = await _apart(_pack, body.text)
         text = await asyncio.to_thread(_cases, runtime, pack) if body.cases is None else body.cases
-        found = _fit("cases", lambda: cases.parse(text.encode(), "cases")) if text.strip() else ()
-        if len(found) > MAX_CASES:
-            raise Malformed(
-                f"cases has more than {MAX_CASES} entries", code="list-too-long", field="cases", maximum=MAX_CASES
-            )
-        ran = await asyncio.to_thread(_ran, pack, found)
+        ran = await _apart(_ran, pack, text)
         return http.json_response({"policy": pack.ref, "cases": ran, "text": text})
 
     @api.post("/packs/explain", **documents.answers(trial_answers.Explained))
     async def explain_pack(runtime: http.Serving, staff: http.Staff, body: ExplainPack) -> Response:
         """Says what the rules of a pack say of a matter, each rule with its source, for whoever may load packs."""
         offices = await _offices(runtime, staff)
-        pack = _pack(body.text)
+        pack = await _apart(_pack, body.text)
         if (body.facts is None) == (body.matter is None):
             raise Malformed("write either `facts` or `matter`", code="facts-or-matter", field="facts")
         if body.matter is not None:
-            async with runtime.database.read() as connection:
-                (matter,) = await _matters(connection, [body.matter], offices, runtime.time_source.now())
-            said = await asyncio.to_thread(_tried, matter.matter, pack)
+            if not (found := await _matters(runtime, [body.matter], offices)):
+                raise NotFound(f"{body.matter.incident} has no limits yet; try again", what=body.matter.incident)
+            said = await _apart(_tried, found[0].matter, pack)
         else:
-            given = _fit("facts", lambda: facts.loads((body.facts or "").encode(), "facts"))
-            said = await asyncio.to_thread(_fit, "facts", lambda: _explained(matter_of(pack, given)))
+            said = await _apart(_fit, "facts", lambda: _explained(matter_of(pack, _facts(body.facts or ""))))
         return http.json_response(said)
 
     @api.post("/packs/dry-run", **documents.answers(trial_answers.DryRan))
@@ -84,10 +81,9 @@ def router() -> APIRouter:
         it alone. A matter without a pack is left out.
         """
         offices = await _offices(runtime, staff)
-        pack = _pack(body.text)
-        async with runtime.database.read() as connection:
-            matters = await _matters(connection, body.matters, offices, runtime.time_source.now())
-        found = await asyncio.to_thread(_differences, pack, matters)
+        pack = await _apart(_pack, body.text)
+        matters = await _matters(runtime, body.matters, offices)
+        found = await _apart(_differences, pack, matters)
         counts = dict(sorted(Counter(one["kind"] for one in found).items()))
         answered = {"policy": pack.ref, "matters": len(matters), "counts": counts, "differences": found}
         return http.json_response(answered)
@@ -108,6 +104,10 @@ async def _offices(runtime: Runtime, staff: Actor) -> Offices:
         ctx = await runtime.context(connection, staff)
     TRY.require(None, ctx)
     return ctx.offices
+
+
+async def _apart(reckon: Callable[..., T], *given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_TRIALS, reckon, *given)
 
 
 def _pack(text: str) -> LoadedPack:
@@ -131,20 +131,48 @@ def _cases(runtime: Runtime, pack: LoadedPack) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _ran(pack: LoadedPack, found: Sequence[Case]) -> list[dict[str, Any]]:
+def _ran(pack: LoadedPack, text: str) -> list[dict[str, Any]]:
+    found: Sequence[Case] = _fit("cases", lambda: cases.parse(text.encode(), "cases")) if text.strip() else ()
+    if len(found) > MAX_CASES:
+        raise Malformed(
+            f"cases has more than {MAX_CASES} entries", code="list-too-long", field="cases", maximum=MAX_CASES
+        )
+    _fit("cases", lambda: _must_be_short(case.facts for case in found))
     return [{"title": case.title, "faults": cases.faults(pack, case)} for case in found]
 
 
-async def _matters(
-    connection: AsyncConnection, told: Sequence[MatterFacts], offices: Offices, now: datetime
-) -> list[_Judged]:
-    """The matters that have clocks here and a pack. Raises `NotFound` if a single one has none."""
+def _facts(text: str) -> Facts:
+    found = facts.loads(text.encode(), "facts")
+    _must_be_short([found])
+    return found
+
+
+def _must_be_short(given: Iterable[Facts]) -> None:
+    """Each step is judged with all before it, so a long course would take minutes. Raises `Unfit`."""
+    longest = max((one.steps for one in given), default=0)
+    if longest > MAX_STEPS:
+        raise facts.Unfit(
+            f"a matter has {longest} counts, flags, gradings, assignments and events; "
+            f"leave out what does not concern the rules, down to {MAX_STEPS}"
+        )
+
+
+async def _matters(runtime: Runtime, told: Sequence[MatterFacts], offices: Offices) -> list[_Judged]:
+    """The matters that have clocks here and a pack."""
     streams = {stream_of("clock", one.incident): one for one in told}
     rows = views.METADATA.tables["events"].c
     chosen = select(rows.bytes).where(rows.stream_id.in_(list(streams))).order_by(rows.stream_id, rows.version)
+    async with runtime.database.read() as connection:
+        recorded = [bytes(bytes_) for bytes_ in await connection.scalars(chosen)]
+    return await _apart(_of_record, streams, recorded, offices, runtime.time_source.now())
+
+
+def _of_record(
+    streams: Mapping[str, MatterFacts], recorded: Iterable[bytes], offices: Offices, now: datetime
+) -> list[_Judged]:
     events = dict[str, list[Event]]()
-    for bytes_ in await connection.scalars(chosen):
-        event = Event.parse(bytes(bytes_))
+    for bytes_ in recorded:
+        event = Event.parse(bytes_)
         events.setdefault(event.stream, []).append(event)
     found = []
     for stream, one in streams.items():
@@ -154,8 +182,6 @@ async def _matters(
                 (event.recorded, event.data) for event in events[stream] if isinstance(event.data, e.ClockReminderSent)
             )
             found.append(_Judged(one, _matter(one, known, sent, offices, now)))
-    if told and not found and len(told) == 1:
-        raise NotFound(f"{told[0].incident} has no limits yet; try again", what=told[0].incident)
     return found
 
 

@@ -11,6 +11,8 @@ from services.kernel.core.commands import Command, example
 MAX_TEXT = 262_144
 """Characters of a pack's text, and of cases."""
 MAX_CASES = 300
+MAX_STEPS = 200
+"""Counts, flags, gradings, assignments and events of one matter that nobody recorded."""
 MATTERS = 100
 """Matters of one request."""
 TEXT = "id: county-default\nversion: 3\n…"

@@ -141,17 +141,23 @@ def known(
     `before` is what was known already, from all facts before `since`. What was known stays known, also if a flag is
     cleared later. The number of reports is known `now`.
     """
+    changes = (one for one in gravities(facts) if since is None or one.at >= since)
+    counted = now is not None and counts_reports(pack)
+    return risen(pack, before or {}, changes, [(now, proposed(pack, facts, reports))] if now and counted else ())
+
+
+def risen(
+    pack: LoadedPack,
+    before: Mapping[str, datetime],
+    changes: Iterable[Gravity],
+    further: Iterable[tuple[datetime, Proposal | None]] = (),
+) -> dict[str, datetime]:
+    """What is known after these changes of the gravity and further proposals, if `before` was known already."""
     levels = ranks(pack)
     lowest = min(levels.values(), default=0)
-    found = {level: at for level, at in (before or {}).items() if level in levels}
-    proposals = [
-        (one.at, propose_level(pack, one.figures, one.flags, one.harm))
-        for one in gravities(facts)
-        if since is None or one.at >= since
-    ]
-    if now is not None and counts_reports(pack):
-        proposals.append((now, proposed(pack, facts, reports)))
-    for at, proposal in proposals:
+    found = {level: at for level, at in before.items() if level in levels}
+    proposals = [(one.at, propose_level(pack, one.figures, one.flags, one.harm)) for one in changes]
+    for at, proposal in (*proposals, *further):
         for level, rank in levels.items():
             if proposal and lowest < rank <= levels[proposal.level]:
                 found[level] = min(found.get(level, at), at)

@@ -2,9 +2,11 @@
 at of the matters on record.
 """
 
+import asyncio
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
@@ -20,6 +22,7 @@ from services.kernel.core.problems import NotFound
 from services.kernel.core.units import LoadedPack
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules import grading
+from services.kernel.rules.conditions import Figures
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack, unanswered
 from services.kernel.serving import documents, http, paging, records
@@ -48,7 +51,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await _trying(runtime, connection, staff)
         try:
-            pack = parse_pack(command.text)
+            pack = await asyncio.to_thread(parse_pack, command.text)
         except DocumentError as error:
             faults = [fault._asdict() for fault in error.faults]
             return http.json_response({**_NOTHING, "faults": faults})
@@ -66,10 +69,12 @@ def router() -> APIRouter:
 
         `escalation` tries a pack on them.
         """
-        named = incident and await records.named(runtime, "incident", incident, "incident")
         async with runtime.database.read() as connection:
             await _trying(runtime, connection, staff)
-            items, further = await _matters(connection, since, named, cursor)
+        named = incident and await records.named(runtime, "incident", incident, "incident")
+        async with runtime.database.read() as connection:
+            found, further = await _matters(connection, since, named, cursor)
+        items = await asyncio.to_thread(lambda: [_matter(*one) for one in found])
         return http.json_response({"items": items, "next": further})
 
     @routes.get("/packs/{pack}", **documents.answers(pack_answers.WholePack))
@@ -85,7 +90,7 @@ def router() -> APIRouter:
             if found is None:
                 raise NotFound(f"there is no pack {pack}", what=pack)
             events = await _events(connection, POLICIES)
-        return http.json_response(_whole(found, events))
+        return http.json_response(await asyncio.to_thread(_whole, found, events))
 
     return routes
 
@@ -132,8 +137,8 @@ def _line_of(text: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if line.startswith("version:")), 1)
 
 
-def _whole(pack: LoadedPack, events: list[Event]) -> dict[str, Any]:
-    model = pack.model
+def _whole(pack: LoadedPack, recorded: Sequence[bytes]) -> dict[str, Any]:
+    model, events = pack.model, [Event.parse(one) for one in recorded if pack.digest.encode() in one]
     loaded = next(
         (event for event in events if isinstance(event.data, PolicyPackLoaded) and event.data.digest == pack.digest),
         None,
@@ -162,16 +167,16 @@ def _whole(pack: LoadedPack, events: list[Event]) -> dict[str, Any]:
     }
 
 
-async def _events(connection: AsyncConnection, stream: str) -> list[Event]:
+async def _events(connection: AsyncConnection, stream: str) -> list[bytes]:
     rows = INCIDENTS.metadata.tables["events"].c
     chosen = select(rows.bytes).where(rows.stream_id == stream).order_by(rows.version)
-    return [Event.parse(bytes(found)) for found in await connection.scalars(chosen)]
+    return [bytes(found) for found in await connection.scalars(chosen)]
 
 
 async def _matters(
     connection: AsyncConnection, since: datetime | None, incident: str | None, cursor: str | None
-) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of matters, and the cursor of the next one."""
+) -> tuple[list[tuple[str, str | None, list[bytes]]], str | None]:
+    """A page of matters, each with its opening, number and events, and the cursor of the next one."""
     order = (INCIDENTS.c.opened_at, INCIDENTS.c.id)
     chosen = select(*order, INCIDENTS.c.number).order_by(*order).limit(MATTERS + 1)
     if since is not None:
@@ -181,10 +186,11 @@ async def _matters(
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
     rows, further = paging.page((await connection.execute(chosen)).all(), MATTERS, lambda row: (row[0], row[1]))
-    return [_matter(opened, number, await _events(connection, id_)) for opened, id_, number in rows], further
+    return [(opened, number, await _events(connection, id_)) for opened, id_, number in rows], further
 
 
-def _matter(opened_at: str, number: str | None, events: list[Event]) -> dict[str, Any]:
+def _matter(opened_at: str, number: str | None, recorded: Sequence[bytes]) -> dict[str, Any]:
+    events = [Event.parse(one) for one in recorded]
     known = functools.reduce(state.evolve, events, state.initial_state())
     return {
         "incident": events[0].stream,
@@ -196,8 +202,19 @@ def _matter(opened_at: str, number: str | None, events: list[Event]) -> dict[str
         "answer_kind": known.answer_kind,
         "doubtful": known.doubtful,
         "reports": known.report_count,
-        "gravity": [_fact(one) for one in known.gravity],
+        "gravity": [_fact(one) for one in _telling(known.gravity)],
     }
+
+
+def _telling(facts: Sequence[grading.Fact]) -> Iterator[grading.Fact]:
+    """The facts without counts of which no figure is higher than in all before. They change nothing."""
+    highest = Figures()
+    for one in sorted(facts, key=attrgetter("at")):
+        if isinstance(one, grading.Counted):
+            if (higher := highest.highest(one.figures)) == highest:
+                continue
+            highest = higher
+        yield one
 
 
 def _fact(one: grading.Fact) -> dict[str, Any]:

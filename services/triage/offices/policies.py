@@ -1,5 +1,6 @@
 """The policy packs over HTTP: what is loaded, and who works by what."""
 
+import asyncio
 import functools
 import json
 from typing import Any
@@ -49,7 +50,7 @@ def router() -> APIRouter:
         that the new version answers.
         """
         try:
-            pack = parse_pack(command.text)
+            pack = await asyncio.to_thread(parse_pack, command.text)
         except DocumentError as error:
             faults = [fault._asdict() for fault in error.faults]
             raise Malformed(str(error), code="pack-unusable", field="text", faults=faults) from None
