@@ -22,11 +22,11 @@ from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode, instant
 from schemas.titles import Language
 from services.audit import answers, queries
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
-from services.audit.rights import reading_of_event
+from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event
 from services.audit.summaries import Names, summary
-from services.kernel.core.decider import Actor
-from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
-from services.kernel.core.standings import Reading, reading_of
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Malformed, NotFound, Unavailable
+from services.kernel.core.standings import Reading
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, erasure, http, paging, records
@@ -76,7 +76,7 @@ def router() -> APIRouter:
         *place, kept = paging.place_of(cursor, str, str, int) if cursor is not None else (*FIRST, None)
         _must_agree(log_size, kept)
         async with runtime.database.read() as connection:
-            reading = await _reading(runtime, connection, staff, id)
+            reading = await _reading(connection, await runtime.context(connection, staff), id)
             size = await _size(connection, log_size if kept is None else kept)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
             narrow = [*happened(axes["as_of"]), *recorded(axes["known_at"])]
@@ -126,12 +126,12 @@ def router() -> APIRouter:
         subject = subject and await records.named(runtime, None, subject, "subject")
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            await _check_known(connection, offices, type, unit, actor)
+            ctx = await runtime.context(connection, staff)
+            await _check_known(connection, ctx.offices, type, unit, actor)
             if incident is None:
-                units = offices.overseen(staff.unit)
+                units = READ_EVENT.units(ctx)
             else:
-                reading = await _reading(runtime, connection, staff, incident)
+                reading = await _reading(connection, ctx, incident)
                 units, filters = None, replace(filters, until=_until(reading))
             size = await _size(connection, log_size if kept is None else kept)
             found, last = await queries.events(connection, filters, size, after=after, limit=limit, units=units)
@@ -157,12 +157,11 @@ def router() -> APIRouter:
             if after is None:
                 return http.json_response({"position": size, "more": False, "incidents": []})
             await _size(connection, after if after > given else None)
-            overseen = (await runtime.offices(connection)).overseen(staff.unit)
+            ctx = await runtime.context(connection, staff)
             found, until = await queries.changed(connection, after, max(size, after), LOOKED)
             read = []
             for incident, at in found.items():
-                known = {} if overseen is None else await queries.standings(connection, incident)
-                reading = Reading() if overseen is None else reading_of(known, incident, overseen)
+                reading = await _found(connection, ctx, incident)
                 if reading is not None and reading.covers(at):
                     read.append(incident)
         return http.json_response({"position": until, "more": until < size, "incidents": read})
@@ -183,7 +182,7 @@ def router() -> APIRouter:
             found = await queries.event(connection, id, size) if _EVENT.fullmatch(id) else None
             if found is None:
                 raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
-            await _check_event(runtime, connection, staff, found, size)
+            await _check_event(connection, await runtime.context(connection, staff), found, size)
             stated = await _stated(connection, size)
             names = await _names(runtime, connection, size, language)
         said = summary(Event.parse(found.bytes), names)
@@ -243,54 +242,44 @@ async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
     return {"log_size": size, "complete_until": await queries.complete_until(connection, size)}
 
 
-async def _reading(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> Reading:
+async def _reading(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading:
     """How much of an incident the actor may read.
 
     Raises `NotFound` for an unknown one, `Forbidden` if it is nothing.
     """
     if not await queries.knows(connection, incident):
         raise NotFound(f"there is no incident {incident[:60]!r}", what=incident[:60])
-    overseen = (await runtime.offices(connection)).overseen(staff.unit)
-    if overseen is None:
-        return Reading()
-    known = await queries.standings(connection, incident)
-    reading = reading_of(known, incident, overseen)
+    reading = await _found(connection, ctx, incident)
     if reading is None:
-        unit = known[incident].accountable if incident in known else None
-        raise Forbidden(
-            f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}",
-            code="other-office",
-            act="read-incident",
-            unit=unit,
-            post=staff.post,
-        )
+        known = await queries.standings(connection, incident)
+        raise READ_MATTER.refused(known[incident].accountable if incident in known else None, ctx)
     return reading
+
+
+async def _found(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading | None:
+    """How much of an incident the actor may read; None for nothing. At the root, nothing is looked up for it."""
+    if READ_MATTER.units(ctx) is None:
+        return Reading()
+    return READ_MATTER.of_matter(await queries.standings(connection, incident), incident, ctx)
 
 
 def _until(reading: Reading) -> str | None:
     return reading.until.at if reading.until else None
 
 
-async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Actor, found: Any, size: int) -> None:
-    overseen = (await runtime.offices(connection)).overseen(staff.unit)
+async def _check_event(connection: AsyncConnection, ctx: Ctx, found: Any, size: int) -> None:
     of_its_matters = []
     for incident in await queries.incidents_of(connection, found.stream_id, size):
-        of_it = reading_of(await queries.standings(connection, incident), incident, overseen)
+        of_it = READ_MATTER.of_matter(await queries.standings(connection, incident), incident, ctx)
         if of_it is None:
             continue
         incidents = await queries.family(connection, incident, size, _until(of_it))
         if await queries.belongs(connection, found.stream_id, incidents, size, _until(of_it)):
             gone = (await queries.left(connection, incidents, size)).get(found.stream_id)
             of_its_matters.append(of_it.ending(gone))
-    reading = reading_of_event(found.unit, of_its_matters, overseen)
+    reading = reading_of_event(found.unit, of_its_matters, ctx)
     if reading is None or not reading.covers(found.recordedtime):
-        raise Forbidden(
-            f"the event belongs to {found.unit}; you act as {staff.post} of {staff.unit}",
-            code="other-office",
-            act="read-event",
-            unit=found.unit,
-            post=staff.post,
-        )
+        raise READ_EVENT.refused(found.unit, ctx)
 
 
 async def _check_known(

@@ -9,7 +9,9 @@ from typing import Any
 
 from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.triage import IncidentAbsorbed, IncidentReportDetached, IncidentSplit, standing_of
-from services.kernel.core.standings import Moment, Reading, Standing, Units, widest
+from services.kernel.access.rights import Read
+from services.kernel.core.decider import Ctx
+from services.kernel.core.standings import Moment, Reading, Standing, widest
 
 LEAVING = (IncidentSplit, IncidentReportDetached, IncidentAbsorbed)
 """Types of events by which reports leave an incident, or come back with a merged one."""
@@ -47,6 +49,12 @@ def _data(event: Event) -> Any:
         return None
 
 
-def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], overseen: Units) -> Reading | None:
-    """How much of an event of `unit` a caller may read who oversees these units; None for nothing."""
-    return Reading() if overseen is None or unit in overseen else widest(of_its_matters)
+READ_MATTER = Read("read-incident")
+"""The record of matters in which a unit of the reader has a part, or had one."""
+READ_EVENT = Read("read-event")
+"""Events: also those of acts of the reader's units."""
+
+
+def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], ctx: Ctx) -> Reading | None:
+    """How much of an event of `unit` the actor reads; None for nothing."""
+    return Reading() if READ_EVENT.covers(unit, ctx) else widest(of_its_matters)

@@ -72,7 +72,7 @@ class Site:
         self._asked = -FRESH
         self.on_duty: dict[str, tuple[Any, float]] = {}
         """Unit -> who is on duty there, and until when that is believed."""
-        self._tokens: dict[tuple[str, str, tuple[str, ...]], tuple[str, float]] = {}
+        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
     @property
     def is_secure(self) -> bool:
@@ -116,13 +116,13 @@ class Site:
         """The word that a form of this session carries. `session` is the session's digest."""
         return self.keys.digest("form", session)
 
-    def token(self, account: str, post: str, roles: tuple[str, ...]) -> str:
+    def token(self, account: str, post: str) -> str:
         """A token for a post, made anew before it ends."""
-        key, now = (account, post, roles), time.monotonic()
+        key, now = (account, post), time.monotonic()
         if key not in self._tokens or self._tokens[key][1] < now:
             if len(self._tokens) > 1000:
                 self._tokens.clear()
-            made = token(self._signing_key(), self.settings.deployment, account, post, roles)
+            made = token(self._signing_key(), self.settings.deployment, account, post)
             self._tokens[key] = made, now + KEPT
         return self._tokens[key][0]
 
@@ -304,7 +304,7 @@ async def _staff(request: Request, session: Session) -> Staff:
     if session.post is None or not roles:
         raise SignedOut(f"{HOME}/post")
     post, spoken = session.post, language(request)
-    calls = Calls(site.clients, lambda: site.token(session.account.id, post, roles), spoken)
+    calls = Calls(site.clients, lambda: site.token(session.account.id, post), spoken)
     found = Staff(session, post, roles, spoken, site.csrf(session.digest), calls, offices)
     request.state.staff = found
     return found

@@ -130,8 +130,8 @@ class Offices:
         return [(code, self.unit(code)) for code in self.units]
 
 
-def token(key: SigningKey, deployment: str, account: str, post: str, roles: tuple[str, ...]) -> str:
-    """A short-lived token for the post that acts."""
+def token(key: SigningKey, deployment: str, account: str, post: str) -> str:
+    """A short-lived token for the post that acts. Its roles are those that the directory gives the post by then."""
     code, _, unit = post.partition("@")
-    said = tokens.claims(deployment, person=account, unit=unit, post=code, roles=roles, life=TOKEN_LIFE)
+    said = tokens.claims(deployment, person=account, unit=unit, post=code, life=TOKEN_LIFE)
     return tokens.sign(key, said)

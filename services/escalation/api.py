@@ -34,8 +34,8 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.duty import roster_api
-from services.escalation.duty.roster_api import others
 from services.escalation.notify import addressing, outgoing_api
+from services.escalation.rights import READ_MATTER, READ_ROSTER
 from services.kernel.core.commands import Command
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import NotFound
@@ -106,8 +106,7 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.units)
             at = unit or staff.unit or ""
-            if not ctx.offices.within(at, staff.unit):
-                raise others(at, staff, "read-incident")
+            READ_MATTER.require(at, ctx)
             items, next_ = await queries.reports_owed(connection, ctx, ctx.offices.below(at), cursor, limit)
         return http.json_response({"items": items, "next": next_})
 
@@ -118,6 +117,7 @@ def router() -> APIRouter:
         """The reports and notices sideways that wait for a receipt of the caller's unit, or of one below it."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
+            READ_MATTER.require(staff.unit or "", ctx)
             units = ctx.offices.below(staff.unit or "")
             items, next_ = await queries.reports_to_confirm(connection, ctx, units, cursor, limit)
         return http.json_response({"items": items, "next": next_})
@@ -132,9 +132,10 @@ def router() -> APIRouter:
             row = await queries.read_incident(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}", what=id)
-            found = await queries.incident(connection, await runtime.context(connection, staff), id)
+            ctx = await runtime.context(connection, staff)
+            found = await queries.incident(connection, ctx, id)
         if found is None:
-            raise others(row["unit"], staff, "read-incident")
+            raise READ_MATTER.refused(row["unit"], ctx)
         return http.json_response(found, version=found["version"])
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
@@ -255,8 +256,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             ctx.offices.unit(unit)
-            if not ctx.offices.within(unit, staff.unit):
-                raise others(unit, staff, "read-roster")
+            READ_ROSTER.require(unit, ctx)
             items = await queries.surges(connection, ctx.offices.below(unit))
         return http.json_response({"items": items, "next": None})
 

@@ -27,6 +27,7 @@ from services.escalation.commands import (
 from services.escalation.decider import DECIDER
 from services.escalation.rights import (
     OF_A_CLOCK,
+    READ_MATTER,
     RIGHTS,
     Confirming,
     Deciding,
@@ -55,7 +56,7 @@ from services.escalation.views import (
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
-from services.kernel.core.standings import Moment, Reading, reading_of
+from services.kernel.core.standings import Moment, Reading
 from services.kernel.core.units import LoadedPack
 from services.kernel.serving import paging
 from services.kernel.store import standings
@@ -92,7 +93,7 @@ async def clocks(
 
     It includes the units below the office, and returns the place of the next page. `units` filters by the charged unit.
     """
-    overseen, order = ctx.offices.listed(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
+    overseen, order = READ_MATTER.listed(ctx), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
     chosen = _of_incidents().order_by(*order).limit(limit + 1)
     if overseen is not None:
         charged = CLOCKS.c.unit.in_(sorted(overseen))
@@ -110,7 +111,7 @@ async def clocks(
     found = [_row(row) for row in (await connection.execute(chosen)).mappings()]
     rows, further = paging.page(found, limit, lambda row: [row[column.name] for column in order])
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
-    return [_shown(row, reading_of(known, row["incident_id"], overseen), ctx) for row in rows], further
+    return [_shown(row, READ_MATTER.of_matter(known, row["incident_id"], ctx), ctx) for row in rows], further
 
 
 OF_MATTER = ("number", "unit", "level", "assigned", "merged_into", "policy", "ended")
@@ -177,13 +178,12 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
 
     A former unit reads the state at the end of its part, and the present state of clocks with which it is charged.
     """
-    overseen = ctx.offices.overseen(ctx.actor.unit)
-    reading = reading_of(await standings.read(connection, METADATA, [id_]), id_, overseen)
+    reading = READ_MATTER.of_matter(await standings.read(connection, METADATA, [id_]), id_, ctx)
     row = await read_incident(connection, id_)
     if row is None:
         return None
     if reading is None:
-        return await _told(connection, ctx, id_, overseen or frozenset())
+        return await _told(connection, ctx, id_)
     chosen = _of_incidents().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
     now = [_row(found) for found in (await connection.execute(chosen)).mappings()]
     if reading.until is not None:
@@ -304,9 +304,13 @@ async def reports_to_confirm(
     return [{"number": numbers.get(row["incident_id"]), **row} for row in reports], further
 
 
-async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozenset[str]) -> Row | None:
-    """What a unit reads to which the matter was reported and that has no other part in it: the reports to it."""
-    chosen = select(REPORTS).where(REPORTS.c.incident_id == id_, REPORTS.c.to.in_(sorted(units)))
+async def _told(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
+    """What a unit reads to which the matter was reported and that has no other part in it: the reports to it.
+
+    At the root, everybody has a part in every matter.
+    """
+    units = sorted(READ_MATTER.units(ctx) or ())
+    chosen = select(REPORTS).where(REPORTS.c.incident_id == id_, REPORTS.c.to.in_(units))
     reports = await _reports(
         connection, await rows_of(connection, chosen.order_by(REPORTS.c.at, REPORTS.c.report)), ctx
     )
@@ -337,17 +341,16 @@ async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, 
     on one of these, the revision is that of now, too.
     """
     id_, number = row["incident_id"], row["number"]
-    overseen = ctx.offices.overseen(ctx.actor.unit)
     events = await _events(connection, id_, until.at)
     state = reduce(DECIDER.evolve, events, DECIDER.initial_state())
     past = state.past
     rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
     of = {**{f"of_{name}": None for name in OF_MATTER}, "of_number": number}
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
-    charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
+    charged = [_shown(row, None, ctx) for row in now if READ_MATTER.covers(row["unit"], ctx)]
     clocks = {clock["clock"]: clock for clock in (*shown, *charged)}
     known = await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx)
-    told = (await _told(connection, ctx, id_, overseen or frozenset()) or {"reports": []})["reports"]
+    told = (await _told(connection, ctx, id_) or {"reports": []})["reports"]
     waits = [report for report in told if report["may"]]
     acts = bool(waits) or any(clock["may"] for clock in charged)
     revision = row["revision"] if acts else sum(event.actor != "system" for event in events)

@@ -35,7 +35,7 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.kernel.access.approving import acting_posts, head_of
-from services.kernel.access.rights import Right
+from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Forbidden, Rejected, Unavailable
@@ -531,6 +531,11 @@ def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+READ_MATTER = Read("read-incident")
+"""Clocks and reports upward of matters in which a unit of the reader has a part, or had one. Besides, the clocks with
+which these units are charged, what they were told, and what they owe."""
+READ_ROSTER = Read("read-roster")
+"""The duties of a unit, and the warnings of its matters."""
 RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_on),
     InformOffice: Right("inform-office", ("duty_officer", "chief"), _reporting, _goes_on),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_
+from sqlalchemy import Select, and_, false, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import triage
@@ -107,7 +107,7 @@ async def without_pack(connection: AsyncConnection, after: str, limit: int) -> l
 
 async def under_packs(connection: AsyncConnection, after: str, limit: int, packs: Collection[str]) -> list[str]:
     """Incidents under any version of these packs, in order, after an incident."""
-    under = or_(*(INCIDENTS.c.policy.startswith(f"{pack}@", autoescape=True) for pack in sorted(packs)))
+    under = or_(false(), *(INCIDENTS.c.policy.startswith(f"{pack}@", autoescape=True) for pack in sorted(packs)))
     chosen = select(INCIDENTS.c.incident_id).where(under, INCIDENTS.c.incident_id > after)
     return list((await connection.execute(chosen.order_by(INCIDENTS.c.incident_id).limit(limit))).scalars())
 

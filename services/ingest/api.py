@@ -22,11 +22,10 @@ from services.ingest import answers, batch, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Erase, JudgeAnswer, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
-from services.ingest.rights import RIGHTS, Filed, reading
+from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
-from services.kernel.core.units import Offices
+from services.kernel.core.problems import NotFound, Problem, UnsupportedMedia
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, erasure, http, idempotency, sign_in
 from services.kernel.serving.answers import Done
@@ -86,7 +85,7 @@ def router() -> APIRouter:
             events = await queries.events_of(connection, id)
             if not events:
                 raise NotFound(f"there is no {id}", what=id)
-            yield connection, await _readable(connection, events, actor, await runtime.offices(connection))
+            yield connection, await _readable(connection, events, await runtime.context(connection, actor))
 
     @api.post("/reports", **documents.answers(answers.Taken, 201, also={200: "The same report was taken in before."}))
     async def send_report(runtime: http.Serving, body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
@@ -332,13 +331,12 @@ def router() -> APIRouter:
     return api
 
 
-async def _readable(connection: AsyncConnection, events: list[Event], actor: Actor, offices: Offices) -> list[Event]:
+async def _readable(connection: AsyncConnection, events: list[Event], ctx: Ctx) -> list[Event]:
     received = events[0]
     filed = Filed(received.unit, received.actor, received=received.recorded)
-    found = reading(filed, await seen.belongings(connection, received.stream), actor, offices)
+    found = reading(filed, await seen.belongings(connection, received.stream), ctx)
     if found is None:
-        problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
-        raise Forbidden(problem, code="other-office", act="read-report", unit=received.unit, post=actor.post)
+        raise READ_REPORT.refused(received.unit, ctx)
     return [event for event in events if found.covers(event.recorded_text)]
 
 

@@ -18,12 +18,11 @@ from services.ingest.commands import (
 )
 from services.kernel.access.erasure import ERASE as ERASE_WORDS
 from services.kernel.access.erasure import Erasing
-from services.kernel.access.rights import Right
+from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Moment, Reading, Standing, Units, widest
-from services.kernel.core.units import Offices
 
 Refusal = Rejected | None
 REGRET = timedelta(hours=1)
@@ -135,18 +134,20 @@ class Belonging(NamedTuple):
         return found.ending(self.until) if found and found.covers(self.since) else None
 
 
-def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, offices: Offices) -> Reading | None:
+READ_REPORT = Read("read-report")
+
+
+def reading(report: Filed, belongings: Iterable[Belonging], ctx: Ctx) -> Reading | None:
     """How much of a report the actor may read; None for nothing.
 
     The integration that sent it reads everything. Rights of staff follow the matter. The receiving unit always reads
     what it received.
     """
-    if not actor.is_staff:
-        sent = actor.post == report.sender and report.unit is not None and offices.within(report.unit, actor.unit)
-        return Reading() if sent else None
-    overseen, of = offices.overseen(actor.unit), list(belongings)
-    found = [belonging.reading(overseen) for belonging in of]
-    if overseen is None or report.unit in overseen:
+    if not ctx.actor.is_staff:
+        return Reading() if _sent_it(report, ctx) and ctx.may("integration", units=[report.unit]) else None
+    units, of = READ_REPORT.units(ctx), list(belongings)
+    found = [belonging.reading(units) for belonging in of]
+    if READ_REPORT.covers(report.unit, ctx):
         received = Moment(0, instant(report.received)) if report.received else None
         found.append(Reading(received) if of else Reading())
     return widest(found)

@@ -15,7 +15,7 @@ from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Unavailable
-from services.kernel.core.standings import Moment, reading_of
+from services.kernel.core.standings import Moment
 from services.kernel.rules.approval import Course
 from services.kernel.serving import paging
 from services.kernel.serving.approvals import shown
@@ -23,7 +23,7 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.publish.commands import Draft
-from services.publish.rights import RIGHTS, Case, Statement, reading
+from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading
 from services.publish.seen import read_incident, read_incidents
 from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
 
@@ -58,7 +58,7 @@ async def list_statements(
 
     If a matter was merged and these units have no part any more, its statements appear as they were at the merger.
     """
-    overseen, chosen = ctx.offices.listed(ctx.actor.unit), select(statements)
+    overseen, chosen = READ_STATEMENT.listed(ctx), select(statements)
     if overseen is not None:
         own = statements.c.unit.in_(sorted(overseen))
         chosen = chosen.where(or_(own, standings.concerns(METADATA, statements.c.incident_id, overseen)))
@@ -70,7 +70,7 @@ async def list_statements(
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
     items = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
     for row in rows:
-        reads = reading(state_of(row), reading_of(known, row["incident_id"], overseen), overseen)
+        reads = reading(state_of(row), known, row["incident_id"], ctx)
         if reads is None or reads.until is None:
             continue
         del items[row["id"]]
@@ -100,9 +100,8 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
     row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
     if row is None:
         return None
-    overseen = ctx.offices.overseen(ctx.actor.unit)
     known = await standings.read(connection, METADATA, [row["incident_id"]])
-    reads = reading(state_of(dict(row)), reading_of(known, row["incident_id"], overseen), overseen)
+    reads = reading(state_of(dict(row)), known, row["incident_id"], ctx)
     if reads is None:
         return None
     if reads.until is None:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from schemas.publish import StatementKind
 from schemas.verification import Verification
 from services.kernel.access.approving import Answering, answering
-from services.kernel.access.rights import Right
+from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
-from services.kernel.core.standings import Reading, Units
+from services.kernel.core.standings import Reading, Standing
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed
 from services.kernel.rules.conditions import Context, Figures
@@ -396,9 +396,12 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
 }
 
 
-def reading(statement: Statement, of_incident: Reading | None, overseen: Units) -> Reading | None:
-    """How much of a statement a caller may read who oversees these units; None for nothing.
+READ_STATEMENT = Read("read-statement")
+
+
+def reading(statement: Statement, known: Mapping[str, Standing], incident: str, ctx: Ctx) -> Reading | None:
+    """How much of a statement on an incident the actor reads; None for nothing.
 
     The unit that speaks always reads its own statements. Other units read as much of them as of the matter.
     """
-    return Reading() if overseen is None or statement.unit in overseen else of_incident
+    return Reading() if READ_STATEMENT.covers(statement.unit, ctx) else READ_STATEMENT.of_matter(known, incident, ctx)

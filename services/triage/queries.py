@@ -17,7 +17,7 @@ from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Unavailable
-from services.kernel.core.standings import Moment, Standing, reading_of
+from services.kernel.core.standings import Moment, Standing
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Figures
 from services.kernel.rules.grading import gravity, proposed
@@ -35,7 +35,7 @@ from services.triage.handling.proposals import Proposal
 from services.triage.incident import TRACKS, Incident
 from services.triage.owed import answering, explaining
 from services.triage.owed.aftercare import Aftercare
-from services.triage.rights import APPROVING, RIGHTS
+from services.triage.rights import APPROVING, READ_MATTER, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (
     ASSESSMENTS,
@@ -84,7 +84,7 @@ async def incidents(
 
     A filter by report finds the incident to which the report belongs now.
     """
-    table, overseen = INCIDENTS, ctx.offices.listed(ctx.actor.unit)
+    table, overseen = INCIDENTS, READ_MATTER.listed(ctx)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen))
     for name in ("unit", "assigned", "level", "state", "entered_late"):
         if (value := getattr(filters, name)) is not None:
@@ -286,7 +286,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
     A former unit reads it as it was when that unit's part ended.
     """
     known = await standings.read(connection, METADATA, [id_])
-    reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
+    reading = READ_MATTER.of_matter(known, id_, ctx)
     if reading is None or id_ not in known:
         return None
     if reading.until is None:

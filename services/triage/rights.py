@@ -11,7 +11,7 @@ from functools import partial
 from schemas.pack.verification import Answer
 from schemas.titles import titled
 from services.kernel.access.approving import answering, own_posts
-from services.kernel.access.rights import Right
+from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Rejected, Unavailable
@@ -498,6 +498,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""
 
+READ_MATTER = Read("read-incident")
+"""Matters in which a unit of the reader has a part, or had one; the desk of these units, and figures of their acts."""
 REGISTER: Right[str] = Right("register", ("duty_officer", "chief"), lambda unit, ctx: (unit,))
 """Registering a matter of a unit that nobody has reported yet."""
 ASK_SIMILAR: Right[str] = Right("ask-similar", STAFF_ROLES, lambda unit, ctx: (unit,))

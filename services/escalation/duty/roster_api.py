@@ -19,8 +19,8 @@ from services.escalation.commands import (
 )
 from services.escalation.duty import calendar, outlook, roster, roster_queries
 from services.escalation.duty.roster_answers import PeriodEffect, Roster
+from services.escalation.rights import READ_ROSTER
 from services.kernel.core.decider import Actor
-from services.kernel.core.problems import Forbidden
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.answers import Done
@@ -59,8 +59,7 @@ def add_routes(api: APIRouter) -> None:
         """A roster, for the unit itself and those above it."""
         ctx = await runtime.context(connection, staff)
         ctx.offices.unit(unit)
-        if not ctx.offices.within(unit, staff.unit):
-            raise others(unit, staff, "read-roster")
+        READ_ROSTER.require(unit, ctx)
         return await roster_queries.desk(connection, unit, ctx, since, until)
 
     @api.get("/roster", **documents.answers(Roster))
@@ -106,8 +105,7 @@ def add_routes(api: APIRouter) -> None:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             ctx.offices.unit(unit)
-            if not ctx.offices.within(unit, staff.unit):
-                raise others(unit, staff, "read-roster")
+            READ_ROSTER.require(unit, ctx)
             pack = outlook.pack_of(unit, ctx)
             must_be_known("period", period, [one.code for one in pack.model.periods] if pack else [])
             found = await roster_queries.effect(connection, unit, period, max(since or ctx.now, ctx.now), ctx)
@@ -142,14 +140,3 @@ def add_routes(api: APIRouter) -> None:
     async def test_reachability(runtime: http.Serving, body: TestReachability, caller: http.Command) -> Response:
         """Record whether a duty post answered."""
         return await at_desk(runtime, caller, body)
-
-
-def others(unit: str, staff: Actor, act: str) -> Forbidden:
-    """The refusal to read what is another office's."""
-    return Forbidden(
-        f"{unit} is not below {staff.unit}; you see your own unit and those below",
-        code="other-office",
-        act=act,
-        unit=unit,
-        post=staff.post,
-    )

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Query, Response
 from schemas.fields import UnitCode, Uuid
 from services.escalation.answers import Addresses, Place
 from services.escalation.commands import KeepAddress
-from services.escalation.duty.roster_api import others
 from services.escalation.notify import channels, places, postbox
 from services.escalation.notify.places import SetAddress
+from services.escalation.rights import READ_ROSTER
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.serving import commands, documents, http
@@ -34,8 +34,7 @@ def add_routes(api: APIRouter) -> None:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.units)
-            if not ctx.offices.within(unit, staff.unit):
-                raise others(unit, staff, "read-roster")
+            READ_ROSTER.require(unit, ctx)
             found, below = await places.all_places(connection), ctx.offices.below(unit)
         items = [_shown(one) for one in found if one.post.partition("@")[2] in below]
         may = ["set-address", "end-address"] if places.SET.holds(unit, ctx) else []

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.escalation import SendingError, Way
 from schemas.fields import Code, IncidentId, Instant, Number, Post, UnitCode, Uuid, instant
-from services.escalation.duty.roster_api import others
 from services.escalation.queries import rows_of
+from services.escalation.rights import READ_ROSTER
 from services.escalation.views import CLOCKS, INCIDENTS, METADATA
 from services.kernel.core.commands import example
 from services.kernel.serving import documents, http, paging
@@ -137,8 +137,7 @@ def add_routes(api: APIRouter) -> None:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)
-            if not ctx.offices.within(unit, staff.unit):
-                raise others(unit, staff, "read-roster")
+            READ_ROSTER.require(unit, ctx)
             chosen = _chosen(ctx.offices.below(unit), state, rule, since, cursor)
             found = await rows_of(connection, chosen.limit(limit + 1))
             rows, further = paging.page(found, limit, lambda row: [row["at"], row["notice"]])

@@ -1,15 +1,17 @@
-"""One table of rights for each service: who may ask for a command, over which units, and in which state.
+"""One table of rights for each service: who may ask for a command, over which units, in which state, and who reads.
 
 The service's decider judges by the table. Its API shows the table as `may`, so a client offers only what is allowed.
-The facts that a right looks at (`S`) are fewer than the decider's state: a row of a view holds them too.
+The facts that a right looks at (`S`) are fewer than the decider's state: a row of a view holds them too. Queries take
+the units for which somebody reads from the table, too.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from schemas.titles import titled
-from services.kernel.core.decider import Ctx
+from services.kernel.core import standings
+from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Forbidden, Rejected
 
 S = TypeVar("S")
@@ -78,6 +80,53 @@ class Right(Generic[S]):
     def of(self, subject: S, ctx: Ctx) -> tuple[str, ...]:
         """The roles that give the right."""
         return self.roles(subject, ctx) if callable(self.roles) else self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One row of what may be read: a role over a unit reads what concerns this unit and the units below it."""
+
+    act: str
+    """The name of the act where its refusal is recorded, such as `read-incident`."""
+    roles: tuple[str, ...] = STAFF_ROLES
+    """The reader needs one of these roles."""
+
+    def units(self, ctx: Ctx) -> standings.Units:
+        """The units for which the actor reads; None for all of them."""
+        if ctx.actor.roles.isdisjoint(self.roles):
+            return frozenset()
+        return ctx.offices.overseen(ctx.actor.unit)
+
+    def listed(self, ctx: Ctx) -> standings.Units:
+        """The same for lists, in which removed units do not stand."""
+        return frozenset() if ctx.actor.roles.isdisjoint(self.roles) else ctx.offices.listed(ctx.actor.unit)
+
+    def covers(self, unit: str | None, ctx: Ctx) -> bool:
+        """Whether the actor reads for the unit."""
+        units = self.units(ctx)
+        return units is None or unit in units
+
+    def of_matter(self, known: Mapping[str, standings.Standing], incident: str, ctx: Ctx) -> standings.Reading | None:
+        """How much of an incident the actor reads by its units' part in it; None for nothing."""
+        return standings.reading_of(known, incident, self.units(ctx))
+
+    def require(self, unit: str, ctx: Ctx) -> None:
+        """Raises `Forbidden` unless the actor reads for the unit."""
+        if not self.covers(unit, ctx):
+            raise self.refused(unit, ctx)
+
+    def refused(self, unit: str | None, ctx: Ctx) -> Forbidden:
+        """What is said to somebody who does not read what belongs to a unit."""
+        actor = ctx.actor
+        held = ", ".join(sorted(actor.roles)) or "no role"
+        return Forbidden(
+            f"this belongs to {unit}; you act as {actor.post} of {actor.unit} with {held}, and a role reads what "
+            f"concerns {actor.unit} and the units below it",
+            code="other-office",
+            act=self.act,
+            unit=unit,
+            post=actor.post,
+        )
 
 
 def may(rights: Iterable[Right[S]], subject: S, ctx: Ctx) -> list[str]:

@@ -41,7 +41,8 @@ class Claims(BaseModel):
     """The person; tells two people apart, and is never stored."""
     unit: UnitCode | None = None
     post: PostCode
-    roles: tuple[Role, ...] = ()
+    roles: tuple[Role, ...] | None = None
+    """The roles with which the person acts; without them, those that the post has at the moment of each request."""
     iat: int
     exp: int
 
@@ -53,12 +54,13 @@ class Claims(BaseModel):
 
 
 def claims(
-    deployment: str, *, person: str, unit: str | None = None, post: str = OPERATOR, roles: Iterable[str] = (),
-    life: timedelta = LIFE,
+    deployment: str, *, person: str, unit: str | None = None, post: str = OPERATOR,
+    roles: Iterable[str] | None = None, life: timedelta = LIFE,
 ) -> Claims:  # fmt: skip
     """The claims of a token that begins now. Raises `ValueError` with the fault."""
     now = datetime.now(UTC)
-    said = {"unit": unit, "post": post, "roles": tuple(roles), "sub": person, "iss": deployment, "jti": uuid7()}
+    named = None if roles is None else tuple(roles)
+    said = {"unit": unit, "post": post, "roles": named, "sub": person, "iss": deployment, "jti": uuid7()}
     try:
         return Claims(**said, iat=int(now.timestamp()), exp=int((now + life).timestamp()))  # type: ignore[arg-type]
     except ValidationError as error:
@@ -84,7 +86,7 @@ def actor(claims: Claims, offices: Offices) -> Actor:
             unit=claims.unit,
             post=claims.post,
         )
-    roles = offices.roles_in(claims.unit).intersection(claims.roles)
+    roles = post.roles if claims.roles is None else offices.roles_in(claims.unit).intersection(claims.roles)
     return Actor(f"{post.code}@{claims.unit}", claims.unit, roles, claims.sub)
 
 

@@ -15,7 +15,6 @@ from schemas.operation import OperationSearched, OperationSimilarAsked, Operatio
 from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, NotFound
-from services.kernel.core.standings import reading_of
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.masking import mask
@@ -27,7 +26,7 @@ from services.kernel.store.session import Session
 from services.kernel.store.views import Row
 from services.triage.alike import linked, search, similar, similar_answers, suggesting
 from services.triage.answers import State
-from services.triage.rights import ASK_SIMILAR
+from services.triage.rights import ASK_SIMILAR, READ_MATTER
 from services.triage.seen import rows_of
 from services.triage.views import INCIDENTS, METADATA
 
@@ -188,7 +187,7 @@ async def record(runtime: Runtime, caller: Caller, fact: Any) -> None:
 async def _readable(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row:
     """The incident, if the caller may read all of it now."""
     known = await standings.read(connection, METADATA, [id_])
-    reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
+    reading = READ_MATTER.of_matter(known, id_, ctx)
     rows = await rows_of(connection, INCIDENTS, INCIDENTS.c.id == id_)
     if not rows or reading is None or (reading.until is not None and not rows[0]["merged_into"]):
         raise NotFound(f"there is no {id_} that concerns {ctx.actor.unit}", what=id_)

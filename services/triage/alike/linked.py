@@ -7,10 +7,11 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
-from services.kernel.core.standings import Standing, reading_of
+from services.kernel.core.standings import Standing
 from services.kernel.store import standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
+from services.triage.rights import READ_MATTER
 from services.triage.seen import absorbed_by, naming, rows_of
 from services.triage.views import INCIDENT_LINKS, INCIDENTS, METADATA
 
@@ -55,8 +56,7 @@ async def decided(connection: AsyncConnection, id_: str) -> dict[str, str]:
 async def shown(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """These links, as far as the actor may read the other incident."""
     known = await standings.read(connection, METADATA, [row["to"] for row in rows])
-    overseen = ctx.offices.overseen(ctx.actor.unit)
-    rows = [row for row in rows if reading_of(known, row["to"], overseen) is not None]
+    rows = [row for row in rows if READ_MATTER.of_matter(known, row["to"], ctx) is not None]
     heads = {row["to"]: head(known, row["to"]) for row in rows}
     numbers = {
         one["id"]: one["number"]

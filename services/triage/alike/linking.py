@@ -4,7 +4,6 @@ from schemas.fields import parse_instant
 from schemas.triage import Linked
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
-from services.kernel.core.standings import reading_of
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller, with_seen
@@ -14,6 +13,7 @@ from services.triage import seen
 from services.triage.alike import linked
 from services.triage.commands import Absorb, Link, Merge, OpenSplit, Received, RecordLink, Split
 from services.triage.levels import judgement
+from services.triage.rights import READ_MATTER
 
 
 async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -> Answer:
@@ -51,7 +51,7 @@ async def link(runtime: Runtime, caller: Caller, stream: str, command: Link) -> 
         session.authorize(stream, command, ctx)
         other = session.streams[command.to].state
         known = await standings.read(session.connection, session.service.metadata, [command.to])
-        reading = reading_of(known, command.to, ctx.offices.overseen(ctx.actor.unit))
+        reading = READ_MATTER.of_matter(known, command.to, ctx)
         if reading is None or (reading.until is not None and not other.merged_into):
             raise NotFound(f"there is no {command.to} that concerns {ctx.actor.unit}", what=command.to)
         # Two links at once could close a ring of parts.

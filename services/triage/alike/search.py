@@ -19,6 +19,7 @@ from services.kernel.store import numbers, sql, standings, word_index
 from services.kernel.store.words import texts
 from services.triage.alike import linked
 from services.triage.queries import subjects
+from services.triage.rights import READ_MATTER
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
 
 MOST = 2000
@@ -50,7 +51,7 @@ class Results(NamedTuple):
 async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: str | None, limit: int) -> Results:
     """Matters in which a unit that the actor oversees has a part, newest first."""
     table, complete = INCIDENTS, True
-    overseen = ctx.offices.listed(ctx.actor.unit)
+    overseen = READ_MATTER.listed(ctx)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
     for field, said, looked in (
         ("words", wanted.words, ("subject", "text", "place")),

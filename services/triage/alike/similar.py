@@ -25,6 +25,7 @@ from services.kernel.store import standings, word_index
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.triage.alike.tokens import Commonness, commonness, cosine, document, shared, vector
+from services.triage.rights import READ_MATTER
 from services.triage.seen import rows_of
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
 
@@ -152,7 +153,7 @@ async def find(
 
 async def _readable(connection: AsyncConnection, ctx: Ctx, ids: Collection[str]) -> Collection[str]:
     """Those of the incidents in which a unit has a part that the actor oversees."""
-    overseen = ctx.offices.overseen(ctx.actor.unit)
+    overseen = READ_MATTER.units(ctx)
     if overseen is None:
         return ids
     known = await standings.read(connection, METADATA, ids)

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Unavailable
-from services.kernel.core.standings import reading_of
 from services.kernel.store import standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
+from services.triage.rights import READ_MATTER
 from services.triage.seen import absorbed_by, naming, rows_of
 from services.triage.views import FACT_USES, FACT_VALUES, INCIDENTS, METADATA
 
@@ -26,7 +26,7 @@ async def fact_sheet(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[di
     incidents that were merged in later.
     """
     known = await standings.read(connection, METADATA, [id_])
-    reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
+    reading = READ_MATTER.of_matter(known, id_, ctx)
     if reading is None or id_ not in known:
         return None
     # The merger is the last event of a merged incident.

@@ -21,6 +21,7 @@ from services.kernel.store.words import resolve
 from services.triage.offices.lessons import DeclineNumbered
 from services.triage.offices.office_commands import DeclineLesson, RecordLesson
 from services.triage.offices.packs import POLICIES
+from services.triage.rights import READ_MATTER
 from services.triage.views import LESSONS, METADATA
 
 State = Literal["open", "answered", "declined"]
@@ -105,8 +106,9 @@ def router() -> APIRouter:
         wanted += [_IN[state]] if state else []
         wanted += [LESSONS.c.lesson < paging.place_of(cursor, int)[0]] if cursor else []
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            must_be_known("pack", pack, {known.model.id for known in offices.packs.values()})
+            ctx = await runtime.context(connection, staff)
+            READ_MATTER.require(staff.unit or "", ctx)
+            must_be_known("pack", pack, {known.model.id for known in ctx.offices.packs.values()})
             found = await shown(connection, *wanted, limit=limit + 1)
         items, further = paging.page(found, limit, lambda row: (row["lesson"],))
         return http.json_response({"items": items, "next": further})

@@ -39,6 +39,7 @@ from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.views import Row
 from services.triage.part_answers import BallOf
 from services.triage.queries import balls, subjects
+from services.triage.rights import READ_MATTER
 from services.triage.views import DESK, DUTY_GAPS, INCIDENTS
 from services.triage.worklist import desk, desk_gaps
 from services.triage.worklist.desk import INBOX, NAMES, ListName
@@ -199,7 +200,7 @@ def router() -> APIRouter:
         """How many matters each list of the caller's desk holds, in one request."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            units = ctx.offices.listed(staff.unit)
+            units = READ_MATTER.listed(ctx)
             found = await counts(connection, units, inbox_of(ctx))
             gaps = await desk_gaps.open_gaps(connection, DUTY_GAPS, units, ctx.now)
         return http.json_response({"lists": {**found, "gaps": len(gaps)}})
@@ -209,7 +210,7 @@ def router() -> APIRouter:
         """The times for which nobody is on duty at the caller's desk and those below it, the earliest first."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, ctx.offices.listed(staff.unit), ctx.now)
+            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, READ_MATTER.listed(ctx), ctx.now)
         if cursor is not None:
             after = paging.place_of(cursor, str, str, str, str)
             found = [gap for gap in found if desk_gaps.place(gap) > after]
@@ -297,7 +298,7 @@ def _soon(due: str, now: datetime) -> Soon:
 
 def _within(ctx: Ctx, unit: str | None) -> Units:
     """The units that the actor oversees, or of these only one and those below it."""
-    listed = ctx.offices.listed(ctx.actor.unit)
+    listed = READ_MATTER.listed(ctx)
     if unit is None:
         return listed
     below = ctx.offices.below(unit)

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
+from services.triage.rights import READ_MATTER
 from services.triage.views import HANDOVERS
 
 
@@ -16,7 +17,7 @@ async def handovers(
 
     `since` and `until` are instants as text; the end is not counted. Matters and exercises are counted apart.
     """
-    table, overseen = HANDOVERS, ctx.offices.listed(ctx.actor.unit)
+    table, overseen = HANDOVERS, READ_MATTER.listed(ctx)
     groups = (table.c.unit, table.c.kind, table.c.ground)
     late = select(*groups, table.c.late, func.count().label("number")).where(table.c.drill == drill)
     if overseen is not None:
