@@ -26,6 +26,7 @@ PAGES = (
     "desk",
     "timeline",
     "live",
+    "register",
     "matter",
     "report",
     "evidence",

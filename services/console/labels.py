@@ -237,6 +237,16 @@ STATES: Mapping[str, str] = {
 }
 """State of a matter -> its title."""
 
+REPLIES: Mapping[str, tuple[str, str]] = {
+    "received": ("○", N_("待入事项")),
+    "waiting": ("◆", N_("待答复")),
+    "interim": ("●", N_("已答复，仍在办理")),
+    "replied": ("✓", N_("已答复办结")),
+    "not_owed": ("‖", N_("无需答复")),
+    "refused": ("✕", N_("不予答复")),
+}
+"""State of a reply -> its shape and its title."""
+
 PHASES: Mapping[str, str] = {
     "drafted": N_("起草中"),
     "submitted": N_("审核中"),

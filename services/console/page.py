@@ -16,7 +16,7 @@ from markupsafe import Markup
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
 from services.console import frame, words
-from services.console.labels import LISTS, PARTS, PHASES, SOURCES, STATES, WAITS
+from services.console.labels import LISTS, PARTS, PHASES, REPLIES, SOURCES, STATES, WAITS
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
 
@@ -35,6 +35,7 @@ STATIC = ("console.css", "console.js", "live.js", "icon.svg")
 NAVIGATION = (
     ("inbox", N_("待办"), None),
     ("board", N_("事项"), None),
+    ("register", N_("台账"), None),
     ("reports/new", N_("登记"), ("duty_officer", "information_officer")),
     ("statements", N_("说明稿"), None),
     ("roster", N_("值班"), None),
@@ -69,7 +70,7 @@ def environment(spoken: Language) -> Environment:
         "states": STATES,
         "waits": WAITS,
     }
-    made.globals |= {"phases": PHASES, "lists": LISTS, "sources": SOURCES}
+    made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     return made
 
 

@@ -27,6 +27,7 @@ SERVICE = Service(
     apis=(
         "services.triage.api",
         "services.triage.owed.registering",
+        "services.triage.owed.replies",
         "services.triage.alike.finding",
         "services.triage.offices.units_api",
         "services.triage.offices.policies",

@@ -208,6 +208,8 @@ REPORTS = Table(
     Index(None, "subject"),
     Index(None, "text"),
     Index(None, "place"),
+    Index(None, "received_at", "report_id"),
+    Index(None, "unit", "received_at", "report_id"),
 )
 """One row for each report from ingest. `refusal` is the reason why it gets no answer."""
 

@@ -145,3 +145,21 @@ async def test_a_report_upward_waits_for_its_receipt_and_gets_it(town: Town) -> 
     form = await county.open(link.removeprefix(HOME))
     done = await county.send(form, link.removeprefix(HOME).replace("&amp;", "&"), accepted="yes")
     assert "done=receipt" in done.path and "已到现场" not in (await county.open("/receipts")).said
+
+
+@pytest.mark.requirement("CON-05")
+async def test_the_register_holds_each_report_with_the_state_of_its_reply(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    matter = await town.reported(officer, "下水道堵塞", "请打13812345678", place="菜场")
+    number = matter.path.rpartition("/")[2]
+    page = await officer.open("/register")
+    assert number in page.said and "下水道堵塞" in page.said and "◆ 待答复" in page.said
+    assert "1381234" not in page.text and all("下水道" not in link for link in page.links)
+    narrow = await officer.open("/register?reply=waiting&channel=hotline&unit=town-east")
+    assert number in narrow.said and "答复：待答复" in narrow.said
+    assert f"{HOME}/register?unit=town-east&channel=hotline" in narrow.links, (
+        "a chosen filter is taken away by its link"
+    )
+    assert number not in (await officer.open("/register?reply=replied")).said
+    assert number in (await officer.open("/register?reply=nonsense")).said
+    assert number not in (await (await town.at("duty_officer@town-west")).open("/register")).said

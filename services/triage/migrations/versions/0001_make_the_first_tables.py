@@ -560,8 +560,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
     )
     op.create_index(op.f("ix_reports_place"), "reports", ["place"], unique=False)
+    op.create_index(op.f("ix_reports_received_at_report_id"), "reports", ["received_at", "report_id"], unique=False)
     op.create_index(op.f("ix_reports_subject"), "reports", ["subject"], unique=False)
     op.create_index(op.f("ix_reports_text"), "reports", ["text"], unique=False)
+    op.create_index(
+        op.f("ix_reports_unit_received_at_report_id"), "reports", ["unit", "received_at", "report_id"], unique=False
+    )
     op.create_table(
         "standing_units",
         sa.Column("incident_id", key(64), nullable=False),
