@@ -144,8 +144,8 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
     matter = f"/incidents/{desk.number}"
     context, page = await desk.at(*POSTS, viewport={"width": width, "height": 700})
     for path in (
-        "/inbox", "/board?list=open&soon=none", "/register", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
-        "/search", "/packs",
+        "/inbox", "/board?list=open&soon=none", "/register", "/reports/new", "/statements",
+        "/roster", "/roster/plan-duties", "/search", "/packs",
         "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/paper", "/paper/report", "/paper/enter",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
