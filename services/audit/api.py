@@ -60,6 +60,7 @@ def router() -> APIRouter:
         staff: http.Staff,
         as_of: Annotated[At | None, Query(description="Only events that had happened by then.")] = None,
         known_at: Annotated[At | None, Query(description="Only events that had been recorded by then.")] = None,
+        newest: Annotated[bool, Query(description="The last events instead of the first; no page follows.")] = False,
         limit: Limit = 500,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -80,7 +81,9 @@ def router() -> APIRouter:
             size = await _size(connection, log_size if kept is None else kept)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
             narrow = [*happened(axes["as_of"]), *recorded(axes["known_at"])]
-            found, last = await queries.timeline(connection, id, size, _until(reading), narrow, Place(*place), limit)
+            found, last = await queries.timeline(
+                connection, id, size, _until(reading), narrow, Place(*place), limit, newest=newest
+            )
             number = await queries.number(connection, id, size)
             stated = await _stated(connection, size)
             names = await _names(runtime, connection, size, language)

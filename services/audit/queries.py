@@ -150,14 +150,17 @@ async def timeline(
     axes: Iterable[ColumnElement[bool]],
     after: Place,
     limit: int,
+    *,
+    newest: bool = False,
 ) -> tuple[Sequence[Any], Place | None]:
     """`position, bytes` of an incident's events after a place, and the place for the next page, or None at the end.
 
     `until` is the last instant of recording that the reader's part covers. `axes` are further filters, see `happened`
-    and `recorded`.
+    and `recorded`. `newest` gives the last events instead of the first, in the same order.
     """
     t, e, incidents = TIMELINE.c, ENTRIES.c, await family(connection, incident, size, until)
     order = (e.recordedtime, e.event_id)
+    in_turn = [column.desc() for column in order] if newest else order
     wanted = [
         tuple_(*order) > after,
         t.position < size,
@@ -168,7 +171,7 @@ async def timeline(
     ]
     link = and_(LINKS.c.incident_id == e.incident_id, LINKS.c.stream_id == t.stream_id)
     entries = select(e.position, *order).join(TIMELINE, t.position == e.position).join(LINKS, link)
-    ordered = entries.where(*wanted).order_by(*order).limit(limit + 1)
+    ordered = entries.where(*wanted).order_by(*in_turn).limit(limit + 1)
     # The index has the order of one incident. Each incident brings its first entries, and the page takes the first of
     # these.
     if len(incidents) <= PARTS:
@@ -178,7 +181,10 @@ async def timeline(
     chosen = union(*map(select, parts)).subquery()
     # Only the bytes of the page are read, not of everything that is sorted.
     page = select(t.position, t.bytes, t.recordedtime, t.event_id).join(chosen, chosen.c.position == t.position)
-    found = (await connection.execute(page.order_by(t.recordedtime, t.event_id).limit(limit + 1))).all()
+    in_turn = [column.desc() for column in (t.recordedtime, t.event_id)] if newest else (t.recordedtime, t.event_id)
+    found = (await connection.execute(page.order_by(*in_turn).limit(limit + 1))).all()
+    if newest:
+        return found[:limit][::-1], None
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], Place(last.recordedtime, last.event_id) if last else None
 

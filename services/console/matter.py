@@ -14,7 +14,7 @@ from services.console.labels import STATES
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.staff import Staff
-from services.console.timeline import by_day, course
+from services.console.timeline import by_day
 from services.console.verbs import Asked
 from services.console.words import N_, translations, typed_moment
 
@@ -77,7 +77,7 @@ def router(site: Site) -> APIRouter:
         limits, statements, timeline, similar, sheet, pack, lists = await parts(
             me.calls.get(f"/escalation/v1/incidents/{id}"),
             me.calls.get("/publish/v1/statements", incident=id, limit=50),
-            course(me.calls, id),
+            me.calls.get(f"/audit/v1/incidents/{id}/timeline", newest=True, limit=EVENTS),
             me.calls.get(f"/triage/v1/incidents/{id}/similar", limit=5),
             me.calls.get(f"/triage/v1/incidents/{id}/facts"),
             site.pack_of(incident["unit"], incident["policy"]),
@@ -92,7 +92,7 @@ def router(site: Site) -> APIRouter:
             limits=limits,
             statements=statements,
             timeline=timeline,
-            days=by_day(timeline.value["items"][-EVENTS:], look) if timeline.value else [],
+            days=by_day(timeline.value["items"], look) if timeline.value else [],
             why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
             similar=similar,
             sheet=sheet,

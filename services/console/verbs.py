@@ -1,11 +1,11 @@
 """One way to send a command: a page with its form, and what follows when the service takes or refuses it."""
 
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import orjson
 from fastapi import Request, Response
 from starlette.datastructures import FormData
 
@@ -17,7 +17,7 @@ from services.console.labels import PARTS
 from services.console.page import Reader, go, reader, render
 from services.console.site import Site, problem_of, site_of
 from services.console.staff import Staff
-from services.console.timeline import EXACT, course, is_of_system
+from services.console.timeline import AT_ONCE, EXACT, is_of_system
 from services.console.words import N_
 
 Body = dict[str, Any]
@@ -137,7 +137,7 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
 async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: FormData) -> Conflict:
     """What changed since the form was opened. The form itself carries what it showed then."""
     try:
-        was = json.loads(str(sent.get("form.was", "")))
+        was = orjson.loads(str(sent.get("form.was", "")))
     except ValueError:
         was = None
     was = was if isinstance(was, dict) else {}
@@ -149,7 +149,8 @@ async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: Form
     ]
     since, acts = str(sent.get("form.opened", "")), []
     if asked.about is not None and EXACT.fullmatch(since):
-        (found,) = await parts(course(me.calls, str(asked.about["id"])))
+        path = f"/audit/v1/incidents/{asked.about['id']}/timeline"
+        (found,) = await parts(me.calls.get(path, newest=True, limit=AT_ONCE))
         acts = [one for one in (found.value or {"items": ()})["items"] if one["event"]["recordedtime"] > since]
     return Conflict(changes, [one for one in acts if not is_of_system(one)])
 
@@ -190,6 +191,6 @@ async def _page(
         one=asked.about,
         conflict=conflict,
         opened=instant(site_of(request).now()),
-        was=json.dumps({name: value for name, (_, value) in asked.face.items()}, ensure_ascii=False),
+        was=orjson.dumps({name: value for name, (_, value) in asked.face.items()}).decode(),
         error=told,
     )

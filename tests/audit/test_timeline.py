@@ -415,3 +415,19 @@ async def test_a_time_is_written_out_with_its_offset(world: World, path: str, na
     path = f"incidents/{id_of('incident', 'a')}/timeline" if path == "timeline" else path
     for at in ("2026-03-02T09:00:00", "1772442000", "9999-12-31T23:00:00-09:00", "2026-02-30T00:00:00Z"):
         assert (await world.get(path, status=422, **{name: at}))["field"] == name
+
+
+async def test_the_newest_events_of_a_timeline_are_asked_for_without_those_before(world: World) -> None:
+    incident = await match_key(world)
+    merged = await match_key(world, "b")
+    away = IncidentMerged(into=incident, reason=words("why"))
+    await world.send(world.event("triage", merged, away, unit="town-east", incident=merged))
+    await world.take("publish.statement", "escalation.clock")
+    path = f"incidents/{incident}/timeline"
+    whole = (await world.get(path))["items"]
+    for limit in (1, 3, len(whole) - 1, len(whole), 500):
+        answer = await world.get(path, newest="true", limit=limit)
+        assert answer["items"] == whole[-limit:] and answer["next"] is None
+    before = whole[-2]["event"]["recordedtime"]
+    known = [item for item in whole if item["event"]["recordedtime"] <= before]
+    assert (await world.get(path, newest="true", limit=2, known_at=before))["items"] == known[-2:]

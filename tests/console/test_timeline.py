@@ -7,6 +7,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from services.console import timeline
 from services.console.timeline import by_day, folded, steps
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
@@ -76,6 +77,26 @@ async def test_a_timeline_says_times_and_titles_as_people_do_by_kind_and_instant
     assert "不是时间" in (await desk.open(f"{own}/timeline?as_of=25-25")).said
     for page in ("0", "99999999999999999999", "-1", "x"):
         assert (await desk.open(f"{own}/timeline?page={page}")).status == 200
+
+
+async def test_a_matter_shows_its_latest_records_however_many_it_has(
+    a_matter: Matter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, _, own = a_matter
+    monkeypatch.setattr(timeline, "AT_ONCE", 2)
+    monkeypatch.setattr(timeline, "LONGEST", 2)
+    assert "交县水利局办理" in (await desk.open(own)).said.partition("经过")[2]
+    assert "只列出最早的 2 条" in (await desk.open(f"{own}/timeline")).said
+
+
+async def test_what_a_form_carries_of_its_opening_is_read_though_it_was_altered(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    own = (await town.reported(desk, "路灯不亮", place="和平街")).path.removeprefix(HOME)
+    page = await desk.open(f"{own}/triage/grade")
+    for was in ("[" * 100_000, "9" * 5_000, '{"level": {"a": 1}}', "[]", '"x"', '{"level": NaN}', "x"):
+        typed = {"form.version": "99", "form.was": was, "form.opened": "9999-12-31T23:59:59.999999Z"}
+        answer = await desk.send(page, f"{own}/triage/grade", **typed, level="major", reason="停水")
+        assert answer.status == 412 and "停水" in answer.text
 
 
 async def test_a_record_is_one_click_away_with_what_proves_it(town: Town, a_matter: Matter) -> None:
