@@ -1,5 +1,6 @@
 """Units and posts that an administrator adds, changes and ends, over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -114,6 +115,23 @@ async def test_posts_are_added_changed_and_ended_and_a_unit_keeps_one_head(desk:
     pages = await desk.get("units/town-east/changes", limit=2)
     assert len(pages.json()["items"]) == 2 and pages.json()["next"]
     problem(await ask(desk, "place-post", **press, since="2020-01-01T00:00:00+08:00"), 422, "has passed")
+
+
+async def test_what_changes_later_does_not_end_before_and_a_named_end_can_be_moved(desk: Triage) -> None:
+    day = timedelta(days=1)
+    later = [(desk.runtime.time_source.now() + day * days).isoformat() for days in (1, 2)]
+    press = {"unit": "town-east", "post": "press_officer", "title": "联络员", "roles": ["spokesperson"], **WHY}
+    assert (await ask(desk, "place-post", **press)).status_code == 200
+    assert (await ask(desk, "place-post", **press | {"title": "新闻联络员", "since": later[0]})).status_code == 200
+    back = problem(await ask(desk, "end-post", post="press_officer@town-east", **WHY), 409, "a further place from")
+    assert back["type"].endswith(":unit-changes-later"), "it would come back tomorrow"
+    for verb, of in (("end-post", {"post": "auditor@town-east"}), ("end-unit", {"unit": "town-west"})):
+        for until in (later[1], later[0], None):
+            answer = await ask(desk, verb, **of, until=until, **WHY)
+            assert answer.status_code == 200, answer.text
+    found = await tree(desk)
+    assert "town-west" not in found
+    assert "auditor@town-east" not in {one["post"] for one in found["town-east"]["posts"]}
 
 
 async def test_the_site_bears_the_name_that_it_was_given(desk: Triage) -> None:

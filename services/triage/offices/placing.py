@@ -13,7 +13,7 @@ from services.kernel.access.rights import Right
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.offices.office_commands import EndPost, EndUnit, NameSite, PlacePost, PlaceUnit
-from services.triage.offices.tree import Places, Posts, standing_at
+from services.triage.offices.tree import P, Places, Posts, standing_at
 
 Wanted = tuple[Sequence[UnitPlaced], Sequence[UnitPostPlaced]]
 PLACING: Right[str] = Right("place-unit", ("admin",), lambda unit, ctx: (unit,))
@@ -106,14 +106,7 @@ def _unit_ended(places: Places, command: EndUnit, ctx: Ctx) -> UnitPlaced:
     ctx.offices.unit(code)
     ENDING.require(code, ctx)
     tree = standing_at(places.values(), ctx.now)
-    further = (place.since for (unit, _), place in places.items() if unit == code and place.since > ctx.now)
-    if later := min(further, default=None):
-        raise Rejected(
-            f"{code} has a further place from {later.isoformat()}; end it once that has begun",
-            code="unit-changes-later",
-            unit=code,
-            since=later,
-        )
+    _must_not_change_later(places, code, ctx)
     if below := sorted(one.unit for one in tree.values() if one.parent == code):
         raise Rejected(
             f"{', '.join(below)} are below {code}; end them first, or place them below another unit",
@@ -128,7 +121,24 @@ def _unit_ended(places: Places, command: EndUnit, ctx: Ctx) -> UnitPlaced:
             unit=code,
             known=matters[:NAMED],
         )
-    return tree[code].model_copy(update={"until": until, "reason": Typed(text=command.reason)})
+    return _ended(tree[code], until, command.reason, ctx)
+
+
+def _must_not_change_later(places: Places | Posts, name: str, ctx: Ctx) -> None:
+    """Raises `Rejected` if a later place would bring the unit or post back after its end."""
+    if later := min((since for (one, since) in places if one == name and since > ctx.now), default=None):
+        raise Rejected(
+            f"{name} has a further place from {later.isoformat()}; end it once that has begun",
+            code="unit-changes-later",
+            unit=name,
+            since=later,
+        )
+
+
+def _ended(place: P, until: datetime, reason: str, ctx: Ctx) -> P:
+    """The place with its end. One whose end was named before goes on from now to the other end."""
+    since = place.since if place.until is None else ctx.now
+    return place.model_copy(update={"since": since, "until": until, "reason": Typed(text=reason)})
 
 
 def _post(posts: Posts, command: PlacePost, ctx: Ctx) -> list[UnitPostPlaced]:
@@ -166,7 +176,8 @@ def _post_ended(posts: Posts, command: EndPost, ctx: Ctx) -> UnitPostPlaced:
             post=command.post,
             unit=unit,
         )
-    return place.model_copy(update={"until": until, "reason": Typed(text=command.reason)})
+    _must_not_change_later(posts, command.post, ctx)
+    return _ended(place, until, command.reason, ctx)
 
 
 def _begin(wanted: datetime | None, ctx: Ctx) -> datetime:
