@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -53,7 +54,7 @@ def changed(had: Collection[str], has: Collection[str]) -> str | None:
 def router(site: Site) -> APIRouter:
     """The pages that lead to the provider and back."""
     pages = APIRouter(prefix="/provider")
-    changing = asyncio.Lock()
+    changing = WeakValueDictionary[str, asyncio.Lock]()
 
     def provider() -> Provider:
         if site.provider is None:
@@ -80,10 +81,12 @@ def router(site: Site) -> APIRouter:
     async def admitted(person: Person, posts: Sequence[str]) -> Account | None:
         """The account of a person, with the posts that the provider gives now; None for somebody who never had one.
 
-        What changes is put into triage's record first, once for all sign-ins that bring it.
+        What changes is put into triage's record first, once for all sign-ins that bring it. Nobody waits for the
+        record of another person.
         """
         subject = site.subject(site.settings.oidc_person_claim, person.subject)
-        async with changing:
+        alone = changing.setdefault(subject, asyncio.Lock())
+        async with alone:
             known = await site.accounts.of_subject(subject)
             if known is None and not posts:
                 return None

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from services.apps import web
 from services.apps.up import served
-from services.console import claims, provider
+from services.console import claims, provider, sso
 from services.console.handshakes import LIFE
 from services.console.provider import ALGORITHMS, LOGOUT
 from services.console.site import seconds
@@ -329,6 +329,29 @@ async def test_posts_of_the_provider_are_in_the_record_once_for_each_change(offi
     office.provider.knows("u-31", name="蒋", posts=[EAST])
     assert (await office.enter("u-31")).path == f"{HOME}/inbox"
     assert (await told())[3:] == [("account_opened", [EAST])]
+
+
+async def test_nobody_waits_for_the_record_of_another_person(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triage may take its time for one, and the next one has no change to record."""
+    office.provider.knows("u-40", name="韩", posts=[EAST])
+    assert (await office.enter("u-40")).path == f"{HOME}/inbox"
+    asked, taken, recorded = asyncio.Event(), asyncio.Event(), sso.record
+
+    async def slow(*told: Any) -> None:
+        asked.set()
+        await taken.wait()
+        await recorded(*told)
+
+    monkeypatch.setattr(sso, "record", slow)
+    office.provider.knows("u-41", name="杨", posts=[EAST])
+    first = asyncio.create_task(office.enter("u-41"))
+    try:
+        await asyncio.wait_for(asked.wait(), 20)
+        assert (await asyncio.wait_for(office.enter("u-40"), 20)).path == f"{HOME}/inbox"
+        assert not first.done()
+    finally:
+        taken.set()
+        assert (await first).path == f"{HOME}/inbox"
 
 
 async def test_many_sign_ins_of_one_browser_do_not_disturb_each_other_and_each_serves_once(office: Office) -> None:
