@@ -32,7 +32,7 @@ SIGNS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 NUMBER = re.compile(f"P[0-9]{{6}}-[{SIGNS}]{{6}}")
 MOST = 20
 """Forms that are printed at once."""
-TICKED = 12
+TICKED = 20
 """With more choices than these, a field of the paper is a line."""
 
 

@@ -18,7 +18,9 @@ from tests.console.conftest import Town
 HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 HALF = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!()][\u4e00-\u9fff]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
-CODE = re.compile(r"[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z-]+@\d+|\w+-[0-9a-f]{8}-[0-9a-f-]+")
+CODE = re.compile(
+    r"P\d{6}-\w{6}|[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z-]+@\d+|\w+-[0-9a-f]{8}-[0-9a-f-]+"
+)
 WORD = re.compile(r"[A-Za-z]{2,}")
 KEYS = {"Enter"}
 SPOKEN = ("aria-label", "placeholder", "alt", "title")
