@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from playwright.async_api import Page
 
-from tests.console.test_pages import Desk, desk
+from tests.console.conftest import Desk
 
-__all__ = ["desk"]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
 CHINA = timezone(timedelta(hours=8))
 POSTS = ("duty_officer", "handler", "verifier", "approver", "chief")
