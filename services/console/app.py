@@ -40,6 +40,7 @@ PAGES = (
     "people",
     "units",
     "setup",
+    "tour",
     "health",
 )
 """The modules of the pages."""

@@ -184,7 +184,6 @@ def router(site: Site) -> APIRouter:
         """What is missing. A roster that cannot be read is no lack of it."""
         if "admin" not in me.roles:
             raise Refused(Answer(403, {}))
-        # A duty desk is where a unit with an own post for it was planned, and always at the unit itself.
         desks = [me.unit]
         asked = await parts(*(me.calls.get("/escalation/v1/roster", unit=unit) for unit in desks))
         rosters = dict(zip(desks, asked, strict=True))

@@ -1,0 +1,206 @@
+"""The tour: an office for exercises below the administrator's unit, with matters that show what each page is for.
+
+Everything of it is made through the services' APIs, by posts of that office. Its matters are exercises: the bulletin
+and the figures of real matters never have them. When the tour is removed, the office ends, and no list shows them.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from schemas.fields import instant
+from services.console.calls import Answer, Calls, Refused
+from services.console.page import go, render
+from services.console.site import Signed, Site
+from services.console.words import N_, translations
+from services.kernel.core.ids import derived
+
+logger = structlog.get_logger()
+CODE = re.compile(r"^tour-(\d+)$")
+"""The code of the tour's office. A unit's code serves once, so each tour has its own."""
+KIND = {"city": "county", "county": "town"}
+"""Kind of the administrator's unit -> kind of the tour's office below it."""
+PATIENCE = 15.0
+"""Seconds for which a step waits until the services know what the step before it did."""
+EARLY = (401, 404, 422)
+"""What a service answers that does not know a new office, post or matter yet."""
+NAMES = {"office": "演示单位", "department": "演示科室"}
+BEGUN, OVER = "演示", "演示结束"
+"""The reasons in the record."""
+MATTERS = (
+    ("演示：人民路水管爆裂", "演示内容：人民路与解放街路口水管爆裂，路面积水，附近居民停水。", "人民路", 180),
+    ("演示：三中门口路灯不亮", "演示内容：第三中学门口一排路灯连续四天不亮，学生晚自习后看不清路。", "第三中学", 90),
+    ("演示：幸福里井盖缺失", "演示内容：幸福里小区北门外井盖缺失，已有人用树枝围挡。", "幸福里", 20),
+)
+"""Subject, text, place, and how many minutes ago the office learned of it."""
+STOPS = (
+    ("board", N_("事项列表"), N_("每件事一行，按剩余时间排列；状态有文字、形状和颜色。演示事项都标着“演练”。")),
+    ("matter", N_("一件办着的事"), N_("这件事已经核实、定级、交办、接办，写了办理情况。右边是时限，下面是可办的事。")),
+    ("timeline", N_("经过"), N_("谁在什么岗位上、什么时候办了什么，都在这里；可以看某一时刻当时知道的情况。")),
+    ("statement", N_("说明稿"), N_("承办人起草，逐级审核后才能发布。演示稿件不会出现在对外公告上。")),
+    ("assigned", N_("等待接办的事"), N_("这件事已交给演示科室，等它接办；“在谁手上”写着在等谁。")),
+    ("new", N_("刚登记的事"), N_("这件事刚登记，还没有人看过。值班员在这里核实、定级、交办。")),
+    ("bulletin", N_("对外公告"), N_("公众看到的页面。演示内容从不出现在这里。")),
+)
+"""Code, title and text of each stop of the walk."""
+
+
+def router(site: Site) -> APIRouter:
+    """The pages of the tour."""
+    pages = APIRouter()
+
+    @pages.get("/tour")
+    async def tour(request: Request, me: Signed) -> Response:
+        """What the tour is; once it was begun, its stops, and how it is removed."""
+        return await _page(request, me)
+
+    @pages.get("/tour/{number}")
+    async def stop(request: Request, me: Signed, number: str) -> Response:
+        """One stop of the walk, with the link to the page that it tells of."""
+        at = int(number) - 1 if number.isascii() and number.isdigit() and len(number) < 3 else -1
+        office = _office(me)
+        if office is None or at not in range(len(STOPS)):
+            raise Refused(Answer(404, {}))
+        places = await _places(me, office)
+        return await render(request, "tour_stop.html", at=at, stops=STOPS, to=places.get(STOPS[at][0]))
+
+    @pages.post("/tour/begin")
+    async def begin(request: Request, me: Signed) -> Response:
+        """Places the office and lets its posts deal with the matters."""
+        kind = KIND.get(me.offices.units.get(me.unit, {}).get("kind", ""))
+        if kind is None:
+            told = translations(me.language).gettext(N_("演示单位设在市或县之下，请市或县的系统管理员开始演示。"))
+            raise Refused(Answer(409, {"detail": told}))
+        if _office(me) is None:
+            ever = [*me.offices.units, *me.offices.former]
+            number = max((int(found[1]) for code in ever if (found := CODE.match(code))), default=0) + 1
+            await _place(me, f"tour-{number}", kind)
+        return go("tour/1")
+
+    @pages.post("/tour/remove")
+    async def remove(request: Request, me: Signed) -> Response:
+        """Ends the office, with all that is in it."""
+        office = _office(me)
+        for code in [f"{office}-section", office] if office else []:
+            if code in me.offices.units:
+                await _must(me.calls, "/triage/v1/units/end-unit", {"unit": code, "reason": OVER})
+        site.look_again()
+        return go("tour")
+
+    async def _page(request: Request, me: Signed) -> Response:
+        _must_administer(me)
+        return await render(request, "tour.html", office=_office(me), stops=STOPS)
+
+    async def _place(me: Signed, code: str, kind: str) -> None:
+        """The office with its section, then the matters, each as far as its pack lets them go."""
+        common = {"drill": True, "posts_of": me.unit, "reason": BEGUN}
+        office = {"unit": code, "kind": kind, "name": NAMES["office"], "parent": me.unit}
+        section = {"unit": f"{code}-section", "kind": "department", "name": NAMES["department"], "parent": code}
+        await _must(me.calls, "/triage/v1/units/place-unit", office | common)
+        await _must(me.calls, "/triage/v1/units/place-unit", section | common)
+        site.look_again()
+        offices = await site.offices()
+
+        def as_post(role: str, unit: str = code) -> Calls:
+            """The services, as a post of the office that nobody holds. There is such a thing for exercises alone."""
+            if not offices.units[unit]["drill"]:
+                raise PermissionError(f"{unit} is no office for exercises")
+            post = next(one for one in offices.units[unit]["posts"] if role in one["roles"])
+            named, roles = str(post["post"]), tuple(post["roles"])
+            return Calls(site.clients, lambda: site.token(derived("tour", named), named, roles), me.language)
+
+        ids = [await _report(as_post("duty_officer"), code, *matter) for matter in MATTERS]
+        await _deal(as_post, ids[0], code)
+        await _assign(as_post, ids[1], code)
+
+    async def _report(calls: Calls, unit: str, subject: str, text: str, place: str, minutes: int) -> str:
+        """The matter of a report."""
+        known = instant(site.now() - timedelta(minutes=minutes))
+        said = {"unit": unit, "channel": "hotline", "subject": subject, "text": text, "place": place}
+        path = "/ingest/v1/reports"
+        sent = await _patiently(lambda: calls.send("POST", path, body={**said, "discovered_at": known}))
+        query = {"report_id": sent["report_id"]}
+        found = await _patiently(lambda: calls.send("GET", "/triage/v1/incidents", params=query), some=True)
+        return str(found["items"][0]["number"])
+
+    async def _assign(as_post: Callable[..., Calls], number: str, unit: str) -> None:
+        levels = (await site.pack_of(unit)).get("levels") or [{"level": ""}]
+        await _verb(as_post("duty_officer"), number, "grade", {"level": levels[0]["level"], "reason": BEGUN})
+        await _verb(as_post("duty_officer"), number, "assign", {"unit": f"{unit}-section", "reason": BEGUN})
+
+    async def _deal(as_post: Callable[..., Calls], number: str, unit: str) -> None:
+        """A matter that was verified and is being handled, with a statement that waits for approval."""
+        section = f"{unit}-section"
+        confirmed = {"outcome": "confirmed", "text": "演示：已到现场查看，情况属实。"}
+        await _verb(as_post("verifier"), number, "conclude-verification", confirmed)
+        await _assign(as_post, number, unit)
+        await _verb(as_post("handler", section), number, "accept", {})
+        handled = {"track": "problem", "text": "演示：抢修队已到现场，关阀止水，预计三小时内恢复。"}
+        await _verb(as_post("handler", section), number, "record-handling", handled)
+        told = {"kind": "status", "title": "演示：人民路停水抢修情况", "text": "演示：正在抢修，预计今日恢复供水。"}
+        drafting, path = as_post("handler"), "/publish/v1/statements"
+        made = await _patiently(lambda: drafting.send("POST", path, body={"incident_id": number, **told}))
+        submitting = {"If-Match": str(made["version"])}
+        sent = await drafting.send("POST", f"{path}/{made['id']}/submit", body={}, headers=submitting)
+        _note(sent, "submit")
+
+    async def _places(me: Signed, office: str) -> dict[str, str]:
+        """Stop -> the page that it tells of."""
+        matters = (await me.calls.get("/triage/v1/incidents", unit=office, limit=50))["items"]
+        numbers = {one["state"]: one["number"] for one in reversed(matters)}
+        found = {"board": f"board?unit={office}", "bulletin": ""}
+        if handled := numbers.get("accepted"):
+            found |= {"matter": f"incidents/{handled}", "timeline": f"incidents/{handled}/timeline"}
+            statements = (await me.calls.get("/publish/v1/statements", incident=handled))["items"]
+            found |= {"statement": f"statements/{statements[0]['number']}"} if statements else {}
+        found |= {"assigned": f"incidents/{numbers['assigned']}"} if "assigned" in numbers else {}
+        return found | ({"new": f"incidents/{numbers['open']}"} if "open" in numbers else {})
+
+    return pages
+
+
+def _office(me: Signed) -> str | None:
+    """The tour's office at the administrator's unit, if a tour goes on. Raises `Refused` for others."""
+    _must_administer(me)
+    return next((code for code, one in me.offices.units.items() if CODE.match(code) and one["parent"] == me.unit), None)
+
+
+def _must_administer(me: Signed) -> None:
+    if "admin" not in me.roles:
+        raise Refused(Answer(403, {}))
+
+
+async def _must(calls: Calls, path: str, body: Mapping[str, Any]) -> None:
+    answer = await calls.send("POST", path, body=body)
+    if not answer.ok:
+        raise Refused(answer)
+
+
+async def _patiently(ask: Callable[[], Awaitable[Answer]], *, some: bool = False) -> Any:
+    """The answer, once the service knows what the step before did; with `some`, once a list has an entry."""
+    until = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        answer = await ask()
+        if answer.ok and (not some or answer.body["items"]):
+            return answer.body
+        is_early = answer.ok or answer.status in EARLY
+        if not is_early or asyncio.get_running_loop().time() > until:
+            raise Refused(answer)
+        await asyncio.sleep(0.1)
+
+
+async def _verb(calls: Calls, number: str, verb: str, body: Mapping[str, Any]) -> None:
+    """One act on a matter. A pack may refuse it; the matter then stays where it is."""
+    path = f"/triage/v1/incidents/{number}"
+    version = str((await calls.get(path))["version"])
+    _note(await calls.send("POST", f"{path}/{verb}", body=body, headers={"If-Match": version}), verb)
+
+
+def _note(answer: Answer, verb: str) -> None:
+    if not answer.ok:
+        logger.warning("console.tour_refused", verb=verb, problem=answer.body.get("type"))

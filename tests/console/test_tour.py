@@ -1,0 +1,83 @@
+"""The tour: begun, walked and removed by an administrator, without script. Nothing real ever counts it."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.console.browser import HOME
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def lasting(told: Any) -> Any:
+    """An answer without what changes from second to second."""
+    if isinstance(told, dict):
+        return {name: lasting(value) for name, value in told.items() if name != "seconds_left"}
+    return [lasting(one) for one in told] if isinstance(told, list) else told
+
+
+async def known(town: Town, *paths: str) -> list[Any]:
+    """What the services answer to the root's auditor, chief and officers."""
+    await town.system.settle()
+    found = []
+    async with town.system.client(town.system.token("city", "chief", "auditor", "duty_officer", "handler")) as client:
+        for path in paths:
+            answer = await client.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+            found.append(lasting({name: of for name, of in answer.json().items() if name in ("items", "lists")}))
+    return found
+
+
+LISTS = (
+    "/triage/v1/incidents", "/triage/v1/desk", "/triage/v1/desk/open", "/triage/v1/desk/inbox",
+    "/triage/v1/desk/to_assign", "/triage/v1/desk/to_accept", "/triage/v1/desk/to_approve", "/escalation/v1/clocks",
+    "/escalation/v1/reports-owed", "/escalation/v1/reports-to-confirm", "/publish/v1/statements",
+)  # fmt: skip
+
+
+async def test_the_tour_is_walked_and_leaves_nothing_behind(town: Town) -> None:
+    root = await town.at("admin@city")
+    await town.reported(await town.at("duty_officer@town-east"), "真实的路灯不亮", place="东街")
+    before = await known(town, *LISTS)
+    page = await root.open("/tour")
+    stop = await root.send(page, "/tour/begin")
+    assert stop.path == f"{HOME}/tour/1", stop.said
+    await town.system.settle()
+    for at in range(1, 8):
+        stop = await root.open(f"/tour/{at}")
+        (link,) = re.findall(r'class="button" href="([^"]+)" target', stop.text)
+        if at < 7:
+            shown = await root.open(link.removeprefix(HOME))
+            assert shown.status == 200 and "演示" in shown.said, link
+    shown = await root.open("/board?unit=tour-1")
+    assert shown.said.count("演练") >= 3 and "演示：人民路水管爆裂" in shown.said
+    numbers = set(re.findall(r"tour-1-\d{4}-X\d{5}", shown.text))
+    assert len(numbers) == 3
+    async with town.system.client("") as client:
+        for path in ("/bulletin/", "/bulletin/feed.json", "/bulletin/feed.atom"):
+            assert "演示" not in (await client.get(path)).text
+    removed = await root.send(await root.open("/tour"), "/tour/remove")
+    assert removed.path == f"{HOME}/tour" and "开始演示" in removed.said
+    assert await known(town, *LISTS) == before
+    for path in ("/board", "/inbox", "/statements"):
+        assert "演示：" not in (await root.open(path)).said
+    kept = await root.open(f"/incidents/{min(numbers)}")
+    assert kept.status == 200 and "演练" in kept.said, "the record keeps it"
+
+
+async def test_a_second_tour_has_an_office_of_its_own(town: Town) -> None:
+    root = await town.at("admin@city")
+    assert (await root.send(await root.open("/tour"), "/tour/begin")).path == f"{HOME}/tour/1"
+    assert "tour-2" in (await root.open("/units")).text
+    again = await root.send(await root.open("/tour"), "/tour/remove")
+    assert "开始演示" in again.said
+
+
+async def test_only_an_administrator_of_a_city_or_county_begins_it(town: Town) -> None:
+    officer, east = await town.at("duty_officer@county"), await town.at("admin@town-east")
+    assert (await officer.open("/tour")).status == 403
+    refused = await east.send(await east.open("/tour"), "/tour/begin")
+    assert refused.status == 409 and "请市或县的系统管理员" in refused.said
+    assert (await east.open("/tour/1")).status == 404
