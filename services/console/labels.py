@@ -124,6 +124,8 @@ KINDS: Mapping[str, str] = {
 OF_VERB: Mapping[tuple[str, str], str] = {
     ("addresses", "post"): N_("岗位"),
     ("screen", "ground"): N_("不予答复的理由"),
+    ("set-value", "place"): N_("制度中的位置"),
+    ("set-value", "value"): N_("数值（时限写成 24小时、3天 或 5个工作日）"),
     ("place-unit", "unit"): N_("单位代码"),
     ("place-unit", "since"): N_("从何时起"),
     ("place-post", "post"): N_("岗位代码"),

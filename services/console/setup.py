@@ -3,16 +3,17 @@
 Nothing is kept of how far somebody came: a step is done when nothing of it is missing, so it can be left at any time.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
 from services.console.calls import Answer, Part, Refused, parts
-from services.console.page import go, render
+from services.console.forms import Choices, Control
+from services.console.page import Reader, go, render
 from services.console.site import Signed, Site
 from services.console.staff import Offices
 from services.console.verbs import Asked
@@ -37,8 +38,6 @@ NEEDED = (
     ("spokesperson", N_("%(unit)s没有发布岗位，上级单位也没有")),
 )
 """Role -> what is missing if no post has it over a unit."""
-AHEAD = timedelta(hours=24)
-"""For so long the roster ought to be planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,17 @@ class Lack:
 
 
 def lacking(
-    offices: Offices, packs: Sequence[Mapping[str, Any]], held: set[str], rosters: Mapping[str, Part], root: str
+    offices: Offices,
+    packs: Sequence[Mapping[str, Any]],
+    held: set[str],
+    rosters: Mapping[str, Part],
+    root: str,
+    values: Sequence[Mapping[str, Any]] = (),
 ) -> list[Lack]:
-    """What is missing at a unit and below it. `held` are the posts for which somebody can sign in."""
+    """What is missing at a unit and below it.
+
+    `held` are the posts for which somebody can sign in, `values` those that units set where a pack leaves them open.
+    """
     units = [one for _, one in offices.tree() if one["unit"] in offices.below(root) and not one["drill"]]
     found: list[Lack] = []
     if root in offices.units and offices.units[root]["parent"] is None:
@@ -65,9 +72,9 @@ def lacking(
     for one in units:
         found += _of_unit(offices, one)
     for one in units:
-        found += _of_people(offices, one, held)
+        found += _of_people(offices, one, held, root)
     for one in units:
-        found += _of_pack(offices, one, packs)
+        found += _of_pack(offices, one, packs, values)
     for unit, roster in rosters.items():
         if roster.value is not None and not roster.value["duties"]:
             found.append(Lack("ready", N_("%(unit)s还没有排值班"), f"roster/plan-duties?unit={unit}", unit))
@@ -90,31 +97,45 @@ def _of_unit(offices: Offices, one: Mapping[str, Any]) -> Iterator[Lack]:
             yield Lack("posts", told, f"units/{code}/place-post?to=setup/posts", code)
 
 
-def _of_people(offices: Offices, one: Mapping[str, Any], held: set[str]) -> Iterator[Lack]:
+def _of_people(offices: Offices, one: Mapping[str, Any], held: set[str], root: str) -> Iterator[Lack]:
     code = one["unit"]
     for post in one["posts"]:
         if post["head"] and post["post"] not in held:
             yield Lack("people", N_("%(post)s还没有人"), f"accounts?post={post['post']}", code, post["post"])
-    on_duty = [
+    on_duty = _on_duty(offices, code)
+    # Whoever is on duty above is so for the units below. So the highest unit without anybody is named alone.
+    if on_duty and not held.intersection(on_duty) and not (code != root and _on_duty(offices, one["parent"])):
+        yield Lack("people", N_("%(unit)s没有人可以值班"), f"accounts?post={on_duty[0]}", code)
+
+
+def _on_duty(offices: Offices, code: str | None) -> list[str]:
+    """The posts that can be on duty for a unit: its own, and those of the units above it."""
+    return [
         post["post"]
         for unit in _above(offices, code)
         for post in offices.units[unit]["posts"]
         if "duty_officer" in post["roles"]
     ]
-    if on_duty and not held.intersection(on_duty):
-        yield Lack("people", N_("%(unit)s没有人可以值班"), f"accounts?post={on_duty[0]}", code)
 
 
-def _of_pack(offices: Offices, one: Mapping[str, Any], packs: Sequence[Mapping[str, Any]]) -> Iterator[Lack]:
+def _of_pack(
+    offices: Offices,
+    one: Mapping[str, Any],
+    packs: Sequence[Mapping[str, Any]],
+    values: Sequence[Mapping[str, Any]],
+) -> Iterator[Lack]:
     code = one["unit"]
-    own = [offices.units[unit]["policy"] for unit in _above(offices, code)]
+    above = _above(offices, code)
+    own = [offices.units[unit]["policy"] for unit in above]
     if not any(own):
         yield Lack("pack", N_("%(unit)s没有适用的制度"), f"setup/pack/assign?unit={code}", code)
         return
-    used = next((pack for pack in packs if pack["policy"] == next(filter(None, own))), None)
-    if one["policy"] and used and used["open"]:
-        to = f"packs/{used['pack']}@{used['version']}"
-        yield Lack("pack", N_("%(unit)s适用的制度还有未定的数值"), to, code)
+    used = next((pack for pack in packs if pack["policy"] == next(filter(None, own))), {"open": ()})
+    for place in used["open"] if one["policy"] else ():
+        here = {value["place"] for value in values if value["pack"] == used["pack"] and value["unit"] in above}
+        if place not in here:
+            to = f"setup/pack/value?unit={code}&pack={used['pack']}@{used['version']}&place={place}"
+            yield Lack("pack", N_("%(unit)s适用的制度没有写明一个数值，要由单位确定"), to, code)
 
 
 def _above(offices: Offices, code: str | None) -> list[str]:
@@ -124,6 +145,26 @@ def _above(offices: Offices, code: str | None) -> list[str]:
         found.append(code)
         code = offices.units[code]["parent"]
     return found
+
+
+LIMIT = re.compile(r"(\d{1,4})\s*(小时|天|个?工作日|hours?|working days?|days?)")
+"""A length of time as people write it."""
+
+
+def _with_limit(
+    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
+) -> tuple[dict[str, Any], list[Control]]:
+    """A value that is a length of time becomes a limit, all others stay as they are."""
+    found = LIMIT.fullmatch(str(body.get("value", "")))
+    if found is None:
+        return body, made
+    number, unit = int(found[1]), found[2]
+    if "工作日" in unit or unit.startswith("working"):
+        limit: dict[str, Any] = {"mode": "working_days", "days": number}
+    else:
+        hours = unit == "小时" or unit.startswith("hour")
+        limit = {"mode": "elapsed", "duration": f"PT{number}H" if hours else f"P{number}D"}
+    return {**{name: value for name, value in body.items() if name != "value"}, "limit": limit}, made
 
 
 def router(site: Site) -> APIRouter:
@@ -160,6 +201,16 @@ def router(site: Site) -> APIRouter:
         site.look_again()
         return answer
 
+    @pages.get("/setup/pack/value")
+    async def value_form(request: Request, me: Signed) -> Response:
+        """The form of a value that a pack leaves open."""
+        return await verbs.form(request, me, await _value(request, me))
+
+    @pages.post("/setup/pack/value")
+    async def set_value(request: Request, me: Signed) -> Response:
+        """Sets a value that a pack leaves open."""
+        return await verbs.act(request, me, await _value(request, me))
+
     @pages.get("/setup/{step}")
     async def step(request: Request, me: Signed, step: str, done: str = "") -> Response:
         """One step: what there is, what is missing, and what to do about it."""
@@ -184,10 +235,11 @@ def router(site: Site) -> APIRouter:
         """What is missing. A roster that cannot be read is no lack of it."""
         if "admin" not in me.roles:
             raise Refused(Answer(403, {}))
-        desks = [me.unit]
-        asked = await parts(*(me.calls.get("/escalation/v1/roster", unit=unit) for unit in desks))
-        rosters = dict(zip(desks, asked, strict=True))
-        return lacking(me.offices, await site.packs(), await _held(), rosters, me.unit)
+        roster, values = await parts(
+            me.calls.get("/escalation/v1/roster", unit=me.unit), me.calls.get("/triage/v1/packs/values")
+        )
+        known = values.value["items"] if values.value else ()
+        return lacking(me.offices, await site.packs(), await _held(), {me.unit: roster}, me.unit, known)
 
     async def _held() -> set[str]:
         return {post for one in await site.accounts.all() if not one.ended for post in one.posts}
@@ -199,6 +251,22 @@ def router(site: Site) -> APIRouter:
             "assign-pack",
             "setup/pack",
             choices={"units": me.offices.names(), "pack": known},
+        )
+
+    async def _value(request: Request, me: Signed) -> Asked:
+        known = {f"{one['pack']}@{one['version']}": one for one in await site.packs()}
+        chosen = known.get(request.query_params.get("pack", ""), {"open": ()})
+        return Asked(
+            verbs.operation(site, "triage", "packs/set-value"),
+            "set-value",
+            "setup/pack",
+            choices={
+                "units": me.offices.names(),
+                "pack": [(name, one["title"]) for name, one in known.items()],
+                "place": [(place, place) for place in chosen["open"]],
+            },
+            without=("limit", "since"),
+            adapt=_with_limit,
         )
 
     def _load(me: Signed) -> Asked:

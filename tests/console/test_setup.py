@@ -112,8 +112,12 @@ async def test_a_pack_is_chosen_and_the_check_names_what_is_missing(town: Town, 
     assert re.search(r"<code>\w{4}-", made.text) and f"{HOME}/setup/people" in made.links
     assert "临江县 主要负责人还没有人" not in (await root.open("/setup/people")).said
     form = await root.open("/setup/pack/assign")
-    asked = await root.send(form, "/setup/pack/assign", unit="county", pack="county-default@2")
+    asked = await root.send(form, "/setup/pack/assign", unit="county", pack="matters-002-13@1")
     assert asked.path.startswith(f"{HOME}/setup/pack") and asked.status == 200, asked.said
+    (link,) = {one for one in (await root.open("/setup/pack")).links if "setup/pack/value" in one}
+    value = await root.open(link.removeprefix(HOME).replace("&amp;", "&"))
+    typed = await root.send(value, value.path.removeprefix(HOME), value="5个工作日", **WHY)
+    assert typed.path.startswith(f"{HOME}/setup/pack?done") and "要由单位确定" not in typed.said, typed.said
     check = await root.open("/setup/ready")
     assert "临江市还没有排值班" in check.said and "都办好了" not in check.said
 
@@ -122,6 +126,8 @@ async def test_nothing_is_missing_when_all_is_there() -> None:
     post = {"head": True, "members": [], "roles": ["duty_officer", "handler", "approver", "spokesperson"]}
     unit = {"unit": "city", "name": "临江市", "parent": None, "drill": False, "policy": "p@1#x"}
     offices = Offices({"city": unit | {"posts": [post | {"post": "chief@city"}]}}, site_name="临江市回应")
-    packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": []}]
-    assert lacking(offices, packs, {"chief@city"}, {}, "city") == []
-    assert [one.step for one in lacking(offices, packs, set(), {}, "city")] == ["people", "people"]
+    packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": ["a.b"]}]
+    known = [{"unit": "city", "pack": "p", "place": "a.b"}]
+    assert lacking(offices, packs, {"chief@city"}, {}, "city", known) == []
+    assert [one.step for one in lacking(offices, packs, {"chief@city"}, {}, "city")] == ["pack"]
+    assert [one.step for one in lacking(offices, packs, set(), {}, "city", known)] == ["people", "people"]
