@@ -111,8 +111,8 @@ def router(site: Site) -> APIRouter:
             if not offices.units[unit]["drill"]:
                 raise PermissionError(f"{unit} is no office for exercises")
             post = next(one for one in offices.units[unit]["posts"] if role in one["roles"])
-            named, roles = str(post["post"]), tuple(post["roles"])
-            return Calls(site.clients, lambda: site.token(derived("tour", named), named, roles), me.language)
+            named = str(post["post"])
+            return Calls(site.clients, lambda: site.token(derived("tour", named), named), me.language)
 
         ids = [await _report(as_post("duty_officer"), code, *matter) for matter in MATTERS]
         await _deal(as_post, ids[0], code)
