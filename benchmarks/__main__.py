@@ -31,6 +31,7 @@ NAMES = (
     "rules",
     "desk",
     "console",
+    "listeners",
     "notices",
 )
 
