@@ -27,6 +27,7 @@ PAGES = (
     "timeline",
     "live",
     "register",
+    "supervision",
     "matter",
     "report",
     "evidence",

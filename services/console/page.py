@@ -36,6 +36,7 @@ NAVIGATION = (
     ("inbox", N_("待办"), None),
     ("board", N_("事项"), None),
     ("register", N_("台账"), None),
+    ("supervision", N_("督办"), None),
     ("reports/new", N_("登记"), ("duty_officer", "information_officer")),
     ("statements", N_("说明稿"), None),
     ("roster", N_("值班"), None),

@@ -163,3 +163,37 @@ async def test_the_register_holds_each_report_with_the_state_of_its_reply(town: 
     assert number not in (await officer.open("/register?reply=replied")).said
     assert number in (await officer.open("/register?reply=nonsense")).said
     assert number not in (await (await town.at("duty_officer@town-west")).open("/register")).said
+
+
+@pytest.mark.requirement("CON-05")
+async def test_supervision_shows_late_limits_with_their_reminders_and_instructions(town: Town) -> None:
+    officer, chief = await town.at("duty_officer@town-east"), await town.at("chief@town-east")
+    matter = await town.reported(officer, "垃圾清运", "三天没有清", place="西街")
+    own, number = matter.path.removeprefix(HOME), matter.path.rpartition("/")[2]
+    await town.done(chief, f"{own}/triage/instruct", text="请立即处置")
+    await town.system.settle()
+    page = await officer.open("/supervision")
+    assert number in page.said and "▲" in page.said and "催办" in page.said, "reported long after it was discovered"
+    assert own in [link.removeprefix(HOME) for link in page.links]
+    assert "近 30 天的批示" in page.said and "请立即处置" not in page.text
+    assert [link for link in page.links if "/incidents/incident-" in link], "the instruction leads to its matter"
+    assert {f"{HOME}/board?list={one}" for one in ("deferred", "to_correct", "to_follow_up")} <= set(page.links)
+    assert number not in (await (await town.at("duty_officer@town-west")).open("/supervision")).said
+
+
+@pytest.mark.requirement("CON-02")
+async def test_what_waits_for_approval_leads_from_its_row_to_the_decision(town: Town) -> None:
+    officer, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
+    handler = await town.at("handler@town-east")
+    matter = await town.reported(officer, "公交改线", "不知道在哪里上车", place="车站")
+    own, number = matter.path.removeprefix(HOME), matter.path.rpartition("/")[2]
+    await town.done(verifier, f"{own}/triage/establish-fact", key="cause", value="道路施工", source="现场查看")
+    await town.done(handler, f"{own}/triage/explain", text="施工期间在西门上车")
+    await town.system.settle()
+    page = await (await town.at("approver@town-east")).open("/inbox")
+    link = f"{own}/triage/approve?proposal=1"
+    assert number in page.said and HOME + link in page.links, page.links
+    form = await (await town.at("approver@town-east")).open(link)
+    assert form.status == 200, form.said
+    (sent,) = [one for one in form.forms if one.action.startswith(f"{HOME}{own}/triage/approve")]
+    assert ("proposal", "1") in sent.fields, "which of them is chosen already"

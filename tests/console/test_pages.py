@@ -15,8 +15,8 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     matter, found = f"/incidents/{desk.number}", []
     context, page = await desk.at(*POSTS, language=language, color_scheme=scheme)
     for path in (
-        "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east",
-        "/register", "/register?reply=waiting", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
+        "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east", "/register",
+        "/register?reply=waiting", "/supervision", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/paper", "/paper/report", "/paper/enter",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
@@ -144,7 +144,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
     matter = f"/incidents/{desk.number}"
     context, page = await desk.at(*POSTS, viewport={"width": width, "height": 700})
     for path in (
-        "/inbox", "/board?list=open&soon=none", "/register", "/reports/new", "/statements",
+        "/inbox", "/board?list=open&soon=none", "/supervision", "/register", "/reports/new", "/statements",
         "/roster", "/roster/plan-duties", "/search", "/packs",
         "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/paper", "/paper/report", "/paper/enter",

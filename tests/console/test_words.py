@@ -125,8 +125,8 @@ async def names(town: Town) -> list[str]:
 async def pages_of(town: Town, browser: Browser, matter: str, statement: str) -> list[Page]:
     """Every page: the places, a matter and a statement, and the form of each verb; in Chinese also as it is refused."""
     opened = [await browser.open(path) for path in (
-        "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east",
-        "/register", "/register?reply=waiting", "/reports/new", "/statements", "/roster", "/search", "/packs",
+        "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east", "/register",
+        "/register?reply=waiting", "/supervision", "/reports/new", "/statements", "/roster", "/search", "/packs",
         "/post", "/account/password", "/account/codes", "/no-such-page", f"/reports/{NOT_YET}",
         f"/incidents/{matter}", f"/incidents/{matter}/timeline", f"/incidents/{matter}/timeline?as_of=25-25",
         f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
