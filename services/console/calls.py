@@ -84,9 +84,9 @@ class Calls:
         except json.JSONDecodeError:
             raise Down(path.lstrip("/").partition("/")[0]) from None
 
-    async def fetch(self, path: str) -> httpx.Response:
-        """The answer of a path as it is, for a file. Raises `Down`."""
-        return await self._ask("GET", path, {}, FILE_SECONDS)
+    async def fetch(self, path: str, *, method: str = "GET", body: Any = None) -> httpx.Response:
+        """The answer of a path as it is, for a file or a page. Raises `Down`."""
+        return await self._ask(method, path, {}, FILE_SECONDS, json=body)
 
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], seconds: float, **more: Any

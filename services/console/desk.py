@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.calls import Down, part_of_path, parts
+from services.console.calls import Down, Part, part_of_path, parts
 from services.console.labels import LISTS
 from services.console.page import go, render
 from services.console.site import Signed, Site, Watching
@@ -27,6 +27,8 @@ GROUPS: Mapping[str, str] = {
 """How soon a matter is due -> the title of its group, the most urgent first."""
 FILTERS: Mapping[str, str] = {"unit": N_("单位"), "level": N_("等级"), "category": N_("类别"), "soon": N_("时限")}
 """What narrows the board: parameter of the address -> its title."""
+AWAITED: Mapping[str, str] = {"submitted": "approve", "approved": "publish"}
+"""Phase of a statement -> the act for which it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/inbox")
     async def inbox(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """What waits for an act of this post."""
-        return await _page(request, me, "inbox", cursor, "inbox.html")
+        return await _page(request, me, "inbox", cursor, "inbox.html", statements=await _statements(me))
 
     @pages.get("/board")
     async def board(request: Request, me: Signed, list: str = "open", cursor: str | None = None) -> Response:
@@ -93,8 +95,22 @@ def router(site: Site) -> APIRouter:
         found = await me.calls.get("/escalation/v1/reports-to-confirm", limit=ROWS, cursor=cursor)
         return await render(request, "receipts.html", found=found)
 
+    async def _statements(me: Staff) -> Part:
+        """The statements that wait for an act of this post, each with this act."""
+        found = await parts(*(me.calls.get("/publish/v1/statements", state=state, limit=ROWS) for state in AWAITED))
+        if down := next((one.down for one in found if one.down), None):
+            return Part(down=down)
+        return Part(
+            [
+                (item, verb)
+                for one, verb in zip(found, AWAITED.values(), strict=True)
+                for item in (one.value or {"items": ()})["items"]
+                if verb in item["may"]
+            ]
+        )
+
     async def _page(
-        request: Request, me: Staff, name: str, cursor: str | None, template: str, ids: str | None = None
+        request: Request, me: Staff, name: str, cursor: str | None, template: str, ids: str | None = None, **more: Any
     ) -> Response:
         filters = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
         asked = {one.name: one.value for one in filters if one.value}
@@ -127,6 +143,7 @@ def router(site: Site) -> APIRouter:
             group_titles=GROUPS,
             filters=filters,
             chosen=[one for one in filters if one.value],
+            **more,
         )
 
     async def _filters(request: Request, me: Staff, name: str) -> list[Filter]:

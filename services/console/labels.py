@@ -275,3 +275,16 @@ SOURCES: Mapping[str, str] = {
     "unset": N_("文件没有写明数值"),
 }
 """How far a document supports a rule -> how it is said."""
+
+ACTS: Mapping[str, str] = {
+    "drafted": N_("起草"),
+    "revised": N_("修改"),
+    "submitted": N_("送审"),
+    "approved": N_("同意"),
+    "referred": N_("把握不准，转请审定"),
+    "rejected": N_("驳回"),
+    "published": N_("发布"),
+    "corrected": N_("更正"),
+    "withdrawn": N_("撤回"),
+}
+"""What was done on a statement -> how it is said."""

@@ -1,16 +1,25 @@
-"""Statements: the list, one statement with its chain and what was said in public, and a form for each verb."""
+"""Statements: the list, one statement with its texts and its chain, and a form for each verb."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
-from services.console.calls import parts
-from services.console.labels import PHASES
+from services.console.calls import Answer, Down, Part, Refused, parts
+from services.console.difference import difference, figures
+from services.console.forms import Choices, Control
+from services.console.labels import ACTS, PHASES
 from services.console.matter import choices_of
-from services.console.page import render
+from services.console.page import HEADERS, Reader, render
 from services.console.site import Id, Signed, Site
+from services.console.staff import Staff
 from services.console.verbs import Asked
+from services.console.words import N_, translations
 
 ROWS = 100
+WRITING = ("revise", "correct")
+"""Verbs that write another text."""
 
 
 def router(site: Site) -> APIRouter:
@@ -26,7 +35,7 @@ def router(site: Site) -> APIRouter:
 
     @pages.get("/statements/new")
     async def new(request: Request, me: Signed, incident: Id) -> Response:
-        """The form of a draft on a matter."""
+        """The editor of a draft on a matter."""
         return await verbs.form(request, me, await _draft(me, incident))
 
     @pages.post("/statements/new")
@@ -36,24 +45,62 @@ def router(site: Site) -> APIRouter:
 
     async def _draft(me: Signed, incident: Id) -> Asked:
         about = await me.calls.get(f"/triage/v1/incidents/{incident}")
-        lists = (await parts(me.calls.get("/triage/v1/lists")))[0].value or {}
+        lists, sheet = await parts(
+            me.calls.get("/triage/v1/lists"), me.calls.get(f"/triage/v1/incidents/{incident}/facts")
+        )
         pack = await site.pack_of(about["unit"], about["policy"])
         return Asked(
             verbs.operation(site, "publish", "statements"),
             "draft",
             f"incidents/{about['number']}",
-            choices=choices_of(me, about, {}, lists, pack, ()),
+            choices=choices_of(me, about, {}, lists.value or {}, pack, ()),
             without=("incident_id",),
             fixed={"incident_id": about["id"]},
             about=about,
+            template="editor.html",
+            beside={"sheet": sheet, "preview": None},
         )
 
     @pages.get("/statements/{id}")
-    async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
-        """A statement as the public will see it, with its chain of approvals."""
+    async def show(request: Request, me: Signed, id: Id, done: str = "", old: str = "", new: str = "") -> Response:
+        """A statement as the public will see it, the difference to its last text, and its chain of approvals."""
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        (about,) = await parts(me.calls.get(f"/triage/v1/incidents/{one['incident_id']}"))
-        return await render(request, "statement.html", one=one, about=about, done=done)
+        history, sheet = await parts(
+            me.calls.get(f"/publish/v1/statements/{id}/history"),
+            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts"),
+        )
+        names = titles_of(sheet, me.language)
+        texts = [act for act in (history.value or {"items": ()})["items"] if act["draft"] and act["text"] is not None]
+        compared = _compared(texts, old, new, names) if len(texts) > 1 else {}
+        return await render(
+            request,
+            "statement.html",
+            one=one,
+            history=history,
+            texts=texts,
+            facts=names,
+            acts=ACTS,
+            done=done,
+            **compared,
+        )
+
+    @pages.get("/statements/{id}/preview")
+    async def look(me: Signed, id: Id) -> Response:
+        """The statement's page on the bulletin, as it would be published now."""
+        return await _preview(me, id, {})
+
+    @pages.post("/statements/{id}/preview")
+    async def look_at(request: Request, me: Signed, id: Id) -> Response:
+        """The same with the text of the editor."""
+        sent = await request.form()
+        typed = {name: str(sent.get(name, "")) for name in ("title", "text", "reason")}
+        return await _preview(me, id, {name: text for name, text in typed.items() if text.strip()})
+
+    async def _preview(me: Staff, id: str, typed: Mapping[str, str]) -> Response:
+        answer = await me.calls.fetch(f"/publish/v1/statements/{id}/preview", method="POST", body=typed)
+        if answer.status_code != 200:
+            raise Refused(Answer(answer.status_code, answer.json()))
+        return Response(answer.content, headers=HEADERS, media_type="text/html; charset=utf-8")
 
     @pages.get("/statements/{id}/{verb}")
     async def form(request: Request, me: Signed, id: Id, verb: str) -> Response:
@@ -68,22 +115,79 @@ def router(site: Site) -> APIRouter:
     async def _asked(me: Signed, id: Id, verb: str) -> Asked:
         operation = verbs.operation(site, "publish", f"statements/{{id}}/{verb}")
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        about, lists = await parts(
-            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}"), me.calls.get("/triage/v1/lists")
+        about, lists, sheet = await parts(
+            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}"),
+            me.calls.get("/triage/v1/lists"),
+            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts"),
         )
+        if about.down and verb in WRITING:
+            raise Down(about.down)  # without the facts a save would let them go
         incident = about.value or {"facts": (), "reports": (), "proposals": ()}
         pack = await site.pack_of(one["unit"], incident.get("policy"))
+        choices = choices_of(me, incident, {}, lists.value or {}, pack, ())
+        # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
+        choices["facts"] = list(({key: key for key in one["facts"]} | dict(choices["facts"])).items())
+        is_writing = verb in WRITING
         return Asked(
             operation,
             verb,
             f"statements/{one['number']}",
             ids={"id": one["id"]},
-            choices=choices_of(me, incident, {}, lists.value or {}, pack, ()),
+            choices=choices,
             version=str(one["revision"]),
             present={"title": one["title"], "text": one["text"] or one["draft"], "facts": list(one["facts"])}
-            if verb in ("revise", "correct")
+            if is_writing
             else {},
             about=about.value,
+            adapt=_with_facts if verb == "revise" else None,
+            template="editor.html" if is_writing else "verb.html",
+            beside={"sheet": sheet, "preview": f"statements/{one['number']}/preview"},
+            face=_face(me, one, titles_of(sheet, me.language)),
         )
 
     return pages
+
+
+def titles_of(sheet: Part, language: str) -> dict[str, str]:
+    """Fact -> its title in the language of the page."""
+    title = "title_en" if language == "en" else "title"
+    return {one["key"]: one[title] for one in (sheet.value or {"items": ()})["items"]}
+
+
+def _compared(texts: Sequence[Mapping[str, Any]], old: str, new: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The difference of two texts of a statement: by default of the last one to the one before."""
+    by_number = {str(text["draft"]): text for text in texts}
+    after = by_number.get(new, texts[-1])
+    before = by_number.get(old) or by_number.get(str(after["draft"] - 1), texts[0])
+    changed = difference(before["text"], after["text"])
+    titles = difference(before["title"] or "", after["title"] or "") if before["title"] != after["title"] else []
+    added, gone = (
+        [names.get(key, key) for key in one["facts"] or () if key not in (other["facts"] or ())]
+        for one, other in ((after, before), (before, after))
+    )
+    return {
+        "old": before,
+        "new": after,
+        "changed": changed,
+        "figures": figures(changed),
+        "titles_changed": titles,
+        "facts_changed": (added, gone) if added or gone else None,
+    }
+
+
+def _face(me: Staff, one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What a statement shows, for who finds that another person was faster."""
+    text = translations(me.language).gettext
+    return {
+        "state": (text(N_("状态")), text(PHASES[one["state"]])),
+        "title": (text(N_("标题")), one["title"] or ""),
+        "text": (text(N_("内容")), one["text"] or one["draft"] or ""),
+        "facts": (text(N_("依据的事实")), "、".join(names.get(key, key) for key in one["facts"])),
+    }
+
+
+def _with_facts(
+    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
+) -> tuple[dict[str, Any], list[Control]]:
+    """The body of a revision with the facts that are ticked; none is a list, too, since without one they stay."""
+    return body | {"facts": body.get("facts", [])}, made

@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 from schemas.fields import instant
 from services.console import forms
 from services.console.calls import Answer, Down, Refused, parts
+from services.console.difference import Piece, difference
 from services.console.forms import Choices, Control, Operation
 from services.console.labels import PARTS
 from services.console.page import Reader, go, reader, render
@@ -20,6 +21,8 @@ from services.console.staff import Staff
 from services.console.timeline import AT_ONCE, EXACT, is_of_system
 from services.console.words import N_
 
+LONG = 20
+"""Characters from which a table shows no two values beside each other, but their difference."""
 Body = dict[str, Any]
 Adapt = Callable[[Body, list[Control], Choices, Reader], tuple[Body, list[Control]]]
 
@@ -64,6 +67,11 @@ class Change(NamedTuple):
     now: str
     typed: str
 
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """The difference of what it was to what it is, for what is longer than a few words."""
+        return difference(self.was, self.now) if max(len(self.was), len(self.now)) > LONG else ()
+
 
 class Conflict(NamedTuple):
     """What others did while a person filled in a form."""
@@ -84,13 +92,14 @@ def operation(site: Site, service: str, path: str, method: str = "post") -> Oper
 async def form(request: Request, me: Staff, asked: Asked) -> Response:
     """The form. Query parameters fill fields in, such as the limit that the command is about.
 
-    `seen` is the revision of the page from which the person comes: what they read there is what they decide on.
+    `seen` is the revision of the page from which the person comes.
     """
     made = forms.controls(asked.operation, asked.choices, me.language, without=asked.without)
     made = forms.filled(made, {**asked.present, **request.query_params})
-    version = request.query_params.get("seen", "")
-    version = version if version.isascii() and version.isdigit() and asked.version else asked.version
-    return await _page(request, asked, made, version, secrets.token_urlsafe(18))
+    seen = request.query_params.get("seen", asked.version)
+    # Whoever decides on what they read is told if it changed since; then sending is deliberate.
+    conflict = None if seen == asked.version else Conflict((), ())
+    return await _page(request, asked, made, asked.version, secrets.token_urlsafe(18), conflict=conflict)
 
 
 async def again(request: Request, me: Staff, asked: Asked) -> Response:

@@ -153,10 +153,24 @@ class Release(Answered):
     """Why it was corrected or withdrawn."""
 
 
+class NotNow(Answered):
+    """Why the caller may not take a next step."""
+
+    verb: Literal["submit", "approve", "publish", "correct", "withdraw"]
+    """The step."""
+    type: str
+    """The refusal, as the command would give it."""
+    title: str
+    """Its title."""
+    detail: str
+    """Its sentence: what stands against it, and who may."""
+
+
 class WholeStatement(
     Statement,
     json_schema_extra=example(
         **_SHOWN,
+        may_not=[],
         releases=[
             {
                 "kind": "publication",
@@ -172,6 +186,73 @@ class WholeStatement(
 
     releases: tuple[Release, ...]
     """What was said, in order."""
+    may_not: tuple[NotNow, ...]
+    """Why the caller may not take the steps that lead on now."""
+
+
+_DRAFTED: dict[str, Any] = {
+    "act": "drafted",
+    "revision": 1,
+    "at": "2026-03-02T09:00:00.000000Z",
+    "by": "handler@town-east",
+    "step": None,
+    "post": None,
+    "to": None,
+    "took_part": [],
+    "draft": 1,
+    "title": "卫生院门前路灯已修复",
+    "text": TEXT,
+    "facts": ["inspected"],
+    "reason": None,
+}
+
+
+class ActOnStatement(Answered):
+    """Something that was done on a statement."""
+
+    act: Literal[
+        "drafted",
+        "revised",
+        "submitted",
+        "approved",
+        "referred",
+        "rejected",
+        "published",
+        "corrected",
+        "withdrawn",
+    ]
+    """What was done."""
+    revision: int
+    """The statement's revision after it."""
+    at: Instant
+    """When."""
+    by: Post | Literal["system"]
+    """The post that did it."""
+    step: Code | None
+    """For an answer of an approver: the step."""
+    post: Post | None
+    """The post for which it was given."""
+    to: Code | None
+    """Who decides what the approver could not judge."""
+    took_part: tuple[Post, ...]
+    """The members of a body who decided."""
+    draft: int
+    """The number of the text on which it was done: 1 for the first one, one more for each change."""
+    title: str | None
+    """If it wrote a text: the title then."""
+    text: str | None
+    """The text that it wrote."""
+    facts: tuple[Code, ...] | None
+    """The facts on which this text rests."""
+    reason: str | None
+    """What was said with it."""
+
+
+class HistoryOfStatement(Page, json_schema_extra=example(items=[_DRAFTED], next=None)):
+    """What was done on a statement, in order. The answer has one page."""
+
+    items: tuple[ActOnStatement, ...]
+    """The entries."""
 
 
 class FeedAuthor(Answered):

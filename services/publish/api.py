@@ -4,9 +4,9 @@ import functools
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.fields import IncidentRef
+from schemas.fields import IncidentRef, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -16,9 +16,21 @@ from services.kernel.serving import commands as kernel
 from services.kernel.serving import documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
+from services.kernel.serving.problems import language_of, spoken
 from services.kernel.store.session import Session
-from services.publish import answers, queries, seen
-from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish import answers, bulletin, queries, seen
+from services.publish.commands import (
+    Approve,
+    CannotJudge,
+    Correct,
+    Draft,
+    Preview,
+    Publish,
+    Reject,
+    Revise,
+    Submit,
+    Withdraw,
+)
 
 SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
 """The command of a request without a body."""
@@ -122,12 +134,41 @@ def router() -> APIRouter:
         return http.json_response({"items": page.rows, "next": page.next, "may": verbs})
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
-    async def read_statement(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
-        """One statement with its words and all its public texts. `If-Match` takes the `ETag`."""
+    async def read_statement(runtime: http.Serving, request: Request, id: Id, staff: http.Staff) -> Response:
+        """One statement with its words and all its public texts. `If-Match` takes the `ETag`.
+
+        `may_not` says why the caller may not take the next steps, in the best language of `Accept-Language`.
+        """
         async with runtime.database.read() as connection:
             found = await queries.one_statement(connection, await runtime.context(connection, staff), id)
         if found is None:
             raise NotFound(f"there is no {id} that you may read", what=id)
-        return http.json_response(found, version=found["version"])
+        refused = [problem.body(language_of(request)) for problem in found.pop("may_not", ())]
+        said = [{name: one[name] for name in ("type", "title", "detail")} | {"verb": one["act"]} for one in refused]
+        headers = spoken(language_of(request))
+        return http.json_response({**found, "may_not": said}, version=found["version"], headers=headers)
+
+    @api.get("/statements/{id}/history", **documents.answers(answers.HistoryOfStatement))
+    async def read_history(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
+        """What was done on a statement: each text, and what each person decided and said, on which text."""
+        async with runtime.database.read() as connection:
+            found = await queries.history_of(connection, await runtime.context(connection, staff), id)
+        if found is None:
+            raise NotFound(f"there is no {id} that you may read", what=id)
+        return http.json_response({"items": found, "next": None})
+
+    @api.post("/statements/{id}/preview", **documents.answers_content("The page.", bulletin.PAGE))
+    async def preview_statement(runtime: http.Serving, id: Id, staff: http.Staff, command: Preview) -> Response:
+        """The statement's page as the bulletin would show it, with another text if the body has one. Nothing changes.
+
+        On a published statement a text stands as its correction, and a reason alone as its withdrawal.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            found = await queries.one_statement(connection, ctx, id)
+            if found is None:
+                raise NotFound(f"there is no {id} that you may read", what=id)
+            row = await queries.as_public(connection, found, command, instant(ctx.now))
+        return await bulletin.preview(runtime, row, ctx.offices.zone)
 
     return api

@@ -195,6 +195,13 @@ def router() -> APIRouter:
     return APIRouter(routes=[*pages.routes, *feeds.routes])
 
 
+async def preview(runtime: Runtime, row: Row, zone: tzinfo) -> Response:
+    """The page of a statement that is not published so. It says so, and nobody keeps it."""
+    site = await _site(runtime)
+    body = site.draw("statement.html", item=_readable(row, zone), zone=zone_name(zone), preview=True)
+    return Response(body, 200, HEADERS | {"Cache-Control": "no-store"}, HTML)
+
+
 class _Site:
     """The common data of every page and feed."""
 
@@ -215,11 +222,11 @@ class _Site:
 
     def page(self, request: Request, template: str, **values: Any) -> Response:
         """A page from its template."""
-        return _answer(request, self._render(template, **values), HTML)
+        return _answer(request, self.draw(template, **values), HTML)
 
     def missing(self) -> Response:
         """The page for a statement that was never published."""
-        return Response(self._render("missing.html", zone=""), 404, HEADERS, HTML)
+        return Response(self.draw("missing.html", zone=""), 404, HEADERS, HTML)
 
     def json_feed(self, page: Found, cursor: str | None) -> dict[str, Any]:
         """JSON Feed 1.1."""
@@ -250,7 +257,8 @@ class _Site:
         }
         return feed | ({"next_url": self.feed("feed.json", page.unit, page.next)} if page.next else {})
 
-    def _render(self, template: str, **values: Any) -> bytes:
+    def draw(self, template: str, **values: Any) -> bytes:
+        """A page's bytes from its template."""
         site = {"title": self.name, "contact": self.contact, "base": self.path, "url": self.url}
         return templates.get_template(template).render(site, **values).encode()
 

@@ -165,3 +165,14 @@ class Withdraw(Command, json_schema_extra=example(reason="发布对象有误")):
 
     reason: Reason
     """Why it is taken back; it is published."""
+
+
+class Preview(Command, json_schema_extra=example(title="卫生院门前路灯已修复", text="路灯今日已修复。")):
+    """Look at a statement as the public will see it. What the body does not name is as the statement has it."""
+
+    title: str | None = Field(default=None, max_length=120)
+    """Another title."""
+    text: str | None = Field(default=None, max_length=100_000)
+    """Another text."""
+    reason: str | None = Field(default=None, max_length=4_000)
+    """Why it is corrected or withdrawn."""

@@ -185,6 +185,7 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return _draft(command, case)
         case Revise():
             facts = None if command.facts is None else _established(state.kind, command.facts, case)
+            _must_change(state, command, facts, ctx)
             title = None if command.title is None else Typed(text=command.title)
             return StatementRevised(
                 title=title,
@@ -231,6 +232,22 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return StatementWithdrawn(reason=command.reason, by=by)
         case _:
             raise TypeError(f"{type(command).__name__} is no command of a statement")
+
+
+def _must_change(state: State, command: Revise, facts: tuple[str, ...] | None, ctx: Ctx) -> None:
+    """A revision voids all approvals, so one that changes nothing is refused."""
+    marks = {mark: getattr(command, mark) for mark in MARKS}
+    is_same = (
+        command.text == ctx.seen.get("text")
+        and command.title in (None, ctx.seen.get("title"))
+        and (facts is None or set(facts) == set(state.facts))
+        and all(value is None or value == (mark in state.marks) for mark, value in marks.items())
+    )
+    if is_same:
+        raise Rejected(
+            "this is the text as it stands, so nothing was changed and no approval is void; change it, or go back",
+            code="nothing-changed",
+        )
 
 
 def _check_wording(ctx: Ctx, **texts: str | None) -> None:

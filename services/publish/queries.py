@@ -3,7 +3,7 @@
 The bulletin shows only published statements, and never a drill.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -13,19 +13,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Unavailable
-from services.kernel.core.standings import Moment
+from services.kernel.core.problems import Problem, Unavailable
+from services.kernel.core.standings import Moment, Reading
 from services.kernel.rules.approval import Course
 from services.kernel.serving import paging
 from services.kernel.serving.approvals import shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.commands import Draft
+from services.publish.commands import Approve, Correct, Draft, Preview, Publish, Submit, Withdraw
+from services.publish.history import history
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading
 from services.publish.seen import read_incident, read_incidents
 from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
+
+NEXT: Mapping[str, Sequence[type[Command]]] = {
+    "drafted": (Submit,),
+    "submitted": (Approve,),
+    "approved": (Publish,),
+    "published": (Correct, Withdraw),
+}
+"""Phase -> the commands that lead on from there."""
 
 
 class Page(NamedTuple):
@@ -97,15 +107,12 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
 
     A former unit reads it as it was when that unit's part ended.
     """
-    row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
-    if row is None:
-        return None
-    known = await standings.read(connection, METADATA, [row["incident_id"]])
-    reads = reading(state_of(dict(row)), known, row["incident_id"], ctx)
-    if reads is None:
+    row, reads = await _readable(connection, ctx, id_)
+    if row is None or reads is None:
         return None
     if reads.until is None:
-        (item,) = await _with_rights(connection, ctx, [dict(row)])
+        (item,) = await _with_rights(connection, ctx, [row])
+        item["may_not"] = await _refusals(connection, ctx, row)
         said = await _releases(connection, [id_])
     else:
         rows, said = await _then(connection, id_, reads.until)
@@ -115,6 +122,37 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
     return item | {
         "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
     }
+
+
+async def _readable(connection: AsyncConnection, ctx: Ctx, id_: str) -> tuple[Row | None, Reading | None]:
+    """A statement's row, and how much of it the actor may read; None for nothing."""
+    row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
+    if row is None:
+        return None, None
+    known = await standings.read(connection, METADATA, [row["incident_id"]])
+    return dict(row), reading(state_of(dict(row)), known, row["incident_id"], ctx)
+
+
+async def history_of(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[Row] | None:
+    """What was done on a statement in order, as far as the actor may read it; None if that is nothing."""
+    row, reads = await _readable(connection, ctx, id_)
+    if row is None or reads is None:
+        return None
+    return await history(connection, id_, reads.until.at if reads.until else None)
+
+
+async def _refusals(connection: AsyncConnection, ctx: Ctx, row: Row) -> list[Problem]:
+    """Why the actor may not take the next step on a statement; empty if nothing stands against it."""
+    known, found = await read_incidents(connection, [row["incident_id"]]), []
+    for command in NEXT.get(row["state"], ()):
+        try:
+            case = Case.of(state_of(row), known[row["incident_id"]], row["id"], ctx)
+            RIGHTS[command].require(case, ctx)
+            RIGHTS[command].refuse(case, ctx)
+        except Problem as problem:
+            problem.members["act"] = RIGHTS[command].verb
+            found.append(problem)
+    return found
 
 
 async def _as_it_stood(connection: AsyncConnection, rows: Sequence[Row]) -> Row:
@@ -243,6 +281,31 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list
         }
         for row in rows
     ]
+
+
+async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
+    """A statement of the API as a row of the bulletin, as if what is typed were published now."""
+    said: list[Row] = [dict(release) for release in shown["releases"]]
+    title, text = typed.title or shown["title"] or "", typed.text or shown["text"] or shown["draft"] or ""
+    if not said:
+        said.append({"kind": "publication", "at": now, "title": title, "text": text, "reason": None})
+    elif typed.text:
+        said.append({"kind": "correction", "at": now, "title": title, "text": text, "reason": typed.reason or ""})
+    elif typed.reason:
+        said.append({"kind": "withdrawal", "at": now, "title": None, "text": None, "reason": typed.reason})
+    row = shown | {
+        "title": title,
+        "text": text,
+        "published_at": said[0]["at"],
+        "updated_at": said[-1]["at"],
+        "corrections": sum(release["kind"] == "correction" for release in said),
+    }
+    line = (await _lines(connection, [row["incident_id"]])).get(row["incident_id"], [])
+    if row["id"] not in [other["id"] for other in line]:
+        line.append(row)
+    names = await _names(connection, [row["unit"]])
+    unit = _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"]
+    return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
 
 
 async def _numbers(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, str]:

@@ -228,3 +228,90 @@ async def test_a_matter_that_is_raised_between_approval_and_publication(office: 
         ("publish", "spokesperson"),
     ):
         assert (await office.act(id_, verb, role)).status_code == 200, verb
+
+
+async def test_the_history_says_who_did_and_said_what_on_which_text(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    for verb, role, content in (
+        ("submit", "handler", None),
+        ("reject", "chief", {"reason": "绕行路线没有写"}),
+        ("revise", "handler", {"text": TEXT + "请绕行。", "title": TITLE + "情况"}),
+        ("submit", "handler", {}),
+        ("approve", "approver", {"reason": "同意"}),
+        ("publish", "spokesperson", {}),
+        ("correct", "spokesperson", {"text": "明日17时恢复。", "reason": "时间写错"}),
+        ("withdraw", "spokesperson", {"reason": "事项不属本镇"}),
+    ):
+        assert (await office.act(id_, verb, role, content)).status_code == 200
+    answer = await office.client.get(f"{STATEMENTS}/{id_}/history", headers=office.as_("auditor"))
+    acts = answer.json()["items"]
+    assert [(act["act"], act["draft"], act["revision"], act["reason"]) for act in acts] == [
+        ("drafted", 1, 1, None),
+        ("submitted", 1, 2, None),
+        ("rejected", 1, 3, "绕行路线没有写"),
+        ("revised", 2, 4, None),
+        ("submitted", 2, 5, None),
+        ("approved", 2, 6, "同意"),
+        ("published", 2, 7, None),
+        ("corrected", 3, 8, "时间写错"),
+        ("withdrawn", 3, 9, "事项不属本镇"),
+    ]
+    assert [act["text"] for act in acts if act["text"]] == ["尚未核准的草稿", TEXT + "请绕行。", "明日17时恢复。"]
+    assert [act["title"] for act in acts if act["text"]] == [TITLE, TITLE + "情况", TITLE + "情况"]
+    assert (acts[2]["by"], acts[2]["step"], acts[5]["post"]) == (
+        "chief@town-east",
+        acts[5]["step"],
+        "approver@town-east",
+    )
+    stranger = await office.client.get(f"{STATEMENTS}/{id_}/history", headers=office.as_("handler", unit="town-west"))
+    assert stranger.status_code == 404
+
+
+async def test_a_save_without_a_change_voids_no_approval(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    await office.act(id_, "submit", "handler")
+    await office.act(id_, "approve", "approver", {})
+    for content in (
+        {"text": "尚未核准的草稿"},
+        {"text": "尚未核准的草稿", "title": TITLE, "facts": [], "secret": False},
+    ):
+        refused = await office.act(id_, "revise", "handler", content)
+        assert refused.status_code == 409 and refused.json()["type"].endswith("nothing-changed")
+    found = (await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("auditor"))).json()
+    assert (found["state"], found["steps_done"]) == ("approved", 1)
+    assert (await office.act(id_, "revise", "handler", {"text": "尚未核准的草稿", "secret": True})).status_code == 200
+
+
+async def test_why_somebody_may_not_go_on_is_said_and_recorded_by_nobody(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    await office.act(id_, "submit", "handler")
+
+    async def said(role: str) -> list[tuple[str, str]]:
+        answer = await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_(role) | {"Accept-Language": "zh"})
+        return [(one["verb"], one["title"]) for one in answer.json()["may_not"]]
+
+    assert await said("approver") == []
+    assert await said("handler") == [("approve", "无权操作")]
+
+
+async def test_a_preview_is_the_page_of_the_bulletin_and_changes_nothing(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    path = f"{STATEMENTS}/{id_}/preview"
+    for typed, expected in (({}, "尚未核准的草稿"), ({"text": "改过的<b>文字"}, "改过的&lt;b&gt;文字")):
+        page = await office.client.post(path, json=typed, headers=office.as_("handler"))
+        assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+        assert expected in page.text and "还没有公开" in page.text and TITLE in page.text
+        assert page.headers["cache-control"] == "no-store"
+    assert (await office.client.get(f"/bulletin/statements/{id_}")).status_code == 404
+    for verb, role in (("submit", "handler"), ("approve", "approver"), ("publish", "spokesperson")):
+        await office.act(id_, verb, role, {})
+    corrected = await office.client.post(
+        path, json={"text": "新", "reason": "写错"}, headers=office.as_("spokesperson")
+    )
+    assert "本件已更正" in corrected.text and "更正前的文本" in corrected.text and "写错" in corrected.text
+    withdrawn = await office.client.post(path, json={"reason": "不属本镇"}, headers=office.as_("spokesperson"))
+    assert "本件已撤回" in withdrawn.text and "撤回前的文本" in withdrawn.text
+    public = await office.client.get(f"/bulletin/statements/{id_}")
+    assert "已更正" not in public.text and "预览" not in public.text
+    stranger = await office.client.post(path, json={}, headers=office.as_("handler", unit="town-west"))
+    assert stranger.status_code == 404

@@ -11,6 +11,7 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.sent) { event.preventDefault(); return; }
+    if (event.submitter?.formTarget === "_blank") return;
     if (form.method === "post") { form.dataset.sent = "1"; setTimeout(() => delete form.dataset.sent, 8000); }
   });
   window.addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
@@ -167,6 +168,17 @@
     writing.addEventListener("compositionstart", () => clearTimeout(waits));
     writing.addEventListener("compositionend", (event) => soon({ target: event.target, isComposing: false }));
   }
+
+  // A fact beside a text is inserted where the cursor stands.
+  const area = document.getElementById("f-text");
+  if (area) document.querySelectorAll("[data-insert]").forEach((one) => {
+    one.hidden = false;
+    one.addEventListener("click", () => {
+      area.setRangeText(one.dataset.insert, area.selectionStart, area.selectionEnd, "end");
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+      area.focus();
+    });
+  });
 
   // Pasted and dropped files fill the file field beside the button.
   const files = document.querySelector("input[type=file]");

@@ -1,0 +1,91 @@
+"""What was done on a statement in order: each text, and what each person decided and said, on which text."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.publish import (
+    StatementApproved,
+    StatementCorrected,
+    StatementDrafted,
+    StatementPublished,
+    StatementReferred,
+    StatementRejected,
+    StatementRevised,
+    StatementSubmitted,
+    StatementWithdrawn,
+)
+from services.kernel.store.views import Row
+from services.kernel.store.words import resolve
+from services.publish.views import METADATA
+
+ACTS: dict[type, str] = {
+    StatementDrafted: "drafted",
+    StatementRevised: "revised",
+    StatementSubmitted: "submitted",
+    StatementApproved: "approved",
+    StatementReferred: "referred",
+    StatementRejected: "rejected",
+    StatementPublished: "published",
+    StatementCorrected: "corrected",
+    StatementWithdrawn: "withdrawn",
+}
+"""Model of an event -> what was done."""
+
+PUBLIC = ("corrected", "withdrawn")
+"""Acts whose words are public, so they stand in the event itself."""
+
+
+def told(events: Iterable[Event]) -> list[Row]:
+    """The acts of a statement from its events, with references or public texts for words. Pure."""
+    found: list[Row] = []
+    texts, revision, title = 0, 0, None
+    facts: tuple[str, ...] = ()
+    for event in events:
+        data = event.data
+        revision += int(event.actor != "system")
+        if type(data) not in ACTS:
+            continue
+        written = None
+        if isinstance(data, StatementDrafted | StatementRevised):
+            title = data.title.ref if data.title else title
+            facts = facts if data.facts is None else data.facts
+            written = data.draft.ref
+        elif isinstance(data, StatementCorrected):
+            title, written = data.title or title, data.text
+        texts += int(written is not None)
+        reason = getattr(data, "reason", None)
+        found.append(
+            {
+                "act": ACTS[type(data)],
+                "revision": revision,
+                "at": event.time_text,
+                "by": event.actor,
+                "step": getattr(data, "step", None),
+                "post": getattr(data, "post", None),
+                "to": getattr(data, "to", None),
+                "took_part": getattr(data, "took_part", ()),
+                "draft": texts,
+                "title": title if written is not None else None,
+                "text": written,
+                "facts": facts if written is not None else None,
+                "reason": reason if reason is None or isinstance(reason, str) else reason.ref,
+            }
+        )
+    return found
+
+
+async def history(connection: AsyncConnection, id_: str, until: str | None) -> list[Row]:
+    """The acts of a statement that were recorded by an instant, with their words."""
+    table = METADATA.tables["events"]
+    chosen = select(table.c.bytes).where(table.c.stream_id == id_)
+    if until is not None:
+        chosen = chosen.where(table.c.recordedtime <= until)
+    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
+    acts = told(Event.parse(bytes_) for bytes_ in ordered)
+    named = ("title", "text", "reason")
+    refs = {str(act[name]) for act in acts if act["act"] not in PUBLIC for name in named if act[name]}
+    words = await resolve(connection, METADATA, refs)
+    return [act | {name: words(act[name]) if act[name] in refs else act[name] for name in named} for act in acts]

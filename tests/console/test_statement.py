@@ -1,0 +1,105 @@
+"""Writing and approving without script: facts beside the text, what changed, two editors, what the public sees."""
+
+import re
+
+import pytest
+
+from tests.console.browser import HOME, Browser
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+FIRST, SECOND = "人民路水管爆裂，正在抢修，预计今晚八时恢复。", "人民路水管爆裂，正在抢修，预计今晚九时恢复。请绕行。"
+
+
+async def _drafted(town: Town, subject: str, place: str) -> tuple[Browser, str, str]:
+    """A browser of the handler, the address of a draft, and its number of the matter."""
+    desk = await town.at("duty_officer@town-east")
+    own = (await town.reported(desk, subject, place=place)).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="county-water")
+    verifier = await town.at("verifier@county-water")
+    await town.done(verifier, f"{own}/triage/establish-fact", key="cause", value="水管老化", source="现场查看")
+    handler, number = await town.at("handler@town-east"), own.rpartition("/")[2]
+    await town.done(handler, f"/statements/new?incident={number}", kind="status", title="处置情况", text=FIRST)
+    await town.system.settle()
+    matter = await handler.open(own)
+    (statement,) = {link.removeprefix(HOME) for link in matter.links if re.search(r"/statements/[\w-]+-S\d+$", link)}
+    return handler, statement, own
+
+
+async def test_a_text_goes_from_draft_to_correction_and_everybody_sees_what_changed(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "人民路水管爆裂", "人民路")
+    editor = await handler.open(f"{statement}/revise")
+    assert "水管老化" in editor.said and "现场查看" in editor.said and "人民路水管爆裂" in editor.said
+    action = f"{statement}/revise"
+    await handler.send(editor, action, text=SECOND, facts=["cause"])
+    page = await handler.open(statement)
+    assert re.search(r"<ins><span class=\"hidden\">（新增）</span>九", page.text)
+    assert re.search(r"<del><span class=\"hidden\">（删去）</span>八", page.text)
+    assert "增加依据： 原因" in page.said and "第 2 稿" in page.said
+    await town.done(handler, f"{statement}/submit")
+    waiting = await handler.open(statement)
+    assert "您现在不能“同意”" in waiting.said or "您现在不能“审核" in waiting.said
+    assert "分管领导" in waiting.said.partition("您现在不能")[2], "it says who may"
+    approver = await town.at("approver@town-east")
+    inbox = await approver.open("/inbox")
+    assert f"{HOME}{statement}#difference" in inbox.links, "the inbox leads to the difference"
+    page = await approver.open(statement)
+    (reject,) = [link.removeprefix(HOME) for link in page.links if f"{statement}/reject" in link]
+    assert re.search(r"\?seen=\d+$", reject)
+    await approver.send(
+        await approver.open(reject), f"{statement}/reject?{reject.partition('?')[2]}", reason="写明绕行路线"
+    )
+    page = await handler.open(statement)
+    assert "写明绕行路线" in page.said and re.search(r"驳回 第 2 稿", page.said)
+
+
+async def test_approval_counts_only_for_what_was_read(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "井盖缺失", "幸福里")
+    await town.done(handler, f"{statement}/submit")
+    approver = await town.at("approver@town-east")
+    page = await approver.open(statement)
+    (link,) = [link.removeprefix(HOME) for link in page.links if f"{statement}/approve" in link]
+    opened = await approver.open(link)
+    await town.done(handler, f"{statement}/revise", text=SECOND)
+    await town.done(handler, f"{statement}/submit")
+    refused = await approver.send(opened, link)
+    assert refused.status == 412 and "别人已经办了一步" in refused.said
+    late = await approver.open(link)
+    assert "别人已经办了一步" in late.said, "the page of the link was older than the text"
+
+
+async def test_two_editors_lose_no_text(town: Town) -> None:
+    one, statement, _ = await _drafted(town, "路灯不亮", "卫生院")
+    other = await town.at("handler@town-east")
+    action = f"{statement}/revise"
+    mine, theirs = await one.open(action), await other.open(action)
+    await other.send(theirs, action, text=FIRST.replace("八时", "十时"))
+    stale = await one.send(mine, action, text=SECOND, facts=["cause"])
+    assert stale.status == 412 and SECOND in stale.text, "what was typed stays"
+    assert "十" in stale.text and re.search(r"<ins>.*十", stale.text), "and what the other wrote is shown"
+    saved = await one.send(stale, action, text=SECOND, facts=["cause"])
+    assert "已办" in saved.said and "九时恢复" in saved.said
+
+
+async def test_a_save_without_a_change_says_so_and_unticked_facts_go(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "河道排污", "南桥")
+    action = f"{statement}/revise"
+    same = await handler.send(await handler.open(action), action)
+    assert (same.status == 409 and "没有改动" in same.said) or "没有另存" in same.said
+    await handler.send(await handler.open(action), action, facts=["cause"])
+    assert "依据的事实 原因" in (await handler.open(statement)).said
+    await handler.send(await handler.open(action), action, facts=[])
+    assert "依据的事实" not in (await handler.open(statement)).said.partition("公众将看到的样子")[0]
+
+
+async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "垃圾清运不及时", "北街")
+    saved = await handler.open(f"{statement}/preview")
+    assert saved.status == 200 and FIRST in saved.text and "还没有公开" in saved.text
+    assert "/bulletin/style.css" in saved.text and "default-src 'none'" in saved.headers["content-security-policy"]
+    editor = await handler.open(f"{statement}/revise")
+    form = dict(editor.form(f"{statement}/revise").fields)
+    typed = await handler.client.post(f"{HOME}{statement}/preview", data=form | {"text": "还没有保存的<b>"})
+    assert "还没有保存的&lt;b&gt;" in typed.text
+    stranger = await town.at("handler@town-west")
+    assert (await stranger.open(f"{statement}/preview")).status == 404
