@@ -22,6 +22,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
+        f"/statements/{desk.statement}/revise", f"/statements/new?incident={desk.number}",
     ):  # fmt: skip
         await desk.open(page, path)
         found += await faults(page)
@@ -150,6 +151,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
         "/paper", "/paper/report", "/paper/enter",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
+        f"/statements/{desk.statement}/revise", f"/statements/new?incident={desk.number}",
     ):  # fmt: skip
         await desk.open(page, path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -142,7 +142,7 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         where, _, verb = path.rpartition("/")
         if where == "incidents/{id}" and service in ("triage", "escalation") and verb != "erase":
             opened.append(await browser.open(f"/incidents/{matter}/{service}/{verb}"))
-        elif where == "statements/{id}" and service == "publish" and verb != "erase":
+        elif where == "statements/{id}" and service == "publish" and verb not in ("erase", "preview"):
             opened.append(await browser.open(f"/statements/{statement}/{verb}"))
         elif where == "roster" and service == "escalation":
             opened.append(await browser.open(f"/roster/{verb}"))
