@@ -110,6 +110,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "draft": ("起草", "draft"),
     "revise": ("修改", "revise"),
     "submit": ("送审", "submit"),
+    "preview": ("预览", "preview"),
     "approve": ("审核", "approve"),
     "reject": ("驳回", "reject"),
     "cannot-judge": ("把握不准，转请审定", "pass on what you cannot judge"),
