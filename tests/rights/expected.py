@@ -222,6 +222,8 @@ correctStatement       | spokesperson                  | own^
 withdrawStatement      | spokesperson                  | own^
 listStatements         | staff                         | part^
 readStatement          | staff                         | part^
+readHistory            | staff                         | part^
+previewStatement       | staff                         | part^
 eraseWordsOfPublish    | chief admin                   | own^
 showBulletin           | anybody                       | everywhere
 showStatement          | anybody                       | everywhere
