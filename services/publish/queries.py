@@ -138,7 +138,7 @@ async def history_of(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[Ro
     row, reads = await _readable(connection, ctx, id_)
     if row is None or reads is None:
         return None
-    return await history(connection, id_, reads.until.at if reads.until else None)
+    return await history(connection, id_, reads.until.at if reads.until else None) or None
 
 
 async def _refusals(connection: AsyncConnection, ctx: Ctx, row: Row) -> list[Problem]:
