@@ -259,9 +259,9 @@ async def test_the_history_says_who_did_and_said_what_on_which_text(office: Offi
     assert [act["text"] for act in acts if act["text"]] == ["尚未核准的草稿", TEXT + "请绕行。", "明日17时恢复。"]
     assert [act["title"] for act in acts if act["text"]] == [TITLE, TITLE + "情况", TITLE + "情况"]
     assert (acts[2]["by"], acts[2]["step"], acts[5]["post"]) == (
-        "chief@town-east",
+        "chief@county",
         acts[5]["step"],
-        "approver@town-east",
+        "approver@county",
     )
     stranger = await office.client.get(f"{STATEMENTS}/{id_}/history", headers=office.as_("handler", unit="town-west"))
     assert stranger.status_code == 404
