@@ -1,6 +1,7 @@
 """Who is on duty now, until when, and who comes next: a line in the frame of every page.
 
-It is asked for once in some seconds for each unit, and never holds a page up for long.
+It is asked for once in some seconds for each post that looks at pages, with the rights of that post. It never holds a
+page up for long.
 """
 
 import asyncio
@@ -36,17 +37,18 @@ class OnDuty:
 
 async def on_duty(site: Site, me: Staff) -> OnDuty:
     """Who is on duty in the unit of the post that acts."""
-    known, now = site.on_duty.get(me.unit), time.monotonic()
+    known, now = site.on_duty.get(me.post), time.monotonic()
     if known is None or known[1] < now:
         made = await _asked(site, me)
-        site.on_duty[me.unit] = known = made, time.monotonic() + (PAUSE if made.is_down else LASTS)
+        site.on_duty[me.post] = known = made, time.monotonic() + (PAUSE if made.is_down else LASTS)
     found: OnDuty = known[0]
     return found
 
 
 def forget(site: Site, unit: str) -> None:
     """Something was done at a desk: the next page asks anew."""
-    site.on_duty.pop(unit, None)
+    for post in [one for one in site.on_duty if one.partition("@")[2] == unit]:
+        del site.on_duty[post]
 
 
 async def _asked(site: Site, me: Staff) -> OnDuty:

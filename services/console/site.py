@@ -71,7 +71,7 @@ class Site:
         self._rules: dict[str, dict[str, dict[str, Any]]] = {}
         self._asked = -FRESH
         self.on_duty: dict[str, tuple[Any, float]] = {}
-        """Unit -> who is on duty there, and until when that is believed."""
+        """Post -> who is on duty in its unit, and until when that is believed."""
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
     @property

@@ -77,6 +77,22 @@ async def test_an_entry_without_effect_is_told_before_it_is_written_down(town: T
     assert "到岗不会记下" in unable.said
 
 
+async def test_who_took_a_duty_over_is_shown_and_who_was_planned_is_struck_through(town: Town) -> None:
+    chief, officer = await town.at("chief@town-west"), await town.at("duty_officer@town-west")
+    plan, other = (f"/roster/{verb}?unit=town-west" for verb in ("plan-duties", "name-substitute"))
+    begin = typed(0.5)
+    duty = {"post": "approver@town-west", "since": begin, "until": typed(1.5)}
+    await chief.send(await chief.open(plan), plan, **{f"duties.0.{name}": text for name, text in duty.items()})
+    named = {"post": "approver@town-west", "since": begin, "substitute": "duty_officer@town-west", "reason": "出差"}
+    await chief.send(await chief.open(other), other, **named)
+    on = "/roster/sign-on?unit=town-west"
+    await officer.send(await officer.open(on), on)
+    page = await officer.open("/roster")
+    assert "由西镇 值班员值班" in page.said and "原定 西镇 分管负责人" in " ".join(page.said.split())
+    assert re.search(r"<del>\d\d:\d\d–[\d: -]+</del>", page.text) and "<del>西镇 分管负责人</del>" in page.text
+    assert "● 在岗" in page.said
+
+
 async def test_a_week_that_is_over_is_read_from_the_record_and_gaps_are_rows_with_a_word(town: Town) -> None:
     chief = await town.at("chief@town-west")
     page = await chief.open("/roster?day=2026-03-04")
