@@ -175,3 +175,46 @@ async def test_no_page_made_the_browser_complain(desk: Desk) -> None:
     assert len(desk.complaints) > 0 and "Content Security Policy" in desk.complaints[-1]
     assert complaints[:-1] == []
     await context.close()
+
+
+async def test_a_draft_goes_when_its_form_was_taken_and_stays_when_it_was_not(desk: Desk) -> None:
+    context, page = await desk.at("handler@town-east")
+    path = f"/statements/{desk.statement}/revise"
+    kept = "Object.keys(localStorage).filter((key) => key.startsWith('draft '))"
+    await desk.open(page, path)
+    await page.fill("#f-title", "短")
+    await page.click("main form .main")
+    assert len(await page.evaluate(kept)) == 1, "a title of one character is refused"
+    await page.click("text=插入到文中 >> nth=0")
+    await page.fill("#f-title", "处置情况更新")
+    await page.click("main form .main")
+    assert "已办" in await page.inner_text("main") and "水管老化" in await page.inner_text("main")
+    assert await page.evaluate(kept) == []
+    await context.close()
+
+
+async def test_a_slider_says_its_instant_and_opens_it(desk: Desk) -> None:
+    context, page = await desk.at("duty_officer@town-east")
+    await desk.open(page, f"/incidents/{desk.number}/timeline")
+    last = await page.get_attribute("#slider", "aria-valuetext")
+    await page.focus("#slider")
+    async with page.expect_navigation():
+        await page.keyboard.press("ArrowLeft")
+        assert await page.get_attribute("#slider", "aria-valuetext") != last
+    assert "known_at=" in page.url
+    assert await page.evaluate("document.activeElement.id") == "slider", "the next step needs no search for it"
+    async with page.expect_navigation():
+        await page.keyboard.press("BracketRight")
+    assert await page.get_attribute("#slider", "aria-valuetext") == last
+    await context.close()
+
+
+async def test_what_is_left_of_a_limit_counts_on(desk: Desk) -> None:
+    context, page = await desk.at("duty_officer@town-east")
+    await page.clock.install()
+    await desk.open(page, f"/incidents/{desk.number}")
+    shown = page.locator("[data-due] >> nth=0")
+    before = await shown.inner_text()
+    await page.clock.run_for(3 * 3600 * 1000)
+    assert await shown.inner_text() != before
+    await context.close()

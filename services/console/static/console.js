@@ -37,6 +37,7 @@
       });
       offer.querySelector("[data-drop]").addEventListener("click", () => { localStorage.removeItem(place); offer.hidden = true; });
     }
+    form.addEventListener("submit", (event) => { if (event.submitter?.formTarget !== "_blank") sessionStorage.setItem("sent", place); });
     form.addEventListener("input", () => {
       const found = {};
       fields().forEach((one) => {
@@ -46,9 +47,11 @@
       try { localStorage.setItem(place, JSON.stringify({ at: Date.now(), fields: found })); } catch { /* no room: nothing is kept */ }
     });
   }
-  if (body.dataset.done && body.dataset.person) {
-    Object.keys(localStorage).filter((key) => key.startsWith(`draft ${body.dataset.person} `) && key.includes(`/${body.dataset.done}`))
-      .forEach((key) => localStorage.removeItem(key));
+  // The draft of a form goes once a page says that the form was taken, and not before.
+  if (form && "filled" in form.dataset) sessionStorage.removeItem("sent");
+  if (document.getElementById("done") || "done" in body.dataset) {
+    if (sessionStorage.getItem("sent")) localStorage.removeItem(sessionStorage.getItem("sent"));
+    sessionStorage.removeItem("sent");
   }
 
   // Whoever signs out leaves no words behind, and nobody leaves them for longer than a day.
