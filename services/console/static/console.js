@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const body = document.body;
-  const typing = (of) => of.closest("input, textarea, select, [contenteditable]");
+  const typing = (of) => of.closest("input:not([type=range]), textarea, select, [contenteditable]");
 
   // A form is sent once, and Enter that confirms a candidate of an input method sends nothing.
   document.addEventListener("keydown", (event) => {
