@@ -126,7 +126,11 @@
   if (slider) {
     const moments = slider.dataset.moments.split(" "), labels = slider.dataset.labels.split("|");
     const told = slider.parentElement.querySelector("output");
-    const tell = () => { told.textContent = labels[slider.value]; slider.setAttribute("aria-valuetext", labels[slider.value]); };
+    const tell = () => {
+      const label = `${labels[slider.value]} ${Number(slider.value) + 1}/${Number(slider.max) + 1}`;
+      told.textContent = label;
+      slider.setAttribute("aria-valuetext", label);
+    };
     let rests = 0;
     slider.parentElement.hidden = false;
     tell();
