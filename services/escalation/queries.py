@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
-from services.escalation.clock.leads import OF_LEAD, Leading, leading
+from services.escalation.clock.leads import Leading, leading
 from services.escalation.clock.milestones import accountable, assigned, level_of
 from services.escalation.commands import (
     ConfirmDecision,
@@ -27,6 +27,7 @@ from services.escalation.commands import (
 from services.escalation.decider import DECIDER
 from services.escalation.rights import (
     OF_A_CLOCK,
+    OF_LEAD,
     READ_MATTER,
     RIGHTS,
     Confirming,

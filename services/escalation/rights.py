@@ -11,18 +11,22 @@ from typing import Any, Generic, Literal, TypeVar
 
 from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
-from services.escalation.clock.leads import ACCEPT, ASK, TAKE
+from services.escalation.clock import leads
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    CancelDuty,
     ConfirmDecision,
     Decide,
     DecideDeferral,
     DecideExtension,
     GiveNotice,
+    HandOver,
     InformOffice,
+    NameSubstitute,
     Pause,
+    PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
@@ -30,10 +34,13 @@ from services.escalation.commands import (
     RequestExtension,
     Resume,
     SetLimit,
+    SignOn,
     TakeLead,
     TellAsker,
+    TestReachability,
     WritePart,
 )
+from services.escalation.duty import desk
 from services.kernel.access.approving import acting_posts, head_of
 from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
@@ -549,9 +556,9 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     DecideDeferral: OfApprover("decide-deferral", (), _accountable, _waits_for_decision, request="deferral"),
     TellAsker: Right("tell-asker", ("handler", "duty_officer", "chief"), _charged_or_accountable, _asker_is_untold),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
-    AskLead: ASK,
-    AcceptLead: ACCEPT,
-    TakeLead: TAKE,
+    AskLead: Right("ask-lead", ("duty_officer", "chief"), leads.accountable, leads.why_not_asked),
+    AcceptLead: leads.OfLeader("accept-lead", ("duty_officer", "chief"), leads.leader, leads.why_not_accepted),
+    TakeLead: leads.OfLeader("take-lead", ("duty_officer", "chief"), leads.leader, leads.why_not_taken),
     Decide: OfDeciders("decide", ("chief",), _of_matter, _has_rule),
     ConfirmDecision: OfDeciders("confirm-decision", ("chief",), _of_matter, _unconfirmed),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
@@ -570,3 +577,24 @@ ON_LIMITS = (
 )
 OF_A_CLOCK: Sequence[Right[Owed]] = tuple(RIGHTS[command] for command in (*ON_LIMITS, AnnulBreach))
 """The commands on one clock of a matter."""
+OF_LEAD: Sequence[Right[leads.Leading]] = tuple(RIGHTS[command] for command in (AskLead, AcceptLead, TakeLead))
+
+
+def _at_desk(at: desk.AtDesk, ctx: Ctx) -> Sequence[str]:
+    return (at.unit,)
+
+
+PLANNERS = ("duty_officer", "chief", "admin")
+AT_DESK: Mapping[type[Command], Right[desk.AtDesk]] = {
+    PlanDuties: Right("plan-duties", PLANNERS, _at_desk),
+    CancelDuty: Right("cancel-duty", PLANNERS, _at_desk),
+    NameSubstitute: Right("name-substitute", PLANNERS, _at_desk),
+    SignOn: Right("sign-on", desk.EVERY_ROLE, _at_desk, desk.not_to_sign),
+    HandOver: Right("hand-over", desk.EVERY_ROLE, _at_desk, desk.not_on_duty),
+    TestReachability: Right("test-reachability", PLANNERS, _at_desk),
+}
+"""The commands at a unit's desk: who plans its duties, signs on and hands over."""
+SET_ADDRESS: Right[str] = Right("set-address", ("admin",), lambda unit, ctx: (unit,))
+"""The addresses of the posts of a unit."""
+TRY_PACK: Right[None] = Right("try-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,))
+"""Whoever may load packs may try them."""

@@ -7,6 +7,7 @@ unit that sends it is often the assigned one, which would meet its own limit.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from schemas.pack.verification import Answer
 from schemas.titles import titled
@@ -23,6 +24,8 @@ from services.triage import commands as c
 from services.triage.handling import assigning, planning
 from services.triage.handling.proposals import Proposal
 from services.triage.incident import Incident
+from services.triage.offices import office_commands as o
+from services.triage.offices.lessons import DeclineNumbered
 from services.triage.owed import answering_commands as a
 from services.triage.owed import explaining, outcomes, screening
 
@@ -498,12 +501,57 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""
 
+
+def _itself(unit: str, ctx: Ctx) -> Sequence[str | None]:
+    return (unit,)
+
+
+def _unit_above(unit: str, ctx: Ctx) -> Sequence[str | None]:
+    return (ctx.offices.parent(unit) or unit,)
+
+
+def _root(_: object, ctx: Ctx) -> Sequence[str | None]:
+    return (ctx.offices.root,)
+
+
+def _of_post(post: str, ctx: Ctx) -> Sequence[str | None]:
+    return (post.partition("@")[2],)
+
+
+def _holds_it(post: str, ctx: Ctx) -> bool:
+    return ctx.actor.post == post
+
+
 READ_MATTER = Read("read-incident")
 """Matters in which a unit of the reader has a part, or had one; the desk of these units, and figures of their acts."""
 REGISTER: Right[str] = Right("register", ("duty_officer", "chief"), lambda unit, ctx: (unit,))
 """Registering a matter of a unit that nobody has reported yet."""
 ASK_SIMILAR: Right[str] = Right("ask-similar", STAFF_ROLES, lambda unit, ctx: (unit,))
 """Asking for matters of a unit that are like a text."""
+
+OF_OFFICES: Mapping[type[Command], Right[Any]] = {
+    o.PlaceUnit: Right("place-unit", ("admin",), _itself),
+    o.EndUnit: Right("end-unit", ("admin",), _unit_above),
+    o.PlacePost: Right("place-post", ("admin",), _itself),
+    o.EndPost: Right("end-post", ("admin",), _itself),
+    o.NameSite: Right("name-site", ("admin",), _root),
+    o.RevokeToken: Right("revoke-token", ("admin",), _root),
+    o.RecordAccess: Right("record-access", ("admin",), _itself),
+    o.NameOfficer: Right("name-officer", ("chief", "admin"), _itself),
+    o.SetDays: Right("set-days", ("chief", "admin"), _unit_above),
+    o.Delegate: Right("delegate", ("chief",), _of_post, also=_holds_it),
+    o.LoadPacks: Right("load-pack", ("chief", "admin"), _root),
+    o.AssignPack: Right("assign-pack", ("chief", "admin"), _unit_above),
+    o.SetValue: Right("set-value", ("chief", "admin"), _itself),
+    o.OpenPeriod: Right("open-period", ("chief",), _itself),
+    o.ClosePeriod: Right("close-period", ("chief",), _itself),
+    o.RecordLesson: Right("record-lesson", ("duty_officer", "approver", "chief"), _itself),
+    DeclineNumbered: Right("decline-lesson", ("chief", "admin"), _root),
+}
+"""The commands on the offices and their rules, over a unit; delegations over a post, of which also its holder decides.
+
+What binds a unit is set above it: days move limits, and nobody chooses the own rules. At the root, the root does so.
+"""
 
 VERBS: Mapping[str, type[Command]] = {right.verb: command for command, right in RIGHTS.items()}
 """The commands by the last part of their path."""

@@ -114,7 +114,7 @@ async def start(runtime: Runtime) -> None:
     since = "2020-01-01T00:00:00.000000Z"
     always: dict[str, Any] = {"since": since, "until": None, "stream_id": f"unit-{UUID}", "version": len(UNITS)}
     units = [
-        {"unit": code, "kind": KINDS.get(code, "department"), "name": code, "parent": parent, **always}
+        {"unit": code, "kind": KINDS.get(code, "department"), "name": code, "parent": parent, "drill": False, **always}
         for code, parent in UNITS.items()
     ]
     empty = {"members": "", "serves": ""}

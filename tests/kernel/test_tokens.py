@@ -66,8 +66,8 @@ WRONG: list[Any] = [None, 7, 7.5, True, "", [], {}, ["x"], "x" * 5000, -1, 10**4
 async def test_claims_of_another_shape_are_401(ingest: Ingest, name: str) -> None:
     """The signature is right, but the claims are still checked."""
     for value in WRONG:
-        if (name, value) in (("sub", "张三"), ("sub", "\x00"), ("roles", [])):
-            continue  # a person may be called anything; no roles give no right
+        if (name, value) in (("sub", "张三"), ("sub", "\x00"), ("roles", []), ("roles", None)):
+            continue  # a person may be called anything; an empty list gives no right, no list gives those of the post
         answer = await ask(ingest, signed({**GOOD, name: value}))
         assert answer.status_code == 401, (name, value, answer.text)
     without = signed({other: value for other, value in GOOD.items() if other != name})
@@ -213,3 +213,12 @@ def test_a_key_for_each_use() -> None:
     for elsewhere, place in ((keys, "there"), (Keys(b"y" * 32), "here")):
         with pytest.raises(ValueError, match="another secret"):
             elsewhere.open("answer", sealed, place)
+
+
+async def test_a_token_without_roles_has_those_of_its_post_at_each_request(ingest: Ingest) -> None:
+    def read(post: str) -> frozenset[str]:
+        return tokens.actor(tokens.claims("local", person="p", unit="county", post=post), offices).roles
+
+    async with ingest.runtime.database.read() as connection:
+        offices = await ingest.runtime.offices(connection)
+    assert (read("chief"), read("handler")) == ({"chief"}, {"handler"})

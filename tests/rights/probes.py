@@ -111,6 +111,7 @@ QUERIES = {
 }
 SHOWS = {
     "listIncidents": "{incident}",
+    "listReports": "{report}",
     "searchMatters": "{incident}",
     "followChanges": "{incident}",
     "listClocks": '"clock":"on_time"',

@@ -3,8 +3,9 @@
 The real application answers, in one process. What is expected stands in `expected.py`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,10 +14,13 @@ import pytest_asyncio
 from services.escalation import rights as escalation
 from services.ingest import rights as ingest
 from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.delivery import operations as refusals
+from services.kernel.serving import sign_in
 from services.publish import rights as publish
 from services.triage import rights as triage
+from tests.kit import answers
 from tests.rights.expected import ABOVE, DELEGATED, allowed
 from tests.rights.probes import Probe, operations, probes
 from tests.rights.world import CALLERS, OF_NO_ROLE, UNITS, World, world
@@ -28,9 +32,13 @@ OPERATIONS = [described["operationId"] for _, _, described, _ in operations()]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def still(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """The world. That refusals are recorded is tried elsewhere; here they are too many."""
+    """The world. That refusals are recorded and answers have their shape is tried elsewhere; here they are too many."""
     async with world(tmp_path_factory.mktemp("rights")) as made:
-        with mock.patch.object(refusals, "refuse", mock.AsyncMock()):
+        with (
+            mock.patch.object(refusals, "refuse", mock.AsyncMock()),
+            mock.patch.object(answers, "check"),
+            mock.patch.object(sign_in, "logger"),
+        ):
             yield made
 
 
@@ -40,13 +48,21 @@ def asked(still: World) -> dict[str, Probe]:
     return {probe.operation: probe for probe in probes(still.names)}
 
 
+TABLES: Sequence[Mapping[type[Command], Right[Any]]] = (
+    triage.RIGHTS, triage.OF_OFFICES, escalation.RIGHTS, escalation.AT_DESK, publish.RIGHTS, ingest.RIGHTS,
+)  # fmt: skip
+ALONE = Right.__dataclass_fields__["also"].default
 BY_POST = {
-    right.verb
-    for table in (triage.RIGHTS, escalation.RIGHTS, publish.RIGHTS, ingest.RIGHTS)
-    for right in table.values()
-    if type(right) is not Right or right.also is not Right.__dataclass_fields__["also"].default
+    *(
+        right.verb
+        for table in TABLES
+        for right in table.values()
+        if type(right) is not Right or right.also is not ALONE
+    ),
+    "delegations",
+    "end",
 }
-"""The verbs that a post or body may have by itself, without a role."""
+"""The verbs that a post or body may have by itself, without a role, and the paths of delegations."""
 
 
 async def test_every_operation_has_an_expectation_and_no_expectation_is_left_over() -> None:

@@ -256,8 +256,8 @@ async def _made(world: World) -> None:
     timeline = f"/audit/v1/incidents/{incident}/timeline"
     assert (await world.ask("GET", timeline, world.credential(UNITS["sibling"], "auditor")))[0] == 403
     await system.settle()
-    for service, act in (("ingest", "type=operation.key_made"), ("audit", f"unit={UNITS['sibling']}")):
-        found = await world.done("city", "auditor", "GET", f"/audit/v1/events?{act}")
+    for service, narrowed in (("ingest", "type=operation.key_made"), ("audit", f"unit={UNITS['sibling']}")):
+        found = await world.done("city", "auditor", "GET", f"/audit/v1/events?{narrowed}")
         names[f"operation of {service}"] = found["items"][0]["subject"]
     found = await world.done("city", "auditor", "GET", f"/audit/v1/events?incident={incident}&limit=500")
     events = {one["type"].split(".", 1)[1].rpartition(".")[0]: one for one in found["items"]}

@@ -50,11 +50,13 @@ def leading(
     return Leading(unit, placed(rule.at, unit, offices), rule.who, rule.how, asked, lead)
 
 
-def _accountable(matter: Leading, ctx: Ctx) -> Sequence[str]:
+def accountable(matter: Leading, ctx: Ctx) -> Sequence[str]:
+    """The unit that asks."""
     return (matter.unit,)
 
 
-def _leader(matter: Leading, ctx: Ctx) -> Sequence[str | None]:
+def leader(matter: Leading, ctx: Ctx) -> Sequence[str | None]:
+    """The unit that leads by the pack, or else the unit above."""
     return (matter.by or ctx.offices.parent(matter.unit),)
 
 
@@ -121,7 +123,8 @@ def _must_be(matter: Leading, how: str, verb: str) -> Rejected | None:
     return None
 
 
-def _to_ask(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+def why_not_asked(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+    """Why nobody is asked to lead now."""
     if refusal := _must_be(matter, "asked", verb):
         return refusal
     if matter.asked == matter.by:
@@ -129,7 +132,8 @@ def _to_ask(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
     return None
 
 
-def _to_accept(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+def why_not_accepted(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+    """Why nobody accepts the lead now."""
     if refusal := _must_be(matter, "asked", verb):
         return refusal
     if matter.asked != matter.by:
@@ -137,11 +141,6 @@ def _to_accept(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
     return None
 
 
-def _to_take(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+def why_not_taken(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
+    """Why nobody takes the lead now."""
     return _must_be(matter, "taken", verb)
-
-
-ASK: Right[Leading] = Right("ask-lead", ("duty_officer", "chief"), _accountable, _to_ask)
-ACCEPT: Right[Leading] = OfLeader("accept-lead", ("duty_officer", "chief"), _leader, _to_accept)
-TAKE: Right[Leading] = OfLeader("take-lead", ("duty_officer", "chief"), _leader, _to_take)
-OF_LEAD = (ASK, ACCEPT, TAKE)

@@ -1,19 +1,9 @@
-"""The rights at a unit's desk: who plans its duties, signs on and hands over. Pure."""
+"""A unit's desk, as the rights at it see it: the duties of the actor now. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from services.escalation.commands import (
-    CancelDuty,
-    HandOver,
-    NameSubstitute,
-    PlanDuties,
-    SignOn,
-    TestReachability,
-)
-from services.kernel.access.rights import Right
-from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 
@@ -22,7 +12,6 @@ EARLY = timedelta(hours=1)
 LATE = timedelta(minutes=30)
 """How long after its end a duty can still be handed over."""
 EVERY_ROLE = ("duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "admin")
-PLANNERS = ("duty_officer", "chief", "admin")
 
 
 class Shift(NamedTuple):
@@ -67,11 +56,8 @@ class AtDesk(NamedTuple):
         return cls(unit, next(waiting, None), next(own, None))
 
 
-def _unit(desk: AtDesk, ctx: Ctx) -> Sequence[str]:
-    return (desk.unit,)
-
-
-def _can_sign_on(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+def not_to_sign(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+    """Why the actor cannot sign on now; None if a duty waits for the actor's post."""
     if desk.to_sign is None:
         return Rejected(
             f"no duty at {desk.unit} waits now for {ctx.actor.post}; sign on from an hour before its begin until its "
@@ -83,7 +69,8 @@ def _can_sign_on(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
     return None
 
 
-def _is_on_duty(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+def not_on_duty(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+    """Why the actor cannot hand over now; None for whoever is on duty."""
     if desk.own is None:
         return Rejected(
             f"{ctx.actor.post} is not on duty at {desk.unit}; only who has signed on can hand over, until "
@@ -93,13 +80,3 @@ def _is_on_duty(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
             post=ctx.actor.post,
         )
     return None
-
-
-RIGHTS: Mapping[type[Command], Right[Any]] = {
-    PlanDuties: Right("plan-duties", PLANNERS, _unit),
-    CancelDuty: Right("cancel-duty", PLANNERS, _unit),
-    NameSubstitute: Right("name-substitute", PLANNERS, _unit),
-    SignOn: Right("sign-on", EVERY_ROLE, _unit, _can_sign_on),
-    HandOver: Right("hand-over", EVERY_ROLE, _unit, _is_on_duty),
-    TestReachability: Right("test-reachability", PLANNERS, _unit),
-}

@@ -25,7 +25,8 @@ from services.escalation.commands import (
 )
 from services.escalation.duty import outlook
 from services.escalation.duty.coverage import Span
-from services.escalation.duty.desk import EVERY_ROLE, LATE, RIGHTS, AtDesk, Shift
+from services.escalation.duty.desk import EVERY_ROLE, LATE, AtDesk, Shift
+from services.escalation.rights import AT_DESK
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
@@ -110,7 +111,7 @@ def _with(state: State, data: Any, **changed: Any) -> State:
 
 def authorize(state: State, command: OfRoster, ctx: Ctx) -> None:
     """Raises `Forbidden` if the actor may not do this at the unit's desk, and `Malformed` if there is no such unit."""
-    if right := RIGHTS.get(type(command)):
+    if right := AT_DESK.get(type(command)):
         ctx.offices.unit(command.unit)
         right.require(AtDesk.of(command.unit, state.shifts.values(), ctx), ctx)
 
@@ -118,7 +119,7 @@ def authorize(state: State, command: OfRoster, ctx: Ctx) -> None:
 def decide(state: State, command: OfRoster, ctx: Ctx) -> Decided:
     """The new events."""
     authorize(state, command, ctx)
-    if right := RIGHTS.get(type(command)):
+    if right := AT_DESK.get(type(command)):
         right.refuse(AtDesk.of(command.unit, state.shifts.values(), ctx), ctx)
     match command:
         case PlanDuties():

@@ -12,9 +12,10 @@ from schemas.fields import instant, parse_instant
 from schemas.pack.office import Roster
 from services.escalation.duty import outlook
 from services.escalation.duty.coverage import Span
-from services.escalation.duty.desk import LATE, RIGHTS, AtDesk, Shift
+from services.escalation.duty.desk import LATE, AtDesk, Shift
 from services.escalation.duty.roster import FARTHEST, stream_of_unit
 from services.escalation.queries import rows_of
+from services.escalation.rights import AT_DESK
 from services.escalation.views import GAPS, HELD, METADATA, REACHABILITY, ROSTER, ROSTERS
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
@@ -108,7 +109,7 @@ async def desk(
         "reachability": [
             {name: row[name] for name in ("post", "way", "reached", "at")} for row in await rows_of(connection, tested)
         ],
-        "may": may(RIGHTS.values(), at, ctx),
+        "may": may(AT_DESK.values(), at, ctx),
     }
     return Desk(body, revision or 0, tuple(_shift(row) for row in rows))
 

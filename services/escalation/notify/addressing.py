@@ -10,7 +10,7 @@ from services.escalation.answers import Addresses, Place
 from services.escalation.commands import KeepAddress
 from services.escalation.notify import channels, places, postbox
 from services.escalation.notify.places import SetAddress
-from services.escalation.rights import READ_ROSTER
+from services.escalation.rights import READ_ROSTER, SET_ADDRESS
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.serving import commands, documents, http
@@ -37,7 +37,7 @@ def add_routes(api: APIRouter) -> None:
             READ_ROSTER.require(unit, ctx)
             found, below = await places.all_places(connection), ctx.offices.below(unit)
         items = [_shown(one) for one in found if one.post.partition("@")[2] in below]
-        may = ["set-address", "end-address"] if places.SET.holds(unit, ctx) else []
+        may = ["set-address", "end-address"] if SET_ADDRESS.holds(unit, ctx) else []
         return http.json_response({"items": items, "may": may})
 
     @api.post("/addresses", **documents.answers(Place, 201))
@@ -46,7 +46,7 @@ def add_routes(api: APIRouter) -> None:
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             ctx.offices.post(body.post)
-            places.SET.require(body.post.partition("@")[2], ctx)
+            SET_ADDRESS.require(body.post.partition("@")[2], ctx)
             way = await asyncio.to_thread(channels.way_of, body.address)
             # Twice the same address would double each notice.
             made = await places.same(session.connection, runtime.keys, body)
@@ -67,7 +67,7 @@ def add_routes(api: APIRouter) -> None:
             found = await places.find(session.connection, place)
             if found is None:
                 raise NotFound(f"there is no place {place!r}", what=place)
-            places.SET.require(found.post.partition("@")[2], ctx)
+            SET_ADDRESS.require(found.post.partition("@")[2], ctx)
             await places.remove(session.connection, place)
             await _kept(session, ctx, found, ended=True)
             return Answer(_shown(found))

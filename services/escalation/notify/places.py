@@ -13,15 +13,12 @@ from schemas.fields import Post, instant
 from schemas.titles import Language
 from services.escalation.views import METADATA
 from services.kernel.access.keys import Keys
-from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command, example
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.store import sql
 
 ADDRESSES = METADATA.tables["addresses"]
 USE = "notice-address"
-SET: Right[str] = Right("set-address", ("admin",), lambda unit, ctx: (unit,))
-"""An administrator of the unit of the post, or of one above it."""
 
 
 class SetAddress(

@@ -21,12 +21,13 @@ from schemas.fields import instant
 from schemas.judging import GravityFact, MatterFacts
 from services.escalation import state, views
 from services.escalation.clock.clocks import Clock
+from services.escalation.rights import TRY_PACK
 from services.escalation.trying import cases, facts, trial_answers
 from services.escalation.trying.cases import Case
 from services.escalation.trying.dry_run import Difference, differences, limits, tried
 from services.escalation.trying.evaluate import Matter, answer, matter_of, sources
 from services.escalation.trying.facts import Facts
-from services.escalation.trying.trials import MAX_CASES, MAX_STEPS, TRY, DryRun, ExplainPack, RunCases
+from services.escalation.trying.trials import MAX_CASES, MAX_STEPS, DryRun, ExplainPack, RunCases
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Malformed, NotFound
@@ -102,7 +103,7 @@ async def _offices(runtime: Runtime, staff: Actor) -> Offices:
     """The offices, for somebody who may try packs. Raises `Forbidden`."""
     async with runtime.database.read() as connection:
         ctx = await runtime.context(connection, staff)
-    TRY.require(None, ctx)
+    TRY_PACK.require(None, ctx)
     return ctx.offices
 
 

@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from schemas.judging import MatterFacts
-from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command, example
 
 MAX_TEXT = 262_144
@@ -52,7 +51,3 @@ class DryRun(Command, json_schema_extra=example(text=TEXT, matters=[MATTER])):
     """The pack's file, YAML."""
     matters: Annotated[tuple[MatterFacts, ...], Field(max_length=MATTERS)]
     """Matters of the record, as triage's `listMattersOfRules` tells them."""
-
-
-TRY: Right[None] = Right("try-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,))
-"""Whoever may load packs may try them."""

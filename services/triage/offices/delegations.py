@@ -5,11 +5,11 @@ They end by themselves. What was approved before the end stays approved.
 
 from schemas.fields import Typed
 from schemas.offices import UnitDelegationEnded, UnitDelegationGiven
-from services.kernel.access.rights import Right
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.offices.office_commands import Delegate
+from services.triage.rights import OF_OFFICES
 
 DELEGATIONS = f"unit-{derived('delegations')}"
 """The stream of the delegations of all units."""
@@ -17,15 +17,6 @@ DELEGATIONS = f"unit-{derived('delegations')}"
 
 def _unit(post: str) -> str:
     return post.partition("@")[2]
-
-
-DELEGATING: Right[str] = Right(
-    "delegate",
-    ("chief",),
-    lambda post, ctx: (_unit(post),),
-    also=lambda post, ctx: ctx.actor.post == post,
-)
-"""Whoever holds a post delegates it and ends the delegation; so does the chief of its unit, or of one above."""
 
 
 def given(command: Delegate, ctx: Ctx) -> Decided:
@@ -38,7 +29,7 @@ def given(command: Delegate, ctx: Ctx) -> Decided:
                 field=field,
                 post=name,
             )
-    DELEGATING.require(command.from_, ctx)
+    OF_OFFICES[Delegate].require(command.from_, ctx)
     unit = _unit(command.from_)
     if command.to == command.from_ or _unit(command.to) not in ctx.offices.above(unit):
         raise Rejected(
@@ -70,7 +61,7 @@ def given(command: Delegate, ctx: Ctx) -> Decided:
 
 def ended(delegation: UnitDelegationGiven, over: bool, ctx: Ctx) -> Decided:
     """The end of a delegation; nothing if it is `over` already."""
-    DELEGATING.require(delegation.post, ctx)
+    OF_OFFICES[Delegate].require(delegation.post, ctx)
     if over or delegation.until <= ctx.now:
         return []
     return [UnitDelegationEnded(**delegation.model_dump(include={"delegation", "unit", "post", "to"}))]

@@ -30,7 +30,8 @@ from services.kernel.serving.paging import At, Cursor
 from services.triage import state
 from services.triage.offices import pack_answers
 from services.triage.offices.office_commands import CheckPack, LoadPacks
-from services.triage.offices.packs import POLICIES, RIGHTS
+from services.triage.offices.packs import POLICIES
+from services.triage.rights import OF_OFFICES
 from services.triage.views import INCIDENTS
 
 MATTERS = 100
@@ -109,7 +110,7 @@ _NOTHING: Mapping[str, Any] = {
 async def _trying(runtime: Runtime, connection: AsyncConnection, staff: Any) -> Ctx:
     """The context of somebody who may load packs. Raises `Forbidden`."""
     ctx = await runtime.context(connection, staff)
-    RIGHTS[LoadPacks].require(LoadPacks(packs=()), ctx)
+    OF_OFFICES[LoadPacks].require(ctx.offices.root, ctx)
     return ctx
 
 

@@ -19,7 +19,6 @@ from schemas.offices import (
     PolicyValueSet,
 )
 from schemas.pack.values import open_places, with_values
-from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.faults import faults_of
@@ -37,6 +36,7 @@ from services.triage.offices.office_commands import (
     SetValue,
 )
 from services.triage.offices.periods import Periods
+from services.triage.rights import OF_OFFICES
 
 POLICIES = f"policy-{derived('policy-packs')}"
 """The stream that holds the packs of the deployment."""
@@ -84,7 +84,16 @@ def evolve(state: State, event: Event) -> State:
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` if the actor has no right to the command. The first start needs no right."""
     if ctx.actor.is_staff:
-        RIGHTS[type(command)].require(command, ctx)
+        OF_OFFICES[type(command)].require(_concerned(command, ctx), ctx)
+
+
+def _concerned(command: Command, ctx: Ctx) -> str:
+    match command:
+        case AssignPack() | SetValue() | OpenPeriod() | ClosePeriod():
+            return ctx.offices.unit(command.unit).code
+        case RecordLesson():
+            return str(ctx.seen["matter"].unit)
+    return ctx.offices.root
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -231,29 +240,5 @@ def _must_not_override(command: SetValue, pack: str, ctx: Ctx) -> None:
                 unit=command.unit,
             )
 
-
-def _own(command: SetValue | OpenPeriod | ClosePeriod, ctx: Ctx) -> tuple[str, ...]:
-    return (ctx.offices.unit(command.unit).code,)
-
-
-def _above(command: AssignPack, ctx: Ctx) -> tuple[str, ...]:
-    unit = ctx.offices.unit(command.unit)
-    return (unit.parent or unit.code,)
-
-
-def _of_matter(command: Command, ctx: Ctx) -> tuple[str, ...]:
-    return (ctx.seen["matter"].unit,)
-
-
-RIGHTS: Mapping[type[Command], Right[Command]] = {
-    LoadPacks: Right("load-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
-    AssignPack: Right("assign-pack", ("chief", "admin"), _above),  # type: ignore[arg-type]
-    SetValue: Right("set-value", ("chief", "admin"), _own),  # type: ignore[arg-type]
-    OpenPeriod: Right("open-period", ("chief",), _own),  # type: ignore[arg-type]
-    ClosePeriod: Right("close-period", ("chief",), _own),  # type: ignore[arg-type]
-    RecordLesson: Right("record-lesson", ("duty_officer", "approver", "chief"), _of_matter),
-    DeclineNumbered: Right("decline-lesson", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
-}
-"""A unit does not choose its own rules: the unit above assigns them. The root has nobody above it."""
 
 DECIDER = Decider("policy", initial_state, evolve, decide, authorize)

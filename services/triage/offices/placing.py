@@ -9,18 +9,13 @@ from datetime import datetime
 
 from schemas.fields import Typed
 from schemas.offices import UnitPlaced, UnitPostPlaced, UnitSiteNamed
-from services.kernel.access.rights import Right
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.offices.office_commands import EndPost, EndUnit, NameSite, PlacePost, PlaceUnit
 from services.triage.offices.tree import P, Places, Posts, standing_at
+from services.triage.rights import OF_OFFICES
 
 Wanted = tuple[Sequence[UnitPlaced], Sequence[UnitPostPlaced]]
-PLACING: Right[str] = Right("place-unit", ("admin",), lambda unit, ctx: (unit,))
-ENDING: Right[str] = Right("end-unit", ("admin",), lambda unit, ctx: (ctx.offices.parent(unit) or unit,))
-PLACING_POSTS: Right[str] = Right("place-post", ("admin",), lambda unit, ctx: (unit,))
-ENDING_POSTS: Right[str] = Right("end-post", ("admin",), lambda unit, ctx: (unit,))
-NAMING_SITE: Right[None] = Right("name-site", ("admin",), lambda _, ctx: (ctx.offices.root,))
 NAMED = 5
 """So many open matters a refusal names."""
 
@@ -40,7 +35,7 @@ def wanted(places: Places, posts: Posts, command: PlaceUnit | EndUnit | PlacePos
 
 def named(command: NameSite, ctx: Ctx) -> Decided:
     """The name of the pages; nothing if they have it."""
-    NAMING_SITE.require(None, ctx)
+    OF_OFFICES[NameSite].require(None, ctx)
     if command.name == ctx.offices.site_name:
         return []
     return [Occurred(UnitSiteNamed(name=command.name, reason=Typed(text=command.reason)), basis=ctx.offices.basis)]
@@ -53,7 +48,7 @@ def _unit(places: Places, posts: Posts, command: PlaceUnit, ctx: Ctx) -> Wanted:
     before = tree.get(code)
     above = [command.parent or ctx.offices.root, *([before.parent or ctx.offices.root] if before else [])]
     for unit in dict.fromkeys(above):
-        PLACING.require(ctx.offices.unit(unit, "parent").code, ctx)
+        OF_OFFICES[PlaceUnit].require(ctx.offices.unit(unit, "parent").code, ctx)
     if before is None and any(unit == code for unit, _ in places):
         raise Rejected(
             f"{code} was a unit before; give the new one another code, so that the two are told apart",
@@ -104,7 +99,7 @@ def _unit_ended(places: Places, command: EndUnit, ctx: Ctx) -> UnitPlaced:
     """`ctx.seen["open"]` are the numbers of the unit's open matters. An office for exercises ends with them."""
     code, until = command.unit, _begin(command.until, ctx)
     ctx.offices.unit(code)
-    ENDING.require(code, ctx)
+    OF_OFFICES[EndUnit].require(code, ctx)
     tree = standing_at(places.values(), ctx.now)
     _must_not_change_later(places, code, ctx)
     if below := sorted(one.unit for one in tree.values() if one.parent == code):
@@ -144,7 +139,7 @@ def _ended(place: P, until: datetime, reason: str, ctx: Ctx) -> P:
 def _post(posts: Posts, command: PlacePost, ctx: Ctx) -> list[UnitPostPlaced]:
     """The post. If it becomes the head, the former head goes on as a plain post."""
     unit, since = ctx.offices.unit(command.unit).code, _begin(command.since, ctx)
-    PLACING_POSTS.require(unit, ctx)
+    OF_OFFICES[PlacePost].require(unit, ctx)
     standing = standing_at(posts.values(), since)
     before = standing.get(f"{command.post}@{unit}")
     said = Typed(text=command.reason)
@@ -167,7 +162,7 @@ def _post(posts: Posts, command: PlacePost, ctx: Ctx) -> list[UnitPostPlaced]:
 def _post_ended(posts: Posts, command: EndPost, ctx: Ctx) -> UnitPostPlaced:
     unit, until = command.post.partition("@")[2], _begin(command.until, ctx)
     ctx.offices.post(command.post)
-    ENDING_POSTS.require(unit, ctx)
+    OF_OFFICES[EndPost].require(unit, ctx)
     place = standing_at(posts.values(), ctx.now)[command.post]
     if place.head:
         raise Rejected(

@@ -25,7 +25,8 @@ from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
 from services.triage.offices import office_answers, setup
 from services.triage.offices.office_commands import AssignPack, ClosePeriod, LoadPack, LoadPacks, OpenPeriod, SetValue
-from services.triage.offices.packs import POLICIES, RIGHTS
+from services.triage.offices.packs import POLICIES
+from services.triage.rights import OF_OFFICES
 
 
 @functools.cache
@@ -112,14 +113,12 @@ def router() -> APIRouter:
                 "until": instant(one.until) if one.until else None,
                 "now": one.covers(ctx.now),
                 "may": ["close-period"]
-                if (one.until is None or one.until > ctx.now)
-                and RIGHTS[ClosePeriod].holds(ClosePeriod(unit=one.unit, period=one.code, reason="-"), ctx)
+                if (one.until is None or one.until > ctx.now) and OF_OFFICES[ClosePeriod].holds(one.unit, ctx)
                 else [],
             }
             for one in ctx.offices.periods
         ]
-        opens = OpenPeriod(unit=staff.unit or ctx.offices.root, period="any", reason="-")
-        may = ["open-period"] if RIGHTS[OpenPeriod].holds(opens, ctx) else []
+        may = ["open-period"] if OF_OFFICES[OpenPeriod].holds(staff.unit or ctx.offices.root, ctx) else []
         return http.json_response({"items": items, "next": None, "may": may})
 
     @routes.post("/periods/open", **documents.answers(Done))

@@ -15,7 +15,6 @@ from schemas.offices import (
     UnitPostPlaced,
     UnitTokenRevoked,
 )
-from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
@@ -36,6 +35,7 @@ from services.triage.offices.office_commands import (
     SetDays,
 )
 from services.triage.offices.tree import Places, Posts, name_of, placed
+from services.triage.rights import OF_OFFICES
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
@@ -49,11 +49,6 @@ SITE = f"unit-{derived('site')}"
 """The stream of the name of the deployment's pages."""
 ACCESS = f"unit-{derived('access')}"
 """The stream of who can sign in for which posts, without a person. Accounts themselves are no events."""
-SETTING_DAYS: Right[str] = Right("set-days", ("chief", "admin"), lambda unit, ctx: (ctx.offices.parent(unit) or unit,))
-"""A unit above decides, since days move limits. The root decides for itself."""
-NAMING: Right[str] = Right("name-officer", ("chief", "admin"), lambda unit, ctx: (unit,))
-RECORDING: Right[str] = Right("record-access", ("admin",), lambda unit, ctx: (unit,))
-REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ def evolve(state: State, event: Event) -> State:
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """The new places. A change of a unit or post is a further place with a later `since`; no place is rewritten."""
     if isinstance(command, RevokeToken):
-        REVOKING.require(None, ctx)
+        OF_OFFICES[RevokeToken].require(None, ctx)
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
     if isinstance(command, RecordAccess):
         return _record_access(command, ctx)
@@ -129,14 +124,14 @@ def _record_access(command: RecordAccess, ctx: Ctx) -> Decided:
     for unit in sorted({post.partition("@")[2] for post in command.posts}):
         if command.change == "account_opened" or unit not in ctx.offices.former:
             ctx.offices.unit(unit)
-        RECORDING.require(unit, ctx)
+        OF_OFFICES[RecordAccess].require(unit, ctx)
     return [Occurred(UnitAccessChanged(change=command.change, posts=command.posts), basis=ctx.offices.basis)]
 
 
 def _name_officer(state: State, command: NameOfficer, ctx: Ctx) -> Decided:
     """A unit has exactly one. Naming another one replaces it."""
     ctx.offices.unit(command.unit)
-    NAMING.require(command.unit, ctx)
+    OF_OFFICES[NameOfficer].require(command.unit, ctx)
     post = ctx.offices.post(command.post)
     if post.members or command.post.partition("@")[2] != command.unit:
         raise Malformed(
@@ -154,7 +149,7 @@ def _name_officer(state: State, command: NameOfficer, ctx: Ctx) -> Decided:
 def _set_days(command: SetDays, ctx: Ctx) -> Decided:
     """Days that have passed stay as they were, so that no limit that was missed is met afterwards."""
     ctx.offices.unit(command.unit)
-    SETTING_DAYS.require(command.unit, ctx)
+    OF_OFFICES[SetDays].require(command.unit, ctx)
     today = ctx.now.astimezone(ctx.offices.zone).date().isoformat()
     if command.since < today:
         raise Malformed(

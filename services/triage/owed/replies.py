@@ -16,6 +16,7 @@ from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.words import resolve
 from services.triage.answers import State
+from services.triage.rights import READ_MATTER
 from services.triage.views import DESK, INCIDENT_NOTES, INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
 
 Reply = Literal["received", "waiting", "interim", "replied", "not_owed", "refused"]
@@ -112,7 +113,7 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)
             must_be_known("channel", channel, ctx.offices.lists.channels)
-            units: Units = ctx.offices.overseen(staff.unit)
+            units: Units = READ_MATTER.units(ctx)
             if unit is not None:
                 below = ctx.offices.below(unit)
                 units = below if units is None else below & set(units)
