@@ -184,6 +184,18 @@ class Person:
             else:
                 await one.fill(str(value))
 
+    async def plans(self, *duties: tuple[str, str, str]) -> None:
+        """Plans duties: of which post, from when, until when."""
+        if not await self.main.get_by_role("button", name="安排值班").count():
+            await self.opens("安排值班")
+        for number, (post, since, until) in enumerate(duties):
+            row = self.main.locator(".entry").nth(number)
+            await row.get_by_label("负责岗位").select_option(label=post)
+            await row.get_by_label("开始时间").fill(since)
+            await row.get_by_label("结束时间").fill(until)
+        await self.presses("安排值班")
+        await self.sees("已办：安排值班")
+
     async def presses(self, button: str) -> None:
         """Presses a button and waits for the next page."""
         async with self.page.expect_navigation():

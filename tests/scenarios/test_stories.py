@@ -176,6 +176,44 @@ async def test_a_matter_returned_twice_is_designated_by_the_unit_above(town: Tow
     await water.does("解决问题", {"内容": "灯杆已扶正加固"})
 
 
+async def test_a_special_period_shows_the_hours_that_nobody_covers(town: Town) -> None:
+    """By day somebody is at the desk. The period asks for the night too: one night is planned, the next one is not."""
+    town.at("2026-01-08 07:50")
+    head, county = await town.person("chief@town-east"), await town.person("chief@county")
+    desk = await town.person("duty_officer@town-east", "handler@town-east")
+    await head.goes_to("值班")
+    await head.plans(
+        ("东镇 值班员", "2026-01-08 08:00", "2026-01-08 20:00"), ("东镇 值班员", "2026-01-09 08:00", "2026-01-09 20:00")
+    )
+    town.at("2026-01-08 08:00")
+    await desk.goes_to("值班")
+    await desk.does("到岗")
+    await desk.sees("现在值班：东镇 值班员")
+
+    await county.goes_to("值班")
+    await county.main.get_by_role("link", name="特殊时期", exact=True).click()
+    await county.opens("宣布特殊时期")
+    await county.fills({"单位": "示例县", "特殊时期": "特殊时期", "理由": "大型活动"})
+    await county.presses("下一步：看会变什么")
+    await county.sees("改为 24 小时", "段无人排班")
+    await county.presses("宣布特殊时期")
+    await county.sees("已办：宣布特殊时期", "正在进行")
+
+    await head.goes_to("值班")
+    await head.sees("▲ 无人排班")
+    await head.main.get_by_role("link", name=re.compile("^补排")).first.click()
+    await head.plans(("东镇 经办人", "2026-01-08 20:00", "2026-01-09 08:00"))
+
+    town.at("2026-01-09 20:30")
+    await county.goes_to("事项")
+    await county.main.get_by_role("link", name="值班缺岗").click()
+    await county.sees("东镇", "01-09 20:00")
+    await county.goes_to("值班")
+    await county.main.get_by_role("link", name="特殊时期", exact=True).click()
+    await county.does("结束特殊时期", {"理由": "活动结束"})
+    await county.sees("已结束")
+
+
 async def test_no_story_made_a_browser_complain_and_the_record_is_whole(town: Town) -> None:
     assert town.complaints == []
     town.world.check()
