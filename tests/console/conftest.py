@@ -34,6 +34,8 @@ class Town:
 
     system: Embedded
     browsers: list[Browser] = field(default_factory=list)
+    discovered_at: str = "2026-11-25 21:07"
+    """When the office learned of what is reported, as a person types it."""
 
     def browser(self, language: str = "zh-CN", reaching: Sequence[str] = ()) -> Browser:
         """A browser in which nobody is signed in."""
@@ -55,7 +57,7 @@ class Town:
 
     async def reported(self, browser: Browser, subject: str, text: str = "照原话", **more: str) -> Page:
         """The page of the matter of a new report."""
-        typed = {"channel": "hotline", "subject": subject, "text": text, "discovered_at": "2026-11-25 21:07"} | more
+        typed = {"channel": "hotline", "subject": subject, "text": text, "discovered_at": self.discovered_at} | more
         checked = await browser.send(await browser.open("/reports/new"), "/reports/new", **typed)
         taken = await browser.send(checked, "/reports/new", checked="yes")
         (matter,) = [link for link in taken.links if re.search(r"/reports/report-[0-9a-f-]+$", link)]
