@@ -165,14 +165,12 @@ async def _made(system: Stored) -> Rows:
 
 def _other(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     """A row of another matter: each id of the row is another one, and so is each number of a matter or statement."""
-
-    def other(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        value = UUID.sub(lambda id_: f"{id_[0][:28]}{number:08x}", value)
-        return NUMBER.sub(lambda one: f"{one[1]}{int(one[2]) + number * MADE:05}", value)
-
-    return {name: other(value) for name, value in row.items()}
+    found = dict(row)
+    for name, value in row.items():
+        if isinstance(value, str) and "-" in value:
+            changed = UUID.sub(lambda id_: f"{id_[0][:28]}{number:08x}", value)
+            found[name] = NUMBER.sub(lambda one: f"{one[1]}{int(one[2]) + number * MADE:05}", changed)
+    return found
 
 
 async def _measured(label: str, folder: Path, databases: str) -> list[Figure]:

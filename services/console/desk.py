@@ -115,10 +115,9 @@ def router(site: Site) -> APIRouter:
         filters = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
         asked = {one.name: one.value for one in filters if one.value}
         few: dict[str, str | None] = {} if name == "gaps" else {**asked, "incidents": ids}
-        rows, counts, duty, packs = await parts(
+        rows, counts, packs = await parts(
             me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
             _nothing() if ids else me.calls.get("/triage/v1/desk"),
-            _nothing() if template == LIST else me.calls.get("/escalation/v1/roster", unit=me.unit),
             site.packs(),
         )
         if rows.down and template == LIST:
@@ -138,7 +137,6 @@ def router(site: Site) -> APIRouter:
             next_at=address("inbox" if name == "inbox" else "board", **place, cursor=found["next"]),
             rows_at=address("desk/rows", list=name, **asked, cursor=cursor),
             counts=(counts.value or {}).get("lists", {}),
-            duty=duty,
             pack=titles(*(packs.value or ())),
             group_titles=GROUPS,
             filters=filters,

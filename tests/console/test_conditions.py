@@ -21,7 +21,7 @@ POSTS = ("duty_officer@town-east", "chief@town-east", "admin@town-east")
 WHOLE = {"ingest": (), "triage": ("/incidents/{}",), "escalation": ("/roster",), "publish": ("/statements",),
          "audit": ("/incidents/{}/timeline",)}  # fmt: skip
 """Service -> pages that are about what it alone knows. They say so as a whole."""
-PARTLY = {"ingest": (), "triage": ("/board", "/inbox"), "escalation": ("/board", "/incidents/{}"),
+PARTLY = {"ingest": (), "triage": ("/board", "/inbox"), "escalation": ("/incidents/{}",),
           "publish": ("/incidents/{}",), "audit": ("/incidents/{}",)}  # fmt: skip
 """Service -> pages of which it fills a part."""
 SPACED = """
