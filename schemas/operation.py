@@ -24,6 +24,7 @@ class OperationKeyRevoked(Fact):
 
     key: StreamId
     unit: UnitCode
+    reason: Words | None = None
 
 
 @event("operation.record_read", planned=True)

@@ -326,6 +326,10 @@ TYPES: Mapping[str, ProblemType] = {
             "pack-unknown": ("没有此制度", "{path}：制度文件夹里没有 {pack}，而{unit}适用它。"),
             "published-already": ("已经发布", "稿件已经发布；请更正，使原文仍然可见。"),
             "record-fails-again": ("仍然失败", "记录 {record} 与之前一样失败：{error}"),
+            "record-on-own-topic": (
+                "只能用命令行弃置",
+                "记录 {record} 在 {service} 自己的主题上；请用命令行弃置，使各服务都知道它是伪造的。",
+            ),
             "record-settled": ("已经处理", "记录 {record} 已经处理过。"),
             "rejected": ("不允许", "制度或记录不允许这样做。"),
             "still-open": ("尚未办结", "{incident} 还在办理；办结之后才能{act}。"),

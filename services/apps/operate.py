@@ -36,7 +36,7 @@ from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
 from services.kernel.proof.result import CheckResult
-from services.kernel.serving import process, records
+from services.kernel.serving import operating, process, records
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import lease, sql, tables
@@ -282,27 +282,14 @@ async def _settle(found: Stores, service: str, id_: str, reason: str, *, discard
     next event in its place must not look like the forgery there.
     """
     runtime = found.runtimes[service]
-    work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
+    table = runtime.tables["dead_letters"]
     async with runtime.database.read() as connection:
         row = (await connection.execute(select(table).where(table.c.id == id_))).mappings().first()
     forged = row is not None and discard and row["consumer"] == OWNER and row["state"] == "open"
     for reader in found.runtimes.values() if forged else ():
         if row and row["topic"] in (*reader.service.topics, *reader.service.content_topics):
             await _know_forged(reader, dict(row), reason)
-
-    behind: Poison | None = None
-
-    async def act(session: Session, ctx: Ctx) -> Answer:
-        await (repairs.discard if discard else repairs.redrive)(work, session, ctx, id_, reason, behind)
-        return Answer({})
-
-    try:
-        await transact(runtime, Caller(actor=OPERATOR), act)
-    except Poison as poison:
-        if row is None or not repairs.behind_it(poison, row["bytes"]):
-            raise
-        behind = poison
-        await transact(runtime, Caller(actor=OPERATOR), act)
+    await operating.settle(runtime, Caller(actor=OPERATOR), id_, reason, discard=discard)
 
 
 async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) -> None:

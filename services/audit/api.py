@@ -29,7 +29,7 @@ from services.kernel.core.problems import Malformed, NotFound, Unavailable
 from services.kernel.core.standings import Reading
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import documents, erasure, http, paging, records
+from services.kernel.serving import documents, erasure, http, operating, paging, records
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
 from services.kernel.serving.problems import language_of, spoken
 
@@ -51,6 +51,7 @@ def router() -> APIRouter:
     """The paths of audit."""
     routes = http.router("/audit/v1", "audit")
     erasure.add_route(routes, "audit")
+    operating.add_routes(routes, "audit")
 
     @routes.get("/incidents/{id}/timeline", **documents.answers(answers.Timeline))
     async def read_timeline(

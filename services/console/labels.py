@@ -155,11 +155,169 @@ HINTS: Mapping[str, str] = {
 }
 """Field -> what helps to fill it in."""
 
-ATTENTION: Mapping[str, str] = {
-    "dead_letters": N_("搁置的消息：%(count)d"),
-    "parked": N_("停住的记录：%(count)d"),
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "undecodable": (N_("读不出"), N_("内容不是本系统的记录。重新投递多半仍会失败；确认不是本系统发出的，可以弃置。")),
+    "unknown_type": (N_("不认识的类型"), N_("发出方的版本较新。升级这个服务后会自动投递，一般不必处理。")),
+    "poison": (N_("处理时出错"), N_("程序处理这条记录时出错。升级到修复的版本后会自动投递；也可以现在重新投递。")),
+    "held": (N_("等待决定"), N_("所属记录已停住。停住的原因解决后会自动投递；也可以现在重新投递。")),
+    "fork": (N_("与已有记录冲突"), N_("同一位置已有另一条记录，这一条多半是伪造或重复的。查明来源后弃置。")),
+    "ahead": (N_("本服务没有存过"), N_("本服务自己的主题上有它没有存过的记录。须在服务器上用命令行收回或弃置。")),
+    "forged": (N_("已认定伪造"), N_("发出方已认定它是伪造的，弃置即可。")),
 }
-"""What waits for a person in a service -> how it is said."""
+"""Why a record was set aside -> its title, and what to do."""
+
+SECTIONS: Mapping[str, str] = {
+    "flags": N_("题材标识"),
+    "harm_scale": N_("危害程度"),
+    "periods": N_("特殊时期"),
+    "levels": N_("等级"),
+    "ungraded": N_("未定级的事项"),
+    "growth": N_("未平息的事项"),
+    "level_maps": N_("与其他制度的等级对应"),
+    "facts": N_("须查明的事实"),
+    "verification": N_("核实"),
+    "answers": N_("答复类型"),
+    "clocks": N_("时限"),
+    "workday": N_("作息时间"),
+    "reports": N_("逐级上报"),
+    "bulletin": N_("情况通报"),
+    "decisions": N_("会商决定"),
+    "notice": N_("整改通知"),
+    "ladder": N_("催办督办"),
+    "assigning": N_("交办与退回"),
+    "emergency_plans": N_("应急预案"),
+    "answering": N_("答复与不予答复"),
+    "approval": N_("审核"),
+    "publication": N_("公开发布"),
+    "follow_up": N_("回访与再次反映"),
+    "review": N_("总结评估"),
+    "archive": N_("归档材料"),
+    "roster": N_("值班"),
+    "surge": N_("苗头预警"),
+    "outgoing": N_("对外通知"),
+}
+"""Section of a pack -> its title."""
+
+MEMBERS: Mapping[str, str] = {
+    "accounts_for": N_("计入"),
+    "after": N_("何时"),
+    "anchor": N_("从何时算起"),
+    "answer_kinds": N_("适用的答复类型"),
+    "approved_by": N_("由谁批准"),
+    "at": N_("哪一级"),
+    "at_least": N_("至少"),
+    "at_most": N_("最多"),
+    "before": N_("在此之前"),
+    "beside": N_("同时报"),
+    "charged": N_("由谁承担"),
+    "compared_over": N_("与多长时间相比"),
+    "conditions": N_("条件"),
+    "ends": N_("终止的时限"),
+    "every": N_("每隔"),
+    "factor": N_("倍数"),
+    "first_answer": N_("属首次答复"),
+    "follows": N_("升为"),
+    "form": N_("方式"),
+    "from": N_("起算"),
+    "hours": N_("时长"),
+    "how": N_("怎样牵头"),
+    "levels": N_("适用等级"),
+    "limit": N_("期限"),
+    "needs": N_("须同意人数"),
+    "needs_established_facts": N_("须先查明事实"),
+    "of": N_("适用于"),
+    "office_does_zh": N_("单位怎样办"),
+    "owes": N_("按哪一级办理"),
+    "pack": N_("制度"),
+    "per_case": N_("可按事项设定"),
+    "proposed_reply": N_("须附拟答复"),
+    "quorum": N_("到会人数"),
+    "reviewed_by": N_("由谁复核"),
+    "sealed": N_("须盖章"),
+    "signed_by_head": N_("须负责人签字"),
+    "spares_explained": N_("已说明原因的不计"),
+    "steps": N_("步骤"),
+    "tells": N_("告知"),
+    "times": N_("次数"),
+    "to": N_("到"),
+    "value": N_("值"),
+    "warn": N_("提前提醒"),
+    "when": N_("条件"),
+    "who": N_("由谁"),
+    "windows": N_("时段"),
+    "window": N_("多长时间内"),
+    "with_proposal": N_("须附处理意见"),
+    "by": N_("由谁报送"),
+    "codes": N_("可选值"),
+    "decides": N_("决定什么"),
+    "key": N_("事实项"),
+    "measure": N_("措施"),
+    "ordered_by": N_("由谁责令"),
+    "reasons": N_("理由"),
+    "review": N_("复查期限"),
+    "rule": N_("通知种类"),
+    "title": N_("名称"),
+    "title_en": N_("英文名称"),
+    "together": N_("须共同决定"),
+    "unless_ended": N_("未平息的期限"),
+}
+"""Part of a rule of a pack -> its title. Others are shown by their codes."""
+
+VALUES: Mapping[str, str] = {
+    "arrival": N_("随到随办"),
+    "by_person": N_("由不同的人"),
+    "chosen": N_("由值班员选定"),
+    "city": N_("市"),
+    "county": N_("县"),
+    "decision": N_("由决定终止"),
+    "first_receiver": N_("首个收到的单位"),
+    "gap": N_("值班缺岗"),
+    "level_known": N_("得知等级时"),
+    "meeting_held": N_("已开会"),
+    "new_statement": N_("另发说明"),
+    "parent": N_("上一级"),
+    "plan_started": N_("已启动预案"),
+    "taken": N_("上级接手"),
+    "team_named": N_("已成立专班"),
+    "town": N_("乡镇"),
+    "unit": N_("本单位"),
+    "warn": N_("期限提醒"),
+    "window_start": N_("从上班时起"),
+}
+"""Value of a rule of a pack that is no code of the API -> its title."""
+
+SHAPES: Mapping[str, str] = {
+    "stated": "✓",
+    "combined": "✓",
+    "reading": "◇",
+    "derived": "◆",
+    "lost": "○",
+    "unset": "○",
+}
+"""How far a document supports a rule -> its shape, beside the words of `SOURCES`."""
+
+CLOCK_STATES: Mapping[str, str] = {
+    "running": N_("进行中"),
+    "met": N_("按时完成"),
+    "late": N_("逾期完成"),
+    "breached": N_("已逾期"),
+    "cancelled": N_("不再适用"),
+}
+"""State of a limit -> its title."""
+
+DIFFERS: Mapping[str, str] = {
+    "proposal": N_("建议等级不同"),
+    "level_unmapped": N_("等级没有对应"),
+    "approval": N_("审核不同"),
+    "report": N_("上报不同"),
+    "limit_added": N_("新增时限"),
+    "limit_dropped": N_("不再有此时限"),
+    "due_earlier": N_("期限提前"),
+    "due_later": N_("期限推后"),
+    "missed": N_("变为逾期"),
+    "kept": N_("不再逾期"),
+}
+"""Difference of a dry run -> its title."""
 
 PARTS: Mapping[str, str] = {
     "ingest": N_("收报服务"),

@@ -1,5 +1,6 @@
 """How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -11,12 +12,12 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
 from services.console import frame, words
-from services.console.labels import LISTS, PARTS, PHASES, REPLIES, SOURCES, STATES, WAITS
+from services.console.labels import CLOCK_STATES, LISTS, MEMBERS, PARTS, PHASES, REPLIES, SHAPES, SOURCES, STATES, WAITS
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
 
@@ -45,9 +46,13 @@ NAVIGATION = (
     ("accounts", N_("人员"), ("admin",)),
     ("units", N_("单位"), ("admin",)),
     ("setup", N_("设置"), ("admin",)),
+    ("keys", N_("密钥"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""
+
+
+_HAN = re.compile("([\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+)")
 
 
 @lru_cache
@@ -72,6 +77,8 @@ def environment(spoken: Language) -> Environment:
         "waits": WAITS,
     }
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
+    made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
+    made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
 
 
@@ -85,6 +92,18 @@ def content(name: str) -> bytes:
 def static(name: str) -> str:
     """The address of such a file. It changes with the content, so browsers keep it for good."""
     return f"{HOME}/static/{sha256(content(name)).hexdigest()[:12]}/{name}"
+
+
+def mixed(text: str) -> Markup:
+    """A text of two languages, with the language of each part."""
+    english = sum(sign.isascii() and sign.isalpha() for sign in text)
+    if english < len(text) / 3:
+        return Markup('<span lang="zh-Hans">{}</span>').format(text)
+    parts = _HAN.split(text)
+    marked = [
+        Markup('<span lang="zh-Hans">{}</span>').format(one) if at % 2 else escape(one) for at, one in enumerate(parts)
+    ]
+    return Markup('<span lang="en">{}</span>').format(Markup().join(marked))
 
 
 class Reader:

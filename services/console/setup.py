@@ -3,7 +3,6 @@
 Nothing is kept of how far somebody came: a step is done when nothing of it is missing, so it can be left at any time.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
 from services.console.calls import Answer, Part, Refused, parts
-from services.console.forms import Choices, Control
-from services.console.page import Reader, go, render
+from services.console.page import go, render
+from services.console.rules import as_limit
 from services.console.site import Signed, Site
 from services.console.staff import Offices
 from services.console.verbs import Asked
@@ -147,26 +146,6 @@ def _above(offices: Offices, code: str | None) -> list[str]:
     return found
 
 
-LIMIT = re.compile(r"(\d{1,4})\s*(小时|天|个?工作日|hours?|working days?|days?)")
-"""A length of time as people write it."""
-
-
-def _with_limit(
-    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
-) -> tuple[dict[str, Any], list[Control]]:
-    """A value that is a length of time becomes a limit, all others stay as they are."""
-    found = LIMIT.fullmatch(str(body.get("value", "")))
-    if found is None:
-        return body, made
-    number, unit = int(found[1]), found[2]
-    if "工作日" in unit or unit.startswith("working"):
-        limit: dict[str, Any] = {"mode": "working_days", "days": number}
-    else:
-        hours = unit == "小时" or unit.startswith("hour")
-        limit = {"mode": "elapsed", "duration": f"PT{number}H" if hours else f"P{number}D"}
-    return {**{name: value for name, value in body.items() if name != "value"}, "limit": limit}, made
-
-
 def router(site: Site) -> APIRouter:
     """The pages of the set-up."""
     pages = APIRouter()
@@ -266,7 +245,7 @@ def router(site: Site) -> APIRouter:
                 "place": [(place, place) for place in chosen["open"]],
             },
             without=("limit", "since"),
-            adapt=_with_limit,
+            adapt=as_limit,
         )
 
     def _load(me: Signed) -> Asked:

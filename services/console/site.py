@@ -15,6 +15,7 @@ from schemas.titles import Language
 from services.console.accounts import Accounts
 from services.console.calls import Answer, Calls, Down, Refused, part_of_path
 from services.console.claims import wanted
+from services.console.drafts import Drafts
 from services.console.following import Followers
 from services.console.forms import Documents
 from services.console.handshakes import Handshakes
@@ -63,6 +64,7 @@ class Site:
         self.keys = Keys(secret)
         self.accounts, self.sessions = Accounts(database, self.keys), Sessions(database)
         self.handshakes = Handshakes(database)
+        self.drafts = Drafts(database)
         self.provider = Provider(settings, wanted(settings)) if settings.oidc_issuer else None
         self.documents = Documents()
         self.followers = Followers()

@@ -1,12 +1,12 @@
-"""What the console keeps: accounts, sessions, and sign-ins that a provider has not answered yet. No record of the
-office stands here.
+"""What the console keeps: accounts, sessions, sign-ins that a provider has not answered yet, and drafts of packs. No
+record of the office stands here.
 
 Passwords are Argon2id digests, session tokens SHA-256 digests, and secrets of second factors are encrypted.
 """
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
 
 from services.kernel.store.columns import key
 
@@ -49,6 +49,17 @@ FAILURES = Table(
     Column("place", key(64), primary_key=True, comment="keyed digest of a login, and of a browser that knows it"),
     Column("times", Integer, nullable=False, comment="wrong passwords in a row"),
     Column("locked_until", BigInteger, nullable=False, index=True, comment="seconds, UTC"),
+)
+DRAFTS = Table(
+    "pack_draft",
+    METADATA,
+    Column("id", key(36), primary_key=True),
+    Column("account", key(36), ForeignKey("account.id"), nullable=False, index=True),
+    Column("base", String(60), nullable=False, comment="the version from which it began, `id@version`"),
+    Column("text", Text, nullable=False, comment="as it was typed; rules of an office, and no words of a report"),
+    Column("cases", Text, comment="JSON; null for the cases of the policy folder"),
+    Column("facts", Text, nullable=False, comment="JSON of a made-up matter"),
+    Column("changed_at", BigInteger, nullable=False, comment="seconds, UTC"),
 )
 HANDSHAKES = Table(
     "handshake",

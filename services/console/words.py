@@ -3,6 +3,7 @@
 Codes of the API have their titles in `schemas.titles`, and those of packs and units in the services' answers.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -88,6 +89,18 @@ def span(seconds: float, language: Language) -> str:
     first = next((at for at, (count, _) in enumerate(figures) if count), 2)
     chosen = [pair for pair in figures[first : first + 2] if pair[0] or pair is figures[first]]
     return " ".join(f"{count} {word}" for count, word in chosen)
+
+
+_LENGTH = re.compile(r"P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+
+
+def length(written: str) -> float | None:
+    """The seconds of an ISO 8601 duration; None for any other text."""
+    found = _LENGTH.fullmatch(written)
+    if found is None:
+        return None
+    sizes = (604_800, 86_400, 3_600, 60, 1)
+    return float(sum(int(count or 0) * size for count, size in zip(found.groups(), sizes, strict=True)))
 
 
 def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:

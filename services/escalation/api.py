@@ -40,7 +40,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, records
+from services.kernel.serving import commands, documents, erasure, http, operating, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
@@ -52,6 +52,7 @@ def router() -> APIRouter:
     """The service's paths."""
     api = http.router("/escalation/v1", "escalation")
     erasure.add_route(api, "escalation")
+    operating.add_routes(api, "escalation")
     addressing.add_routes(api)
     outgoing_api.add_routes(api)
     roster_api.add_routes(api)

@@ -233,6 +233,8 @@ class Key(Answered):
     """When it was made."""
     revoked_at: Instant | None
     """When it was revoked; null while it is valid."""
+    used_at: Instant | None
+    """When it was last used, to the hour; null if it never was."""
 
 
 class Keys(
@@ -247,6 +249,7 @@ class Keys(
                 "scope": "ingest",
                 "made_at": "2026-03-01T01:00:00.000000Z",
                 "revoked_at": None,
+                "used_at": "2026-03-02T01:00:00.000000Z",
             }
         ],
         next=None,

@@ -20,14 +20,24 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.ingest import answers, batch, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
-from services.ingest.commands import AttachEvidence, Erase, JudgeAnswer, KeyListing, KeyRequest, Reach, Refuse, Report
+from services.ingest.commands import (
+    AttachEvidence,
+    Erase,
+    JudgeAnswer,
+    KeyListing,
+    KeyRequest,
+    KeyRevocation,
+    Reach,
+    Refuse,
+    Report,
+)
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, UnsupportedMedia
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, idempotency, sign_in
+from services.kernel.serving import commands, documents, erasure, http, idempotency, operating, sign_in
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
@@ -56,6 +66,7 @@ def router() -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
     erasure.add_route(api, "ingest")
+    operating.add_routes(api, "ingest")
 
     async def judge(request: Request, credential: str) -> Actor:
         if credential.startswith(PREFIX):
@@ -323,9 +334,11 @@ def router() -> APIRouter:
         return http.json_response(await runtime.part(Keys).make(Caller(actor=staff), body), status=201)
 
     @api.post("/keys/{id}/revoke", **documents.answers(answers.KeyRevoked))
-    async def revoke_key(runtime: http.Serving, id: KeyId, staff: http.Staff) -> Response:
+    async def revoke_key(
+        runtime: http.Serving, id: KeyId, staff: http.Staff, body: KeyRevocation | None = None
+    ) -> Response:
         """Ends a key by its id. Other processes follow within a second."""
-        await runtime.part(Keys).revoke(Caller(actor=staff), id)
+        await runtime.part(Keys).revoke(Caller(actor=staff), id, body.reason if body else None)
         return http.json_response({"id": id, "revoked": True})
 
     return api

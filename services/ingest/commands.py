@@ -190,5 +190,8 @@ class KeyListing(Command):
     """The keys of a unit and those below it."""
 
 
-class KeyRevocation(Command):
+class KeyRevocation(Command, json_schema_extra=example(reason="对接单位更换系统")):
     """A key is not valid any more."""
+
+    reason: Note | None = None
+    """Why. It becomes part of the record."""

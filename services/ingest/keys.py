@@ -5,22 +5,33 @@ An integration is its own identity: the reports of its keys belong to it alone. 
 
 import hashlib
 import secrets
+from datetime import datetime, timedelta
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from schemas.fields import Typed, instant
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.ingest import queries
 from services.ingest.commands import KeyRequest, KeyRevocation
 from services.ingest.rights import RIGHTS
+from services.ingest.views import KEY_USES
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import NotFound, Unauthenticated
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.logging import brief
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.serving.sign_in import Remembered
+from services.kernel.store import sql
 from services.kernel.store.session import Session
 
 PREFIX = "hy_"
 SCOPE = "ingest"
+NOTED = timedelta(hours=1)
+"""How exact the last use of a key is."""
+logger = structlog.get_logger()
 
 
 def new_key() -> str:
@@ -44,6 +55,7 @@ class Keys:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._remembered = Remembered(self._look_up)
+        self._noted: dict[str, datetime] = {}
 
     async def actor(self, key: str) -> Actor:
         """The integration that owns the key. Raises `Unauthenticated`."""
@@ -56,7 +68,25 @@ class Keys:
             raise Unauthenticated(
                 "this key is unknown or was revoked; ask the office's administrator for a new one", code="key-unknown"
             )
+        await self._note(row.id)
         return Actor(row.integration, row.unit, frozenset({"integration"}))
+
+    async def _note(self, id_: str) -> None:
+        """Notes that a key was used, at most once an hour for each process: no request waits for a write of its own.
+
+        It is a note and no event: a lost one is written with the next use.
+        """
+        now = self._runtime.time_source.now()
+        if (noted := self._noted.get(id_)) is not None and now - noted < NOTED:
+            return
+        self._noted[id_] = now
+        if not self._runtime.recovered:
+            return
+        try:
+            async with self._runtime.database.transaction() as connection:
+                await sql.upsert(connection, KEY_USES, [{"id": id_, "used_at": instant(now)}])
+        except (DBAPIError, OSError) as error:
+            logger.warning("key.use_not_noted", error=brief(error))
 
     async def make(self, caller: Caller, request: KeyRequest) -> dict[str, str]:
         """A new key with its id and integration. Only its digest is kept."""
@@ -84,7 +114,7 @@ class Keys:
         await transact(self._runtime, caller, act)
         return made
 
-    async def revoke(self, caller: Caller, id_: str) -> None:
+    async def revoke(self, caller: Caller, id_: str, reason: str | None = None) -> None:
         """Ends a key. Raises `NotFound` if no key has this id. A repetition changes nothing."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
@@ -93,7 +123,8 @@ class Keys:
                 raise NotFound(f"there is no key {id_}; `huiying keys list` shows all keys", what=id_)
             RIGHTS[KeyRevocation].require(row.unit, ctx)
             if row.revoked_at is None:
-                await operations.record(session, ctx, OperationKeyRevoked(key=id_, unit=row.unit))
+                told = Typed(text=reason) if reason else None
+                await operations.record(session, ctx, OperationKeyRevoked(key=id_, unit=row.unit, reason=told))
             return Answer({})
 
         await transact(self._runtime, caller, act)

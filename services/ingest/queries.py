@@ -17,7 +17,7 @@ from schemas.ingest import (
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.views import ANSWERS, API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, METADATA, RECEIPTS
+from services.ingest.views import ANSWERS, API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, KEY_USES, METADATA, RECEIPTS
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.serving import paging
 from services.kernel.store.words import resolve
@@ -156,7 +156,14 @@ async def keys(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The keys of these units, oldest first, without their digests, and the cursor of the next page."""
     columns = [column for column in API_KEYS.columns if column.name != "digest"]
-    chosen = select(*columns).where(API_KEYS.c.unit.in_(sorted(units))).order_by(API_KEYS.c.id).limit(limit + 1)
+    joined = API_KEYS.outerjoin(KEY_USES, KEY_USES.c.id == API_KEYS.c.id)
+    chosen = (
+        select(*columns, KEY_USES.c.used_at)
+        .select_from(joined)
+        .where(API_KEYS.c.unit.in_(sorted(units)))
+        .order_by(API_KEYS.c.id)
+        .limit(limit + 1)
+    )
     if cursor is not None:
         chosen = chosen.where(API_KEYS.c.id > paging.place_of(cursor, str)[0])
     rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]

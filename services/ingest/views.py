@@ -52,6 +52,13 @@ API_KEYS = Table(
 )
 """A key's making and its revocation may be in streams of different days. For a moment a row may know only the second.
 """
+KEY_USES = Table(
+    "key_uses",
+    METADATA,
+    Column("id", key(), primary_key=True),
+    Column("used_at", key(27), nullable=False),
+)
+"""When a key was last used, to the hour. No event tells it, so it is lost with the database."""
 BELONGINGS = Table(
     "belongings",
     METADATA,

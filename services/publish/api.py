@@ -13,7 +13,7 @@ from services.kernel.core.problems import NotFound
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
-from services.kernel.serving import documents, erasure, http, records
+from services.kernel.serving import documents, erasure, http, operating, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of, spoken
@@ -45,6 +45,7 @@ def router() -> APIRouter:
     """
     api = http.router("/publish/v1", "publish")
     erasure.add_route(api, "publish")
+    operating.add_routes(api, "publish")
 
     async def act(runtime: Runtime, id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(seen.for_statement, id_)

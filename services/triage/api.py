@@ -17,7 +17,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, records
+from services.kernel.serving import commands, documents, erasure, http, operating, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_a_time, must_be_known
 from services.kernel.store.session import Session
@@ -51,6 +51,7 @@ def router() -> APIRouter:
     """The paths of triage."""
     routes = http.router("/triage/v1", "triage")
     erasure.add_route(routes, "triage")
+    operating.add_routes(routes, "triage")
 
     @routes.get("/incidents", **documents.answers(answers.Incidents))
     async def list_incidents(

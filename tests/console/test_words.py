@@ -14,12 +14,14 @@ from services.console.setup import STEPS
 from services.console.words import CATALOGUE, translations
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
+from tests.console.test_operating import aside
 
 HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 HALF = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!()][\u4e00-\u9fff]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 CODE = re.compile(
-    r"P\d{6}-\w{6}|[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z-]+@\d+|\w+-[0-9a-f]{8}-[0-9a-f-]+"
+    r"P\d{6}-\w{6}|[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z][a-z0-9-]*@\d+|"
+    r"[a-z_]+(\.[a-z0-9_]+)+|\w+-[0-9a-f]{8}-[0-9a-f-]+"
 )
 WORD = re.compile(r"[A-Za-z]{2,}")
 KEYS = {"Enter"}
@@ -61,6 +63,7 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
 
 
 ADMINISTERED = (
+    "/keys", "/dead-letters",
     "/accounts", "/health", "/addresses", "/addresses/new", "/units", "/units/town-east",
     "/units/town-east/place-post", "/units/new", "/units/site", "/units/town-east/place-unit",
     "/units/town-east/end-unit", "/setup/pack/assign", "/setup/pack/load", "/tour",
@@ -152,6 +155,26 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
     return opened
 
 
+async def pages_of_operating(town: Town, language: str) -> list[Page]:
+    """The pages of packs, keys and dead letters that the root's administrator has, in each state."""
+    letter = await aside(town, "audit", 77 if language == "zh-CN" else 78)
+    browser = await town.at("admin@city", "chief@city", language=language)
+    page = await browser.send(await browser.open("/pack-drafts"), "/pack-drafts", base="county-default@2")
+    own = page.path.removeprefix(HOME)
+    facts = '{"discovered_at": "2026-03-02T09:00:00+08:00"}'
+    opened = [page, await browser.send(await browser.open(f"{own}/explain"), f"{own}/explain", facts=facts)]
+    opened += [await browser.open(f"{own}/{step}") for step in ("difference", "cases", "dry-run", "adopt")]
+    pack = "/packs/county-default@2"
+    opened += [await browser.open(pack + of) for of in ("", "/assign", "/set-value", "/difference")]
+    opened += [await browser.open(path) for path in ("/pack-drafts", "/dead-letters", letter)]
+    opened.append(await browser.send(opened[-2], "/dead-letters", verb="discard", letter=letter[14:]))
+    opened.append(await browser.send(opened[-1], "/dead-letters/settle", reason="误"))
+    opened.append(await browser.send(await browser.open("/keys"), "/keys", unit="town-east", name="hotline"))
+    opened.append(await browser.send(await browser.open(own), own, text="id: a\nid: b"))
+    assert {one.status for one in opened} == {200}, [(one.path, one.status) for one in opened]
+    return opened
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     number, statement = await town.handled()
@@ -163,6 +186,7 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
         admin = await town.at("admin@town-east", language=language)
         opened = [await admin.open(path) for path in ADMINISTERED]
         assert [page.status for page in opened] == [200] * len(ADMINISTERED)
+        opened += await pages_of_operating(town, language)
         for page in opened + await pages_of(town, browser, number, statement):
             for marked, text in said(page):
                 bare = CODE.sub("", text)

@@ -83,7 +83,7 @@
   document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/sign-out")) sessionStorage.removeItem("list"); });
 
   let going = false;
-  const places = { KeyB: "board", KeyI: "inbox", KeyR: "roster", KeyN: "reports/new", KeyS: "statements" };
+  const places = { KeyB: "board", KeyI: "inbox", KeyR: "roster", KeyN: "reports/new", KeyS: "statements", KeyD: "dead-letters" };
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.keyCode === 229) return;
     if (typing(event.target) || localStorage.getItem("keys") === "off") return;
@@ -186,6 +186,20 @@
       area.focus();
     });
   });
+
+  // A fault leads to its line in the text. What is to be copied is selected at once.
+  const text = document.getElementById("f-text");
+  if (text) document.querySelectorAll("a[data-line]").forEach((link) => link.addEventListener("click", (event) => {
+    const line = Number(link.dataset.line);
+    if (!line) return;
+    event.preventDefault();
+    const lines = text.value.split("\n");
+    const begin = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+    text.focus();
+    text.setSelectionRange(begin + Number(link.dataset.column) - 1, begin + (lines[line - 1] || "").length);
+    text.scrollTop = (line - 4) * parseFloat(getComputedStyle(text).lineHeight);
+  }));
+  document.querySelector("[data-select]")?.addEventListener("focus", (event) => event.target.select());
 
   // Pasted and dropped files fill the file field beside the button.
   const files = document.querySelector("input[type=file]");

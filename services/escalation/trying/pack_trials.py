@@ -33,7 +33,7 @@ from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Malformed, NotFound
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.rules import grading
+from services.kernel.rules import approval, grading
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack
@@ -220,7 +220,7 @@ def _explained(matter: Matter) -> dict[str, Any]:
     """What the rules say of a matter of which only facts are known."""
     said = answer(matter)
     clocks = [{name: clock["from" if name == "since" else name] for name in _CLOCK} for clock in said["clocks"]]
-    return {**said, "clocks": clocks, "rules": _rules(matter)}
+    return {**said, "clocks": clocks, "rules": _rules(matter), "titles": _titles(matter)}
 
 
 def _tried(was: Matter, pack: LoadedPack) -> dict[str, Any]:
@@ -234,11 +234,25 @@ def _tried(was: Matter, pack: LoadedPack) -> dict[str, Any]:
         for spec in pack.model.clocks
         if spec.name in begun
     ]
-    return {**answer(would), "clocks": [_clock(one, was.until) for one in found], "ladder": [], "rules": rules}
+    return {
+        **answer(would),
+        "clocks": [_clock(one, was.until) for one in found],
+        "ladder": [],
+        "rules": rules,
+        "titles": _titles(would),
+    }
 
 
 def _rules(matter: Matter) -> list[dict[str, Any]]:
     return [{"rule": name, "source": source.model_dump(mode="json")} for name, source in sources(matter)]
+
+
+def _titles(matter: Matter) -> dict[str, str]:
+    model = matter.pack.model
+    chain = approval.chain_of(matter.pack, matter.context)
+    steps = {step.code: step.title_zh for step in chain.steps} if chain else {}
+    levels = {level.code: level.title_zh for level in model.levels}
+    return {**steps, **levels, **{name: timed.title_zh for name, timed in model.timed.items()}}
 
 
 _CLOCK = ("name", "unit", "since", "due", "provisional", "state", "met_at", "late_by")

@@ -161,6 +161,7 @@ class Explained(
                 "source": {"kind": "stated", "document": "000", "clause": "三", "quote": "三小时内", "reason": None},
             }
         ],
+        titles={"public_statement": "公开回应", "major": "重大"},
     ),
 ):
     """What the rules say of a matter."""
@@ -183,6 +184,8 @@ class Explained(
     """Reminders, supervision and circulars."""
     rules: tuple[RuleSaid, ...]
     """The rules that applied, with their sources."""
+    titles: dict[str, str]
+    """The titles of the codes of the pack."""
 
 
 class Differs(Answered):

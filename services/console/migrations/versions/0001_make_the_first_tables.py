@@ -55,6 +55,26 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_handshake_began_at"), "handshake", ["began_at"], unique=False)
     op.create_table(
+        "pack_draft",
+        sa.Column("id", key(36), nullable=False),
+        sa.Column("account", key(36), nullable=False),
+        sa.Column(
+            "base", sa.String(length=60), nullable=False, comment="the version from which it began, `id@version`"
+        ),
+        sa.Column(
+            "text", sa.Text(), nullable=False, comment="as it was typed; rules of an office, and no words of a report"
+        ),
+        sa.Column("cases", sa.Text(), nullable=True, comment="JSON; null for the cases of the policy folder"),
+        sa.Column("facts", sa.Text(), nullable=False, comment="JSON of a made-up matter"),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_pack_draft_account"), "pack_draft", ["account"], unique=False)
+    op.create_table(
         "session",
         sa.Column("digest", key(64), nullable=False),
         sa.Column("account", key(36), nullable=False),

@@ -70,6 +70,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
     )
     op.create_table(
+        "key_uses",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("used_at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_uses")),
+    )
+    op.create_table(
         "receipts",
         sa.Column("receipt", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),

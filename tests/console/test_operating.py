@@ -1,0 +1,120 @@
+"""How the services run, dead letters and keys in a browser without script."""
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from services.kernel.delivery import operations
+from services.kernel.delivery.log import Record
+from services.kernel.store import sql
+from tests.console.browser import HOME, Browser, Page
+from tests.console.conftest import Town
+from tests.console.test_packs import Down
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def aside(town: Town, service: str, offset: int, cause: str = "undecodable") -> str:
+    """The address of a dead letter that the service has."""
+    runtime = town.system.runtimes[service]
+    record = Record("ingest.report", 0, 900_000 + offset, b"k", "电话13812345678".encode())
+    row = operations.dead_letter(service, record, None, cause, "no event", runtime.time_source.now())
+    async with runtime.database.transaction() as connection:
+        await sql.insert(connection, runtime.tables["dead_letters"], [row])
+    return f"/dead-letters/{service}/{row['id']}"
+
+
+async def states(town: Town, service: str) -> list[str]:
+    table = town.system.runtimes[service].tables["dead_letters"]
+    async with town.system.runtimes[service].database.read() as connection:
+        return list(await connection.scalars(select(table.c.state).order_by(table.c.since)))
+
+
+async def test_the_health_of_each_service_is_said_in_words_with_what_to_do(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await town.at("admin@town-east")
+    await town.system.settle()
+    page = await browser.open("/health")
+    assert page.said.count("✓ 正常") == 5 and "程序版本" in page.said
+    assert (await (await town.at("duty_officer@town-east")).open("/health")).status == 403
+    monkeypatch.setattr(town.system.runtimes["publish"], "lost", "publish.statement was lost")
+    site = town.system.console.site  # type: ignore[union-attr]
+    monkeypatch.setitem(site.clients, "audit", Down())
+    page = await browser.open("/health")
+    assert page.status == 200 and page.said.count("✓ 正常") == 3
+    assert "◆ 暂不受理" in page.said and "按上面写的原因处理" in page.said
+    assert "▲ 没有应答" in page.said and "请检查这个服务的进程" in page.said
+
+
+async def test_a_dead_letter_is_shown_masked_with_what_each_act_does(town: Town) -> None:
+    own = await aside(town, "publish", 1)
+    browser = await town.at("admin@city")
+    page = await browser.open("/dead-letters")
+    assert "读不出" in page.said and f"{HOME}{own}" in page.links
+    one = await browser.open(own)
+    assert "[手机号]" in one.said and "13812345678" not in one.text
+    assert "不会更坏" in one.said and "不能收回" in one.said
+    assert (await browser.send(one, own, verb="redrive", reason="")).status == 422
+    again = await browser.send(one, own, verb="redrive", reason="新版本")
+    assert again.status == 409 and "与之前一样失败" in again.said and 'value="新版本"' in again.text
+    done = await browser.send(again, own, verb="discard", reason="不是本系统发出的")
+    assert "已办：弃置" in done.said and await states(town, "publish") == ["discarded"]
+    settled = await browser.open(own)
+    assert "已经处理过" in settled.said and "f-reason" not in settled.text
+
+
+async def test_many_are_chosen_by_id_shown_once_more_and_then_done(town: Town) -> None:
+    chosen = [await aside(town, "audit", at) for at in range(2)]
+    browser = await town.at("admin@city")
+    page = await browser.open("/dead-letters")
+    left = await aside(town, "audit", 9)
+    none = await browser.send(page, "/dead-letters", verb="discard")
+    assert none.status == 422 and "请先选中" in none.said
+    names = [one.removeprefix("/dead-letters/") for one in chosen]
+    asked = await browser.send(page, "/dead-letters", verb="discard", letter=names)
+    assert "弃置这 2 条消息？" in asked.said and await states(town, "audit") == ["open"] * 3, "nothing was done yet"
+    assert [value for name, value in asked.form("/dead-letters/settle").fields if name == "letter"] == names
+    assert (await _settle(browser, asked, names, "")).status == 422
+    done = await _settle(browser, asked, names, "误发")
+    assert "2 条都已办" in done.said and await states(town, "audit") == ["discarded", "discarded", "open"]
+    twice = await _settle(browser, asked, names, "误发")
+    assert "2 条中有 2 条没有办成" in twice.said
+    assert "undecodable" not in done.path and await states(town, "audit") == ["discarded", "discarded", "open"]
+    auditor = await (await town.at("auditor@city")).open("/dead-letters")
+    assert left.rpartition("-")[2][-8:] in auditor.said and 'type="checkbox"' not in auditor.text
+    outsider = await (await town.at("admin@town-east")).open("/dead-letters")
+    assert "只有最上级单位" in outsider.said and HOME + left not in outsider.links
+
+
+async def _settle(browser: Browser, page: Page, names: list[str], reason: str) -> Page:
+    return await browser.send(page, "/dead-letters/settle", letter=names, reason=reason)
+
+
+async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(town: Town) -> None:
+    browser = await town.at("admin@county")
+    page = await browser.open("/keys")
+    assert (await browser.send(page, "/keys", unit="town-east", name="")).status == 422
+    bad = await browser.send(page, "/keys", unit="town-east", name="热线")
+    assert bad.status == 422 and 'value="热线"' in bad.text
+    made = await browser.send(page, "/keys", unit="town-east", name="hotline")
+    (key,) = set(re.findall(r"hy_[\w-]+", made.text))
+    listed = await browser.open("/keys")
+    assert key not in listed.text and "hotline" in listed.said and "没有用过" in listed.said
+    now = town.system.time_source.now().isoformat()
+    body = {"unit": "town-east", "channel": "hotline", "subject": "x", "text": "y", "discovered_at": now}
+    async with town.system.client(key) as client:
+        assert (await client.post("/ingest/v1/reports", json=body)).status_code == 201
+    assert "没有用过" not in (await browser.open("/keys")).said
+    (link,) = [link.removeprefix(HOME) for link in listed.links if link.endswith("/revoke")]
+    form = await browser.open(link)
+    assert (await browser.send(form, link, reason="")).status == 422
+    done = await browser.send(form, link, reason="对接单位更换系统")
+    assert "已办：注销密钥" in done.said or "已注销" in done.said
+    async with town.system.client(key) as client:
+        assert (await client.post("/ingest/v1/reports", json=body)).status_code == 401
+    for post in ("chief@county", "duty_officer@town-east"):
+        assert (await (await town.at(post)).open("/keys")).status == 403
+    elsewhere = await (await town.at("admin@town-west")).open("/keys")
+    assert "hotline" not in elsewhere.said.partition("发放密钥")[0]
