@@ -32,8 +32,10 @@ async def known(town: Town, *paths: str) -> list[Any]:
 
 LISTS = (
     "/triage/v1/incidents", "/triage/v1/desk", "/triage/v1/desk/open", "/triage/v1/desk/inbox",
-    "/triage/v1/desk/to_assign", "/triage/v1/desk/to_accept", "/triage/v1/desk/to_approve", "/escalation/v1/clocks",
-    "/escalation/v1/reports-owed", "/escalation/v1/reports-to-confirm", "/publish/v1/statements",
+    "/triage/v1/desk/to_assign", "/triage/v1/desk/to_accept", "/triage/v1/desk/to_approve", "/triage/v1/reports",
+    "/triage/v1/statistics/handovers", "/triage/v1/statistics/handovers?drill=true", "/escalation/v1/clocks",
+    "/escalation/v1/reports-owed", "/escalation/v1/reports-to-confirm", "/escalation/v1/outgoing-notices?unit=city",
+    "/publish/v1/statements",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import ColumnElement, and_, exists, func, not_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.escalation import SendingError, Way
@@ -139,6 +139,8 @@ def add_routes(api: APIRouter) -> None:
             must_be_known("unit", unit, ctx.offices.ever)
             READ_ROSTER.require(unit, ctx)
             chosen = _chosen(ctx.offices.below(unit), state, rule, since, cursor)
+            if removed := sorted(ctx.offices.removed):
+                chosen = chosen.where(or_(INCIDENTS.c.unit.is_(None), INCIDENTS.c.unit.not_in(removed)))
             found = await rows_of(connection, chosen.limit(limit + 1))
             rows, further = paging.page(found, limit, lambda row: [row["at"], row["notice"]])
             tries = await _tries(connection, [row["notice"] for row in rows])

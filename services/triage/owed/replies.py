@@ -113,7 +113,7 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)
             must_be_known("channel", channel, ctx.offices.lists.channels)
-            units: Units = READ_MATTER.units(ctx)
+            units: Units = READ_MATTER.listed(ctx)
             if unit is not None:
                 below = ctx.offices.below(unit)
                 units = below if units is None else below & set(units)
