@@ -151,7 +151,9 @@ def router() -> APIRouter:
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([TOKENS])
-            return commands.answer(session, TOKENS, session.decide(TOKENS, RevokeToken(token=token), ctx))
+            return commands.answer(
+                session, TOKENS, commands.decide(session, TOKENS, RevokeToken(token=token), ctx, caller)
+            )
 
         return http.reply(await commands.transact(runtime, caller, act))
 
@@ -188,7 +190,7 @@ def router() -> APIRouter:
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([DAYS])
-            return commands.answer(session, DAYS, session.decide(DAYS, body, ctx))
+            return commands.answer(session, DAYS, commands.decide(session, DAYS, body, ctx, caller))
 
         return http.reply(await commands.transact(runtime, caller, act))
 
@@ -198,7 +200,7 @@ def router() -> APIRouter:
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([OFFICERS])
-            return commands.answer(session, OFFICERS, session.decide(OFFICERS, body, ctx))
+            return commands.answer(session, OFFICERS, commands.decide(session, OFFICERS, body, ctx, caller))
 
         return http.reply(await commands.transact(runtime, caller, act))
 
@@ -211,7 +213,7 @@ def router() -> APIRouter:
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([ACCESS])
-            return commands.answer(session, ACCESS, session.decide(ACCESS, body, ctx))
+            return commands.answer(session, ACCESS, commands.decide(session, ACCESS, body, ctx, caller))
 
         return http.reply(await commands.transact(runtime, caller, act))
 
@@ -238,7 +240,7 @@ def router() -> APIRouter:
     async def delegate(runtime: Runtime, caller: commands.Caller, command: Command, status: int = 200) -> Response:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([DELEGATIONS])
-            events = session.decide(DELEGATIONS, command, ctx)
+            events = commands.decide(session, DELEGATIONS, command, ctx, caller)
             return commands.answer(session, DELEGATIONS, events, status)
 
         return http.reply(await commands.transact(runtime, caller, act))

@@ -108,7 +108,7 @@ async def _decided(runtime: Runtime, caller: Caller, command: Command, stream: s
         await session.load([stream])
         if isinstance(command, EndUnit):
             ctx = with_seen(ctx, {"open": await open_at(session.connection, command.unit)})
-        return commands.answer(session, stream, session.decide(stream, command, ctx))
+        return commands.answer(session, stream, commands.decide(session, stream, command, ctx, caller))
 
     return http.reply(await commands.transact(runtime, caller, act))
 
