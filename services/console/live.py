@@ -1,7 +1,9 @@
 """The stream of a live list: ids of matters that changed, and a beat. The page asks for the rows themselves."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
@@ -36,16 +38,19 @@ async def _events(
 ) -> AsyncIterator[str]:
     """Events until the browser goes, the session ends or the server does."""
     site.followers.join(unit, listener, last)
+    beat = time.monotonic() + BEAT
     try:
         yield "retry: 3000\n\n" + event("beat", "now")
         while True:
-            try:
-                async with asyncio.timeout(BEAT):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(beat - time.monotonic()):
                     await listener.news.wait()
-            except TimeoutError:
+            if time.monotonic() >= beat:
+                # Also while there is more and more news: whoever has signed out hears of nothing.
                 if not await still_watching(request, post):
                     yield event("ended", "all")
                     return
+                beat = time.monotonic() + BEAT
                 yield event("beat", "now")
                 continue
             if listener.said == "ended":

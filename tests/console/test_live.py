@@ -1,6 +1,7 @@
 """The live board: a stream of ids, its session, its end, and a page on which nothing moves by itself."""
 
 import asyncio
+import itertools
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -206,6 +207,38 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
                 with pytest.raises(StopAsyncIteration):
                     await anext(told)
         assert (await client.get(f"{HOME}/changes")).status_code == 303
+
+
+async def test_a_stream_ends_with_its_session_though_there_is_more_and_more_news(
+    town: Town, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BEAT", 0.3)
+    officer = await town.at("duty_officer@town-east")
+    assert town.system.console is not None
+    office = town.system.console.site.followers
+
+    async def changing() -> None:
+        for position in itertools.count():
+            for one in office._offices.values():
+                for listener in one.listeners:
+                    listener.tell(position, ["incident-x"])
+            await asyncio.sleep(0.01)
+
+    news = asyncio.create_task(changing())
+    try:
+        async with (
+            httpx.AsyncClient(base_url=address, cookies=dict(officer.client.cookies), timeout=20) as client,
+            client.stream("GET", f"{HOME}/changes") as answer,
+            asyncio.timeout(10),
+        ):
+            told = events(answer)
+            while (await anext(told))[0] != "changed":
+                continue
+            await officer.send(await officer.open("/inbox"), "/sign-out")
+            while (await anext(told))[0] != "ended":
+                continue
+    finally:
+        news.cancel()
 
 
 async def test_filters_stand_in_the_address_as_chips_and_what_is_unknown_narrows_nothing(town: Town) -> None:
