@@ -95,6 +95,7 @@ async def test_only_administrators_see_these_pages_and_only_below_their_unit(tow
     for path in ("/units", "/units/new", "/units/town-east", "/setup/site", "/units/site"):
         assert (await officer.open(path)).status == 403, path
     assert (await east.open("/units/town-east")).status == 200
+    assert not [link for link in (await east.open("/units")).links if "/units/town-east/" in link], "the county decides"
     form = await east.open("/units/county/place-unit")
     refused = await east.send(form, form.path.removeprefix(HOME), name="另一个县", **WHY)
     assert refused.status == 403 and "无权" not in refused.said.split("没有办成")[0]
