@@ -71,7 +71,6 @@ askSimilar             | staff                         | own^
 countHandovers         | staff                         | assigned^
 countDesk              | staff                         | own^
 listDesk               | staff                         | own^
-listReports            | staff                         | received^
 listGaps               | staff                         | own^
 listLessons            | staff                         | everywhere
 # triage: the desk of the accountable unit decides

@@ -119,7 +119,6 @@ SHOWS = {
     "listReportsToConfirm": "{incident}",
     "listStatements": "{draft}",
     "listDesk": "{incident}",
-    "listReports": "{incident}",
     "listGaps": f'"unit":"{OWN}"',
     "listKeys": f"{{key of {OWN}}}",
     "listDelegations": "{delegation}",
