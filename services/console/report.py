@@ -32,7 +32,8 @@ def router(site: Site) -> APIRouter:
     @pages.get("/reports/new")
     async def new(request: Request, me: Signed) -> Response:
         """The empty form, for the office of the post."""
-        made = forms.filled(await _controls(me), {"unit": me.unit})
+        typed = site.typed(request, me.session.account.id)
+        made = forms.filled(await _controls(me), typed or {"unit": me.unit})
         return await render(request, "report.html", controls=made, key=secrets.token_urlsafe(18), checked=None)
 
     @pages.post("/reports/new")

@@ -15,6 +15,8 @@ LONGEST = 12 * 3600
 """Seconds for which a session lasts at most."""
 IDLE = 2 * 3600
 """Seconds without a page after which a session ends."""
+KEPT = 3600
+"""Seconds for which it is known afterwards whose session ended by itself. It opens nothing."""
 NOTED = 60
 """Seconds between two notes that a session is in use."""
 
@@ -76,7 +78,7 @@ class Sessions:
             "seen_at": now,
         }
         async with self._database.transaction() as connection:
-            over = or_(SESSIONS.c.began_at < now - LONGEST, SESSIONS.c.seen_at < now - IDLE)
+            over = or_(SESSIONS.c.began_at < now - LONGEST - KEPT, SESSIONS.c.seen_at < now - IDLE - KEPT)
             await connection.execute(delete(SESSIONS).where(over))
             await connection.execute(insert(SESSIONS), [row])
         return token
@@ -101,6 +103,13 @@ class Sessions:
             began_at=row["began_at"],
             ends_at=min(row["began_at"] + LONGEST, seen + IDLE),
         )
+
+    async def owner(self, token: str) -> str | None:
+        """The account whose session this was, if it ended by itself a short time ago."""
+        chosen = select(SESSIONS.c.account).where(SESSIONS.c.digest == digest(token))
+        async with self._database.read() as connection:
+            found: str | None = (await connection.execute(chosen)).scalar()
+        return found
 
     async def renew(self, session: Session, now: int, *, post: str | None) -> str:
         """Another token for the same person, after a second factor or a choice of post. The old one is over."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from fastapi import Depends, Request, Response
 from pydantic import AfterValidator
+from starlette.datastructures import FormData
 
 from schemas.titles import Language
 from services.console.accounts import Accounts
@@ -33,6 +34,12 @@ HOME = "/console"
 """The path of the console."""
 FRESH = 30.0
 """Seconds for which the offices and packs of a page may be old."""
+FORMS = ("/incidents/", "/statements/", "/roster", "/reports/new")
+"""Pages whose typed words outlast a session. No password is among them."""
+TYPED = 3600.0
+"""Seconds for which they do."""
+MOST_TYPED = 200
+"""Forms that are kept at the same time."""
 PAUSE = 5.0
 """Seconds for which pages show what is known, after triage did not answer."""
 KEPT = 240.0
@@ -71,10 +78,29 @@ class Site:
         self._offices = Offices()
         self._packs: list[dict[str, Any]] = []
         self._rules: dict[str, dict[str, dict[str, Any]]] = {}
+        self._typed: dict[tuple[str, str], tuple[FormData, float]] = {}
         self._asked = -FRESH
         self.on_duty: dict[str, tuple[Any, float]] = {}
         """Post -> who is on duty in its unit, and until when that is believed."""
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+
+    async def keep(self, request: Request) -> None:
+        """Keeps what somebody typed whose session ended meanwhile, in memory and for their own account alone."""
+        path, told = request.scope["path"].removeprefix(HOME), request.cookies.get(self.cookie)
+        if not path.startswith(FORMS) or not told or (owner := await self.sessions.owner(told)) is None:
+            return
+        form = await request.form()
+        typed: list[tuple[str, Any]] = [
+            (name, text) for name, text in form.multi_items() if isinstance(text, str) and name != "csrf"
+        ]
+        self._typed = {place: one for place, one in self._typed.items() if one[1] > time.monotonic() - TYPED}
+        if len(self._typed) < MOST_TYPED:
+            self._typed[owner, here(request)] = FormData(typed), time.monotonic()
+
+    def typed(self, request: Request, account: str) -> FormData | None:
+        """What this person had typed in the form of a page when their session ended. It is given once."""
+        found = self._typed.pop((account, here(request)), None)
+        return found[0] if found and found[1] > time.monotonic() - TYPED else None
 
     @property
     def is_secure(self) -> bool:
@@ -269,7 +295,10 @@ async def entered(request: Request) -> Session:
 async def _entered(request: Request, *, used: bool) -> Session:
     session = await session_of(request, used=used)
     if session is None:
-        back = f"?next={quote(here(request))}" if request.method == "GET" else ""
+        is_form = request.scope["path"].removeprefix(HOME).startswith(FORMS)
+        if request.method == "POST":
+            await site_of(request).keep(request)
+        back = f"?next={quote(here(request))}" if request.method == "GET" or is_form else ""
         raise SignedOut(f"{HOME}/sign-in{back}")
     if not session.passed:
         raise SignedOut(f"{HOME}/sign-in/code")

@@ -96,6 +96,10 @@ async def form(request: Request, me: Staff, asked: Asked) -> Response:
     """
     made = forms.controls(asked.operation, asked.choices, me.language, without=asked.without)
     made = forms.filled(made, {**asked.present, **request.query_params})
+    if (typed := site_of(request).typed(request, me.session.account.id)) is not None:
+        # The revision is the one that they saw, so a conflict is told as ever.
+        version = str(typed.get("form.version", asked.version))
+        return await _page(request, asked, forms.filled(made, typed), version, secrets.token_urlsafe(18), is_kept=True)
     seen = request.query_params.get("seen", asked.version)
     # Whoever decides on what they read is told if it changed since; then sending is deliberate.
     conflict = None if seen == asked.version else Conflict((), ())
@@ -186,6 +190,8 @@ async def _page(
     status: int = 200,
     told: str | None = None,
     conflict: Conflict | None = None,
+    *,
+    is_kept: bool = False,
 ) -> Response:
     return await render(
         request,
@@ -199,6 +205,7 @@ async def _page(
         back=asked.back,
         one=asked.about,
         conflict=conflict,
+        is_kept=is_kept,
         opened=instant(site_of(request).now()),
         was=orjson.dumps({name: value for name, (_, value) in asked.face.items()}).decode(),
         error=told,

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from services.console import sessions
 from tests.console.browser import HOME, Browser
-from tests.console.conftest import Town
+from tests.console.conftest import PASSWORD, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FIRST, SECOND = "人民路水管爆裂，正在抢修，预计今晚八时恢复。", "人民路水管爆裂，正在抢修，预计今晚九时恢复。请绕行。"
@@ -103,3 +104,25 @@ async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
     assert "还没有保存的&lt;b&gt;" in typed.text
     stranger = await town.at("handler@town-west")
     assert (await stranger.open(f"{statement}/preview")).status == 404
+
+
+async def test_a_session_that_ends_in_a_form_loses_no_word_and_shows_it_to_nobody_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, one = await town.at("duty_officer@town-east"), town.browser()
+    own = (await town.reported(desk, "噪声扰民到深夜", place="北街夜市")).path.removeprefix(HOME)
+    login, other = await town.person("duty_officer@town-east"), await town.person("duty_officer@town-east")
+    await one.sign_in(login, PASSWORD)
+    action = f"{own}/triage/grade"
+    page = await one.open(action)
+    with monkeypatch.context() as ended:
+        ended.setattr(sessions, "IDLE", -1)
+        signed_out = await one.send(page, action, level="major", reason="写了很久的理由")
+    assert signed_out.path.startswith(f"{HOME}/sign-in?next=") and "写了很久" not in signed_out.text
+    stranger = town.browser()
+    await stranger.sign_in(other, PASSWORD)
+    assert "写了很久的理由" not in (await stranger.open(action)).text
+    back = await one.send(signed_out, "/sign-in", login=login, password=PASSWORD)
+    assert back.path == HOME + action and "写了很久的理由" in back.text and "已放回" in back.said
+    assert "已办" in (await one.send(back, action)).said
+    assert "写了很久的理由" not in (await one.open(action)).text, "it is given back once"
