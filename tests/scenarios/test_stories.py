@@ -132,7 +132,9 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     text = "经核查，当日午餐留样检测合格，无人就诊。检测报告可到校查看。"
     offered += await writer.offered()
     await writer.main.get_by_role("link", name=re.compile(r"-S\d+$")).click()
-    await writer.does("修改", {"标题": title, "内容": text, "依据的事实": ["核查情况"]})
+    await writer.does(
+        "修改", {"标题": title, "内容": text, "事项已查明的事实": ["核查情况：当日留样检测合格，无人就诊"]}
+    )
     await writer.does("送审")
     await leader.finds(title, "说明稿")
     await leader.does("审核")
