@@ -105,7 +105,7 @@ class Reader(NamedTuple):
         return Record(incident, case, clock, tuple(told), self.offices, now)
 
     async def since(self, at: datetime) -> AsyncIterator[Record]:
-        """The matters that were opened since a time, the oldest first."""
+        """The matters that were opened since a time, the oldest first, without exercises."""
         runtime = self.runtimes["triage"]
         rows = runtime.service.metadata.tables["events"].c
         opened = func.min(rows.recordedtime)
@@ -119,7 +119,9 @@ class Reader(NamedTuple):
         async with runtime.database.read() as connection:
             ids = list(await connection.scalars(query))
         for incident in ids:
-            yield await self.matter(incident)
+            record = await self.matter(incident)
+            if not record.case.drill:
+                yield record
 
     async def _events(self, service: str, stream: str) -> list[Event]:
         runtime: Any = self.runtimes[service]

@@ -167,14 +167,13 @@ def router(site: Site) -> APIRouter:
         one, bytes_ = found["event"], orjson.dumps(found["event"])
         about = one["subject"] if one["subject"].startswith("incident-") else one.get("correlationid")
         reported = one["subject"] if one["subject"].startswith("report-") else None
-        (matter, stream, matters) = await parts(
+        (matter, beside, matters) = await parts(
             me.calls.get(f"/triage/v1/incidents/{about}") if about else _nothing(),
-            me.calls.get("/audit/v1/events", subject=one["subject"], incident=about, limit=AT_ONCE),
+            _beside(me.calls, one, about),
             me.calls.get("/triage/v1/incidents", report_id=reported) if reported else _nothing(),
         )
         of_report = (matters.value or {}).get("items", ())
-        chain = {other["streamversion"]: other for other in (stream.value or {"items": ()})["items"]}
-        before, after = (chain.get(one["streamversion"] + by) for by in (-1, 1))
+        before, after, is_whole_read = beside.value or (None, None, beside.down is None)
         return await render(
             request,
             "event.html",
@@ -186,6 +185,7 @@ def router(site: Site) -> APIRouter:
             is_whole=hashlib.sha256(bytes_).hexdigest() == found["digest"],
             before=before,
             after=after,
+            is_read=is_whole_read,
             follows=before and _digest(before) == one.get("previousdigest"),
             is_followed=after and after.get("previousdigest") == found["digest"],
         )
@@ -198,6 +198,20 @@ def router(site: Site) -> APIRouter:
         return Response(orjson.dumps(found["event"]), headers=name, media_type="application/json")
 
     return pages
+
+
+async def _beside(calls: Calls, one: Item, about: str | None) -> tuple[Item | None, Item | None, bool]:
+    """The records before and after one in its stream, and whether the stream was read as far as they can stand."""
+    chain: dict[int, Item] = {}
+    cursor, is_whole, last = None, False, one["streamversion"] + 1
+    for _ in range(LONGEST // AT_ONCE):
+        asked = {"subject": one["subject"], "incident": about, "limit": AT_ONCE, "cursor": cursor}
+        found = await calls.get("/audit/v1/events", **asked)
+        chain |= {other["streamversion"]: other for other in found["items"]}
+        cursor = found["next"]
+        if is_whole := cursor is None or last in chain:
+            break
+    return chain.get(last - 2), chain.get(last), is_whole
 
 
 async def _nothing() -> None:

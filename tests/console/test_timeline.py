@@ -99,6 +99,21 @@ async def test_what_a_form_carries_of_its_opening_is_read_though_it_was_altered(
         assert answer.status == 412 and "停水" in answer.text
 
 
+async def test_a_record_says_when_those_beside_it_were_not_read(
+    a_matter: Matter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream is read page by page, up to a limit, and what was not read is not said to be missing."""
+    desk, matter, _ = a_matter
+    proofs = dict.fromkeys(link.removeprefix(HOME) for link in matter.links if "/events/" in link)
+    (graded,) = [path for path in proofs if "定级：重大" in (await desk.open(path)).said]
+    monkeypatch.setattr(timeline, "AT_ONCE", 1)
+    assert (await desk.open(graded)).said.count("相符") == 3
+    monkeypatch.setattr(timeline, "LONGEST", 0)
+    said = (await desk.open(graded)).said
+    assert "没有读到上一条记录" in said and "没有读到下一条记录" in said and said.count("相符") == 1
+    assert "最新一条" not in said and "看不到" not in said
+
+
 async def test_a_record_is_one_click_away_with_what_proves_it(town: Town, a_matter: Matter) -> None:
     desk, matter, _ = a_matter
     proofs = [link for link in matter.links if "/events/" in link]

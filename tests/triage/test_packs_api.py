@@ -143,3 +143,10 @@ async def test_after_the_first_start_the_folder_has_no_say(triage: Triage, made:
     id_ = await triage.open("a")
     answer = await triage.ask(id_, "grade", {"level": "general", "reason": "r"}, role="duty_officer")
     assert answer.status_code == 200, answer.text
+
+
+async def test_packs_are_tried_on_no_exercises_unless_one_is_named(triage: Triage) -> None:
+    real, drill = await triage.open("a"), await triage.open("b", drill=True)
+    for asked, told in (({}, [real]), ({"incident": drill}, [drill])):
+        answer = await triage.get("packs/matters", "city", "chief", **asked)
+        assert [one["incident"] for one in answer.json()["items"]] == told

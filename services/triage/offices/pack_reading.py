@@ -68,7 +68,7 @@ def router() -> APIRouter:
     ) -> Response:
         """What rules look at of the matters on record, oldest first, for whoever may load packs. No words are in it.
 
-        `escalation` tries a pack on them.
+        An exercise is told only if `incident` names it. `escalation` tries a pack on them.
         """
         async with runtime.database.read() as connection:
             await _trying(runtime, connection, staff)
@@ -180,6 +180,8 @@ async def _matters(
     """A page of matters, each with its opening, number and events, and the cursor of the next one."""
     order = (INCIDENTS.c.opened_at, INCIDENTS.c.id)
     chosen = select(*order, INCIDENTS.c.number).order_by(*order).limit(MATTERS + 1)
+    if incident is None:
+        chosen = chosen.where(INCIDENTS.c.drill.is_(False))
     if since is not None:
         chosen = chosen.where(INCIDENTS.c.opened_at >= instant(since))
     if incident is not None:
