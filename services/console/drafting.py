@@ -100,7 +100,7 @@ def router(site: Site) -> APIRouter:
             name="",
             to=to,
             others=others,
-            hunks=changes(before, draft.text),
+            hunks=await asyncio.to_thread(changes, before, draft.text),
             draft=draft,
         )
 
@@ -185,7 +185,7 @@ def router(site: Site) -> APIRouter:
         if typed["since"] and since is None:
             return await _adopt(request, me, draft, typed, 422, error=look.gettext(N_("写成 11-25 21:07 或 21:07")))
         lessons = typed["lessons"].replace("，", " ").replace(",", " ").split()
-        if not all(one.isdecimal() for one in lessons):
+        if not all(one.isdecimal() and len(one) < 10 for one in lessons):
             return await _adopt(request, me, draft, typed, 422, error=look.gettext(N_("经验教训只写编号。")))
         try:
             body = {"text": draft.text, "lessons": [int(one) for one in lessons]}

@@ -58,7 +58,12 @@ def router(site: Site) -> APIRouter:
         if not reason:
             told = look.gettext(N_("请填写理由，它写进记录。"))
             return await render(request, "letters_confirm.html", 422, verb=verb, named=named, reason=reason, error=told)
-        results = [(service, id_, await _settled(me, service, id_, verb, reason)) for service, id_ in named]
+        results, down = [], set[str]()
+        for service, id_ in named:
+            # A service that did not answer once would keep each further record waiting as long.
+            told = PARTS[service] if service in down else await _settled(me, service, id_, verb, reason)
+            down |= {service} if told == PARTS[service] else set()
+            results.append((service, id_, told))
         return await render(request, "letters_done.html", verb=verb, results=results)
 
     @pages.get("/dead-letters/{service}/{id}")

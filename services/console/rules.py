@@ -1,5 +1,6 @@
 """The packs: what is in force where and since when, every rule beside its clause, and what differs between versions."""
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -60,7 +61,8 @@ def router(site: Site) -> APIRouter:
         others = [f"{other['pack']}@{other['version']}" for other in await site.packs() if other["pack"] == one["pack"]]
         rest = [other for other in others if other != name]
         to = to or next(iter(sorted(rest, key=_version, reverse=True)), "")
-        found = changes((await _whole(me, to))["written"] or "", one["written"] or "") if to else []
+        before = (await _whole(me, to))["written"] or "" if to else ""
+        found = await asyncio.to_thread(changes, before, one["written"] or "") if to else []
         return await render(request, "pack_difference.html", name=name, to=to, others=rest, hunks=found, draft=None)
 
     @pages.get("/packs/{name}/{last}")

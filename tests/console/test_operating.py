@@ -1,10 +1,13 @@
 """How the services run, dead letters and keys in a browser without script."""
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from services.console import calls
+from services.console.calls import Calls
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.store import sql
@@ -86,6 +89,25 @@ async def test_many_are_chosen_by_id_shown_once_more_and_then_done(town: Town) -
     assert left.rpartition("-")[2][-8:] in auditor.said and 'type="checkbox"' not in auditor.text
     outsider = await (await town.at("admin@town-east")).open("/dead-letters")
     assert "只有最上级单位" in outsider.said and HOME + left not in outsider.links
+
+
+async def test_a_service_that_does_not_answer_is_asked_once_for_all_its_records(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [(await aside(town, "audit", at)).removeprefix("/dead-letters/") for at in range(20, 23)]
+    browser = await town.at("admin@city")
+    asked = await browser.send(await browser.open("/dead-letters"), "/dead-letters", verb="discard", letter=names)
+    sent, tries = Calls.send, list[str]()
+
+    async def away(self: Calls, method: str, path: str, **more: Any) -> Any:
+        if method == "POST" and "/dead-letters/" in path:
+            tries.append(path)
+            raise calls.Down("audit")
+        return await sent(self, method, path, **more)
+
+    monkeypatch.setattr(Calls, "send", away)
+    done = await _settle(browser, asked, names, "误发")
+    assert "3 条中有 3 条没有办成" in done.said and len(tries) == 1
 
 
 async def _settle(browser: Browser, page: Page, names: list[str], reason: str) -> Page:

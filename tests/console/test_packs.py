@@ -179,3 +179,10 @@ async def test_a_pack_is_assigned_and_an_open_value_set_on_their_pages(town: Tow
     place = "/packs/company-000@1/assign"
     done = await browser.send(await browser.open(place), place, unit="county-water")
     assert "已办：指定适用的制度" in done.said, done.said
+
+
+async def test_a_number_of_a_lesson_is_no_longer_than_any(town: Town) -> None:
+    browser, own = await drafted(town)
+    page = await browser.open(f"{own}/adopt")
+    refused = await browser.send(page, f"{own}/adopt", lessons="9" * 5_000)
+    assert refused.status == 422 and "只写编号" in refused.said
