@@ -54,6 +54,7 @@ OPEN = ("/sign-in", "/first-run", "/language")
 SIGNED = "/provider/sign-out"
 """What the provider itself sends. Its signature stands for the origin."""
 UNREADABLE = N_("提交的内容不完整，或有不能保存的字符。请改正后再提交。")
+FAULT = N_("这是系统的差错，已经记入日志。请告诉系统管理员现在的时间和这一页的名称。")
 LONGEST = 2_000_000
 """Bytes of a form. A Chinese character has nine."""
 LONGEST_FILES = 100_000_000
@@ -112,6 +113,12 @@ def application(site: Site) -> FastAPI:
     async def _incomplete(request: Request, problem: RequestValidationError) -> Response:
         """A parameter of the address is missing or wrong."""
         return await page.render(request, "refused.html", 404, title=N_("没有这一页，或本岗位无权查看"), told="")
+
+    @app.exception_handler(Exception)
+    async def _failed(request: Request, problem: Exception) -> Response:
+        """A fault of the console itself. The server logs it with its trace."""
+        told = translations(language(request)).gettext(FAULT)
+        return await page.render(request, "refused.html", 500, title=N_("这一页打不开"), told=told)
 
     @app.get(f"{HOME}/static/{{version}}/{{name}}")
     async def file(version: str, name: str) -> Response:

@@ -2,7 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import httpx
 import pytest
 
 from services.console import frame
@@ -115,6 +117,25 @@ async def test_a_sheet_for_the_wall_has_the_plan_the_open_matters_and_how_to_rea
     page = await chief.open("/roster/sheet")
     assert "东镇值班表" in page.said and "北街积水" in page.said and "电话（手写）" in page.said
     assert "北街积水还在抽" in page.said
+
+
+async def test_a_matter_without_a_limit_stands_on_every_list_and_sheet(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    officer, site = await town.at("duty_officer@town-east"), town.system.console.site  # type: ignore[union-attr]
+    asked = site.clients["triage"].request
+
+    async def answer(method: str, path: str, **more: Any) -> httpx.Response:
+        found = await asked(method, path, **more)
+        if path != "/triage/v1/desk/open":
+            return found
+        body = found.json()
+        return httpx.Response(200, json=body | {"items": [row | {"limits": []} for row in body["items"]]})
+
+    monkeypatch.setattr(site.clients["triage"], "request", answer)
+    for path in ("/board", "/roster/sheet", "/roster/hand-over"):
+        page = await officer.open(path)
+        assert page.status == 200 and "北街积水" in page.said, path
 
 
 async def test_the_frame_says_so_while_the_service_is_down_and_no_page_waits_for_it(

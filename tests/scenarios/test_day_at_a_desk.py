@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from services.kernel.settings import ROOT
+from tests.console.crawl import broken
 from tests.kit import mailbox, webhook
 from tests.kit.mailbox import Mailbox
 from tests.kit.stack import World, until
 from tests.kit.webhook import Hook
 from tests.scenarios.matter import LIMIT, Desk, Matter, becomes, local, written
+from tests.scenarios.people import served
 
 pytestmark = pytest.mark.timeout(300)
 TOWN, OFFICER, HEAD = "town-east", "duty_officer@town-east", "chief@town-east"
@@ -551,6 +553,23 @@ def test_far_more_reports_than_usual_warn_the_leader_in_charge(office: Office) -
 
     becomes(warned, [("utilities.water", "approver@town-east")])
     office.is_noticed("approver@town-east", f"【{TOWN}】集中反映")
+
+
+POSTS = (
+    ("duty_officer@town-east", "zh-CN"),
+    ("chief@county", "en-GB"),
+    ("approver@town-east", "en-GB"),
+    ("handler@county-water", "zh-CN"),
+    ("admin@city", "zh-CN"),
+)
+
+
+async def test_every_page_that_the_console_offers_of_this_record_opens(office: Office) -> None:
+    async with served(office.desk.world) as (address, accounts):
+        for post, language in POSTS:
+            failed, pages = await broken(address, accounts, post, language)
+            assert not failed, "\n".join(failed)
+            assert pages > 30, (post, pages)
 
 
 def test_on_wednesday_the_substitute_comes(office: Office) -> None:
