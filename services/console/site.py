@@ -40,6 +40,8 @@ TYPED = 3600.0
 """Seconds for which they do."""
 MOST_TYPED = 200
 """Forms that are kept at the same time."""
+LONGEST_TYPED = 120_000
+"""Characters of a form that is kept. The longest text of a statement has fewer."""
 PAUSE = 5.0
 """Seconds for which pages show what is known, after triage did not answer."""
 KEPT = 240.0
@@ -93,8 +95,10 @@ class Site:
         typed: list[tuple[str, Any]] = [
             (name, text) for name, text in form.multi_items() if isinstance(text, str) and name != "csrf"
         ]
-        self._typed = {place: one for place, one in self._typed.items() if one[1] > time.monotonic() - TYPED}
-        if len(self._typed) < MOST_TYPED:
+        # One form for each person, and none that nobody would type again: nobody takes the room of others.
+        since = time.monotonic() - TYPED
+        self._typed = {(of, at): one for (of, at), one in self._typed.items() if of != owner and one[1] > since}
+        if len(self._typed) < MOST_TYPED and sum(len(text) for _, text in typed) <= LONGEST_TYPED:
             self._typed[owner, here(request)] = FormData(typed), time.monotonic()
 
     def typed(self, request: Request, account: str) -> FormData | None:

@@ -126,3 +126,23 @@ async def test_a_session_that_ends_in_a_form_loses_no_word_and_shows_it_to_nobod
     assert back.path == HOME + action and "写了很久的理由" in back.text and "已放回" in back.said
     assert "已办" in (await one.send(back, action)).said
     assert "写了很久的理由" not in (await one.open(action)).text, "it is given back once"
+
+
+async def test_one_person_keeps_one_form_so_that_nobody_takes_the_room_of_others(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, one = await town.at("duty_officer@town-east"), town.browser()
+    own = (await town.reported(desk, "占道经营", place="南街")).path.removeprefix(HOME)
+    login = await town.person("duty_officer@town-east")
+    await one.sign_in(login, PASSWORD)
+    action = f"{own}/triage/grade"
+    page = await one.open(action)
+    assert town.system.console is not None
+    monkeypatch.setattr(sessions, "IDLE", -1)
+    for number in range(4):
+        typed = dict(page.form(action).fields) | {"reason": f"理由{number}"}
+        await one.client.post(f"{HOME}{action}?again={number}", data=typed, follow_redirects=False)
+    assert [form["reason"] for form, _ in town.system.console.site._typed.values()] == ["理由3"]
+    long = dict(page.form(action).fields) | {"reason": "x" * 150_000}
+    await one.client.post(HOME + action, data=long, follow_redirects=False)
+    assert not town.system.console.site._typed, "what no service would take is not kept"
