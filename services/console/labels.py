@@ -333,6 +333,7 @@ LISTS: Mapping[str, str] = {
     "open": N_("全部未结"),
     "to_verify": N_("待核实"),
     "to_accept": N_("待接办"),
+    "to_handle": N_("待办理"),
     "to_approve": N_("待审核"),
     "to_explain": N_("待说明"),
     "to_review": N_("待复核"),

@@ -124,8 +124,16 @@ async def test_each_step_moves_a_matter_to_the_list_where_it_waits(triage: Triag
     assert [row["incident_id"] for row in await listed(triage, "inbox", role="handler")] == [one]
     answer = await triage.ask(one, "accept", role="handler", unit="town-east")
     assert answer.status_code == 200, answer.text
-    assert await counted(triage) == {"open": 1}
-    assert (await listed(triage, "open"))[0]["ball"]["for"] == "handling"
+    handled = {"open": 1, "to_handle": 1}
+    assert await counted(triage) == handled
+    assert await counted(triage, role="handler") == {"inbox": 1, **handled}
+    assert (await listed(triage, "inbox", role="handler"))[0]["ball"]["for"] == "handling"
+    asked = {"unit": "town-east"}
+    assert (await triage.ask(one, "request-verification", asked, role="duty_officer")).status_code == 200
+    assert await listed(triage, "inbox", role="handler") == [], "the ball is with the verifier"
+    found = {"outcome": "confirmed", "text": "复核"}
+    assert (await triage.ask(one, "conclude-verification", found, role="verifier")).status_code == 200
+    assert await counted(triage, role="handler") == {"inbox": 1, **handled}
 
 
 async def test_a_notice_of_a_superior_is_on_the_desk_of_the_unit_that_answers_it_until_it_is_answered(

@@ -126,6 +126,7 @@ LISTS: dict[str, tuple[Scene, str, str]] = {
     "open": (only_opened, "assignment", "town-east"),
     "to_verify": (to_verify, "assignment", "town-east"),
     "to_accept": (assigned, "acceptance", "town-east"),
+    "to_handle": (handled, "handling", "town-east"),
     "to_approve": (proposed, "approval", "town-east"),
     "to_explain": (to_explain, "assignment", "town-east"),
     "to_review": (screened, "assignment", "town-east"),

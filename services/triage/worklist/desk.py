@@ -21,6 +21,7 @@ ListName = Literal[
     "open",
     "to_verify",
     "to_accept",
+    "to_handle",
     "to_approve",
     "to_explain",
     "to_review",
@@ -40,9 +41,9 @@ NEVER = "~"
 INBOX: Mapping[str, tuple[ListName, ...]] = {
     "duty_officer": ("to_assign", "returned", "to_correct"),
     "verifier": ("to_verify",),
-    "handler": ("to_accept", "to_explain", "to_correct", "waiting_material"),
+    "handler": ("to_accept", "to_handle", "to_explain", "to_correct", "waiting_material"),
     "approver": ("to_approve",),
-    "chief": ("to_approve", "to_review", "returned", "unhelpful"),
+    "chief": ("to_approve", "to_review", "returned", "to_follow_up", "unhelpful"),
 }
 """The lists that wait for an act of somebody with a role."""
 
@@ -59,6 +60,7 @@ def unit_column(name: ListName) -> str:
 _COLUMNS: Mapping[ListName, str] = {
     "to_verify": "verifying",
     "to_accept": "assigned",
+    "to_handle": "assigned",
     "to_explain": "explaining",
     "waiting_material": "helping",
     "to_correct": "correcting",
@@ -375,6 +377,7 @@ def _listed(row: Row, limits: Mapping[str, Mapping[str, str]]) -> tuple[bool, ..
         is_open,
         is_open and row["verifying"] is not None,
         is_open and row["assigned"] is not None and not row["accepted"],
+        is_open and _is_handled(row),
         (is_open and bool(row["proposals"])) or bool(row["statements"]),
         is_open and row["explaining"] is not None,
         is_open and row["screened"],
@@ -386,3 +389,9 @@ def _listed(row: Row, limits: Mapping[str, Mapping[str, str]]) -> tuple[bool, ..
         is_open and row["assigned"] is None and not row["sent_back"],
         bool(row["unhelped"]) and not is_open,
     )
+
+
+def _is_handled(row: Row) -> bool:
+    """Whether the matter waits for nothing but its handling. Work of others that was asked for comes first."""
+    waits = row["sent_back"] or row["screened"] or row["verifying"] is not None or bool(row["proposals"])
+    return row["assigned"] is not None and row["accepted"] and not waits

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("to_verify", sa.Boolean(), nullable=False),
         sa.Column("to_accept", sa.Boolean(), nullable=False),
+        sa.Column("to_handle", sa.Boolean(), nullable=False),
         sa.Column("to_approve", sa.Boolean(), nullable=False),
         sa.Column("to_explain", sa.Boolean(), nullable=False),
         sa.Column("to_review", sa.Boolean(), nullable=False),
@@ -225,6 +226,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("to_follow_up"),
         sqlite_where=sa.text("to_follow_up"),
+    )
+    op.create_index(
+        "ix_desk_to_handle_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_handle"),
+        sqlite_where=sa.text("to_handle"),
+    )
+    op.create_index(
+        "ix_desk_to_handle_unit",
+        "desk",
+        ["assigned", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_handle"),
+        sqlite_where=sa.text("to_handle"),
     )
     op.create_index(
         "ix_desk_to_review_due",
