@@ -90,7 +90,8 @@ def application(site: Site) -> FastAPI:
 
     @app.exception_handler(Down)
     async def _down(request: Request, problem: Down) -> Response:
-        return await page.render(request, "down.html", 503, service=PARTS[problem.service])
+        is_kept = request.method == "POST" and await site.keep(request)
+        return await page.render(request, "down.html", 503, service=PARTS[problem.service], is_kept=is_kept)
 
     @app.exception_handler(Refused)
     async def _refused(request: Request, problem: Refused) -> Response:

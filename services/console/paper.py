@@ -68,7 +68,8 @@ def router(site: Site) -> APIRouter:
     @pages.get("/paper/enter")
     async def enter(request: Request, me: Signed, paper: str = "") -> Response:
         """The form of a paper's entry, field by field in its order."""
-        made = forms.filled(await _controls(me), {"unit": me.unit, "paper": paper})
+        typed = site.typed(request, me.session.account.id)
+        made = forms.filled(await _controls(me), typed or {"unit": me.unit, "paper": paper})
         return await _page(request, made, secrets.token_urlsafe(18))
 
     @pages.post("/paper/enter")

@@ -34,8 +34,19 @@ HOME = "/console"
 """The path of the console."""
 FRESH = 30.0
 """Seconds for which the offices and packs of a page may be old."""
-FORMS = ("/incidents/", "/statements/", "/roster", "/reports/new")
-"""Pages whose typed words outlast a session. No password is among them."""
+FORMS = (
+    "/incidents/",
+    "/statements/",
+    "/roster",
+    "/reports/new",
+    "/paper/enter",
+    "/periods/",
+    "/packs/",
+    "/setup/pack/",
+)
+"""Pages whose typed words outlast a session and a service that is down. No password is among them."""
+NO_FORM = "/preview"
+"""The end of an address that takes a form of another page."""
 TYPED = 3600.0
 """Seconds for which they do."""
 MOST_TYPED = 200
@@ -86,11 +97,16 @@ class Site:
         """Post -> who is on duty in its unit, and until when that is believed."""
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
-    async def keep(self, request: Request) -> None:
-        """Keeps what somebody typed whose session ended meanwhile, in memory and for their own account alone."""
+    async def keep(self, request: Request) -> bool:
+        """Keeps what somebody typed and could not send, in memory and for their own account alone.
+
+        Their session ended meanwhile, or a service is down. Returns whether it is kept.
+        """
         path, told = request.scope["path"].removeprefix(HOME), request.cookies.get(self.cookie)
-        if not path.startswith(FORMS) or not told or (owner := await self.sessions.owner(told)) is None:
-            return
+        if not path.startswith(FORMS) or path.endswith(NO_FORM) or not told:
+            return False
+        if (owner := await self.sessions.owner(told)) is None:
+            return False
         form = await request.form()
         typed: list[tuple[str, Any]] = [
             (name, text) for name, text in form.multi_items() if isinstance(text, str) and name != "csrf"
@@ -98,11 +114,13 @@ class Site:
         # One form for each person, and none that nobody would type again: nobody takes the room of others.
         since = time.monotonic() - TYPED
         self._typed = {(of, at): one for (of, at), one in self._typed.items() if of != owner and one[1] > since}
-        if len(self._typed) < MOST_TYPED and sum(len(text) for _, text in typed) <= LONGEST_TYPED:
-            self._typed[owner, here(request)] = FormData(typed), time.monotonic()
+        if len(self._typed) >= MOST_TYPED or sum(len(text) for _, text in typed) > LONGEST_TYPED:
+            return False
+        self._typed[owner, here(request)] = FormData(typed), time.monotonic()
+        return True
 
     def typed(self, request: Request, account: str) -> FormData | None:
-        """What this person had typed in the form of a page when their session ended. It is given once."""
+        """What this person had typed in the form of a page and could not send. It is given once."""
         found = self._typed.pop((account, here(request)), None)
         return found[0] if found and found[1] > time.monotonic() - TYPED else None
 

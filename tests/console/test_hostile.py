@@ -176,6 +176,34 @@ async def test_what_was_typed_stays_when_a_service_goes_down(
     assert dict(answer.form(path).fields)["form.key"] == key, "sent again, it is done once"
 
 
+async def test_what_was_typed_comes_back_when_the_form_could_not_be_drawn_anew(
+    town: Town, officer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = town.system.console.site  # type: ignore[union-attr]
+    matter = await town.reported(officer, "路灯又不亮", place="卫生院")
+    path, reason = matter.path.removeprefix(HOME) + "/triage/assign", "写了很久的话"
+    page = await officer.open(path)
+
+    async def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("down")
+
+    with monkeypatch.context() as patch:
+        down = httpx.AsyncClient(transport=httpx.MockTransport(gone), base_url="http://huiying")
+        patch.setitem(site.clients, "triage", down)  # type: ignore[arg-type]
+        answer = await officer.send(page, path, unit="county-roads", reason=reason)
+        assert answer.status == 503 and "已为您保留一小时" in answer.said, answer.said
+        still = await officer.open(path)
+        assert still.status == 503 and "保留" not in still.said, "a look keeps nothing, and takes nothing away"
+        await down.aclose()
+    other = await town.at("duty_officer@town-east")
+    assert reason not in (await other.open(path)).text, "it comes back to whoever typed it"
+    again = await officer.open(path)
+    assert reason in again.text and "已放回" in again.said
+    assert reason not in (await officer.open(path)).text, "it is given back once"
+    taken = await officer.send(again, path)
+    assert taken.status == 200 and taken.path.startswith(matter.path), "sent as it came back"
+
+
 async def test_tries_at_the_same_moment_do_not_pass_the_lock(town: Town) -> None:
     accounts = town.system.console.site.accounts  # type: ignore[union-attr]
     login, now = await town.person("duty_officer@town-east"), seconds()
