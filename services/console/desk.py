@@ -41,11 +41,13 @@ class Filter:
     value: str = ""
     without: str = ""
     """The address of the board without it."""
+    is_day: bool = False
+    """Whether a day is chosen, written `2026-11-23`."""
 
     @property
     def shown(self) -> str:
         """The title of what is chosen."""
-        return dict(self.choices)[self.value]
+        return self.value if self.is_day else dict(self.choices)[self.value]
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -115,9 +117,10 @@ def router(site: Site) -> APIRouter:
         filters = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
         asked = {one.name: one.value for one in filters if one.value}
         few: dict[str, str | None] = {} if name == "gaps" else {**asked, "incidents": ids}
-        rows, counts, packs = await parts(
+        rows, counts, receipts, packs = await parts(
             me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
-            _nothing() if ids else me.calls.get("/triage/v1/desk"),
+            nothing() if ids else me.calls.get("/triage/v1/desk"),
+            nothing() if ids else me.calls.get("/escalation/v1/reports-to-confirm", limit=1),
             site.packs(),
         )
         if rows.down and template == LIST:
@@ -137,6 +140,7 @@ def router(site: Site) -> APIRouter:
             next_at=address("inbox" if name == "inbox" else "board", **place, cursor=found["next"]),
             rows_at=address("desk/rows", list=name, **asked, cursor=cursor),
             counts=(counts.value or {}).get("lists", {}),
+            receipts=(receipts.value or {}).get("count", ""),
             pack=titles(*(packs.value or ())),
             group_titles=GROUPS,
             filters=filters,
@@ -165,7 +169,7 @@ def router(site: Site) -> APIRouter:
     return pages
 
 
-async def _nothing() -> None:
+async def nothing() -> None:
     """In place of a call that a part of a page does without."""
 
 

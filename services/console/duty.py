@@ -1,7 +1,7 @@
 """Duty: the week of a roster, the printed duty sheet, and what is done at a desk."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,7 +16,7 @@ from services.console.site import Signed, Site
 from services.console.staff import Staff
 from services.console.verbs import Asked, Body
 from services.console.week import bounds, monday, next_duty, week
-from services.console.words import N_
+from services.console.words import N_, typed_day
 
 OPEN = 30
 """Open matters on the page of a hand-over,"""
@@ -60,7 +60,7 @@ def router(site: Site) -> APIRouter:
 
     async def _week(request: Request, me: Staff, unit: str, day: str) -> dict[str, Any]:
         look = await reader(request)
-        first = monday(_day(day) or look.now.astimezone(look.zone).date())
+        first = monday(typed_day(day) or look.now.astimezone(look.zone).date())
         since, until = bounds(first, look.zone)
         span = {"since": since.isoformat(), "until": until.isoformat()}
         found = await me.calls.get("/escalation/v1/roster", unit=unit, **span)
@@ -117,15 +117,6 @@ def _posts(me: Staff, unit: str) -> list[tuple[str, str]]:
         found += me.offices.posts(at)
         at = me.offices.units[at]["parent"]
     return found
-
-
-def _day(text: str) -> date | None:
-    """A day of an address, `2026-11-23`; None for what is none, or too near the end of the calendar."""
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if 1970 <= found.year < 9000 else None
 
 
 def _with_effect(

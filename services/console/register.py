@@ -1,17 +1,22 @@
 """The register of reports: each report to the office, with the state of its reply."""
 
+from datetime import datetime, time, timedelta
+
 from fastapi import APIRouter, Request, Response
 
+from schemas.fields import instant
 from services.console.calls import parts
-from services.console.desk import Filter, address
+from services.console.desk import Filter, address, nothing
 from services.console.labels import REPLIES
 from services.console.page import render
 from services.console.site import Signed, Site
-from services.console.words import N_, translations
+from services.console.words import N_, translations, typed_day
 
 ROWS = 100
 FILTERS = {"unit": N_("单位"), "channel": N_("渠道"), "reply": N_("答复")}
 """What narrows the register: parameter of the address -> its title."""
+DAYS = {"from": N_("收到时间从"), "to": N_("到")}
+"""The first and the last day of receipt, in the zone of the unit: parameter of the address -> its title."""
 
 
 def router(site: Site) -> APIRouter:
@@ -31,16 +36,35 @@ def router(site: Site) -> APIRouter:
         }
         asked = {of: request.query_params.get(of, "") for of in FILTERS}
         given: dict[str, str | None] = {of: code if code in dict(choices[of]) else "" for of, code in asked.items()}
+        first, last = (typed_day(request.query_params.get(of, "")) for of in DAYS)
+        given |= {of: day.isoformat() if day else "" for of, day in zip(DAYS, (first, last), strict=True)}
         filters = [
-            Filter(of, text(title), choices[of], given[of] or "", address("register", **given | {of: None}))
-            for of, title in FILTERS.items()
+            Filter(
+                of,
+                text(title),
+                choices.get(of, ()),
+                given[of] or "",
+                address("register", **given | {of: None}),
+                of in DAYS,
+            )
+            for of, title in (FILTERS | DAYS).items()
         ]
-        (found,) = await parts(me.calls.get("/triage/v1/reports", limit=ROWS, cursor=cursor, **given))
+        zone = await site.zone(me.unit)
+        span = {
+            "from": first and instant(datetime.combine(first, time(), zone)),
+            "to": last
+            and instant(datetime.combine(last + timedelta(days=1), time(), zone) - timedelta(microseconds=1)),
+        }
+        is_reversed = bool(first and last and last < first)
+        (found,) = await parts(
+            nothing() if is_reversed else me.calls.get("/triage/v1/reports", limit=ROWS, cursor=cursor, **given | span)
+        )
         further = (found.value or {}).get("next")
         return await render(
             request,
             "register.html",
             found=found,
+            is_reversed=is_reversed,
             channels=channels,
             filters=filters,
             chosen=[one for one in filters if one.value],

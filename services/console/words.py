@@ -5,7 +5,7 @@ Codes of the API have their titles in `schemas.titles`, and those of packs and u
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -101,6 +101,15 @@ def length(written: str) -> float | None:
         return None
     sizes = (604_800, 86_400, 3_600, 60, 1)
     return float(sum(int(count or 0) * size for count, size in zip(found.groups(), sizes, strict=True)))
+
+
+def typed_day(text: str) -> date | None:
+    """A day as a field for days sends it, `2026-11-23`; None for what is none, or too near the end of the calendar."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if 1970 <= found.year < 9000 else None
 
 
 def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:

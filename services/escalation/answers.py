@@ -277,12 +277,14 @@ class ReportToConfirm(UpwardReport):
 
 class ReportsToConfirm(
     Page,
-    json_schema_extra=example(items=[{**_REPORT, "number": "town-east-2026-00042"}], next=None),
+    json_schema_extra=example(items=[{**_REPORT, "number": "town-east-2026-00042"}], count=1, next=None),
 ):
     """What waits for a receipt, the oldest first."""
 
     items: tuple[ReportToConfirm, ...]
     """The entries of this page."""
+    count: int
+    """How many entries all pages have, counted up to 1,000."""
 
 
 class ReportTo(Answered):

@@ -120,8 +120,8 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             READ_MATTER.require(staff.unit or "", ctx)
             units = ctx.offices.below(staff.unit or "")
-            items, next_ = await queries.reports_to_confirm(connection, ctx, units, cursor, limit)
-        return http.json_response({"items": items, "next": next_})
+            items, next_, count = await queries.reports_to_confirm(connection, ctx, units, cursor, limit)
+        return http.json_response({"items": items, "count": count, "next": next_})
 
     @api.get("/incidents/{id}", **documents.answers(answers.Limits))
     async def read_limits(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:

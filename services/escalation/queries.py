@@ -7,7 +7,7 @@ from functools import reduce
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -64,6 +64,8 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
+COUNTED = 1000
+"""Entries are counted up to this number."""
 HIDDEN = ("policy", "goes_on_by", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
@@ -286,13 +288,18 @@ async def reports_owed(
 
 async def reports_to_confirm(
     connection: AsyncConnection, ctx: Ctx, units: frozenset[str], cursor: str | None, limit: int
-) -> tuple[list[Row], str | None]:
-    """The reports and notices to these units that nobody has answered, the oldest first, and the next page's place."""
+) -> tuple[list[Row], str | None, int]:
+    """The reports and notices to these units that nobody has answered, the oldest first, and the next page's place.
+
+    The last number says how many there are on all pages, counted up to `COUNTED`.
+    """
     order = (REPORTS.c.at, REPORTS.c.report)
     chosen = select(REPORTS).where(UNANSWERED, REPORTS.c.to.in_(sorted(units)))
     if removed := ctx.offices.removed:
         gone = select(INCIDENTS.c.incident_id).where(INCIDENTS.c.unit.in_(sorted(removed)))
         chosen = chosen.where(REPORTS.c.incident_id.not_in(gone))
+    some = chosen.with_only_columns(REPORTS.c.report).limit(COUNTED).subquery()
+    count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
     found = await rows_of(connection, chosen.order_by(*order).limit(limit + 1))
@@ -302,7 +309,7 @@ async def reports_to_confirm(
     )
     numbers = {row.incident_id: row.number for row in await connection.execute(of)}
     reports = await _reports(connection, rows, ctx)
-    return [{"number": numbers.get(row["incident_id"]), **row} for row in reports], further
+    return [{"number": numbers.get(row["incident_id"]), **row} for row in reports], further, count
 
 
 async def _told(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:

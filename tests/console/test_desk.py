@@ -1,11 +1,14 @@
 """The job in a browser without script: from a report to its matter, a verb, a conflict, a search."""
 
 import re
+from datetime import timedelta
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image
 
+from schemas.fields import parse_instant
 from services.console.page import HEADERS
 from tests.console.browser import HOME
 from tests.console.conftest import Town
@@ -139,6 +142,7 @@ async def test_a_report_upward_waits_for_its_receipt_and_gets_it(town: Town) -> 
     action = matter.path.removeprefix(HOME) + "/escalation/report-upward"
     sent = await officer.send(await officer.open(action), action, to="office@county", form="written", text="已到现场")
     assert "done=report-upward" in sent.path, sent.said
+    assert re.search(r'id="count-receipts">[1-9]', (await county.open("/inbox")).text)
     waiting = await county.open("/receipts")
     assert matter.path.rpartition("/")[2] in waiting.said and "已到现场" in waiting.said
     (link,) = [link for link in waiting.links if "/escalation/receipt" in link and matter.path in link]
@@ -155,6 +159,20 @@ async def test_the_register_holds_each_report_with_the_state_of_its_reply(town: 
     page = await officer.open("/register")
     assert number in page.said and "下水道堵塞" in page.said and "◆ 待答复" in page.said
     assert "1381234" not in page.text and all("下水道" not in link for link in page.links)
+    (received, *_) = re.findall(r'datetime="([^"]+)', page.text.partition("<tbody>")[2])
+    day = parse_instant(received).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    for given, holds in (
+        (f"from={day}&to={day}", True),
+        (f"from={day + timedelta(days=1)}", False),
+        (f"to={day - timedelta(days=1)}", False),
+        ("from=2000-01-01", True),
+        ("to=2000-01-01", False),
+        ("from=2999-01-01", False),
+        ("from=yesterday", True),
+    ):
+        timed = await officer.open(f"/register?{given}")
+        assert (number in timed.said) is holds, given
+    assert "请对调" in (await officer.open("/register?from=2026-02-02&to=2026-02-01")).said
     narrow = await officer.open("/register?reply=waiting&channel=hotline&unit=town-east")
     assert number in narrow.said and "答复：待答复" in narrow.said
     assert f"{HOME}/register?unit=town-east&channel=hotline" in narrow.links, (

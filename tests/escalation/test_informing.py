@@ -86,9 +86,15 @@ async def test_the_other_office_reads_what_it_is_told_and_everybody_sees_its_rec
     waiting = "/reports-to-confirm"
     (item,) = (await desk.ask("GET", waiting, "duty_officer", "county-roads")).json()["items"]
     assert (item["incident_id"], item["text"], item["may"], item["unit"]) == (id_, "请知悉", ["receipt"], "town-east")
-    assert (await desk.ask("GET", waiting, "duty_officer", "town-west")).json() == {"items": [], "next": None}
+    assert (await desk.ask("GET", waiting, "duty_officer", "town-west")).json() == {
+        "items": [],
+        "count": 0,
+        "next": None,
+    }
     first = (await desk.ask("GET", f"{waiting}?limit=1", "chief", "county")).json()
-    assert [one["report"] for one in first["items"]] == [item["report"]], "the office is below it"
+    assert first["count"] == 1 and [one["report"] for one in first["items"]] == [item["report"]], (
+        "the office is below it"
+    )
     there = (await desk.ask("GET", path, "duty_officer", "county-roads")).json()
     (report,) = there["reports"]
     assert (report["informs"], report["text"], report["state"], report["may"]) == (True, "请知悉", "sent", ["receipt"])
