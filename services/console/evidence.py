@@ -30,11 +30,11 @@ def router(site: Site) -> APIRouter:
         """Adds files one after the other. What was added before a refusal stays, and the page says which file it is."""
         look = await reader(request)
         async with request.form() as sent:
+            note = str(sent.get("note", "")).strip()
             files = [one for one in sent.getlist("file") if isinstance(one, UploadFile) and one.filename]
             if not files or len(files) > MOST:
                 told = look.gettext(N_("请选择文件，一次最多 %(most)d 个")) % {"most": MOST}
-                return await _page(request, me, id, 422, told)
-            note = str(sent.get("note", "")).strip()
+                return await _page(request, me, id, 422, told, note)
             for at, file in enumerate(files):
                 answer = await me.calls.send(
                     "POST",
@@ -45,7 +45,7 @@ def router(site: Site) -> APIRouter:
                 )
                 if not answer.ok:
                     told = f"{file.filename}: {problem_of(answer, me)}"
-                    return await _page(request, me, id, answer.status, told)
+                    return await _page(request, me, id, answer.status, told, note)
         return go(f"reports/{id}/evidence?done=yes")
 
     @pages.get("/reports/{id}/evidence/{file}")
@@ -58,7 +58,9 @@ def router(site: Site) -> APIRouter:
         told = {name: answer.headers[name] for name in kept if name in answer.headers}
         return Response(answer.content, headers={**HEADERS, **told})
 
-    async def _page(request: Request, me: Signed, id: str, status: int = 200, error: str | None = None) -> Response:
+    async def _page(
+        request: Request, me: Signed, id: str, status: int = 200, error: str | None = None, note: str = ""
+    ) -> Response:
         one = await me.calls.get(f"/ingest/v1/reports/{id}")
         return await render(
             request,
@@ -66,6 +68,7 @@ def router(site: Site) -> APIRouter:
             status,
             one=one,
             error=error,
+            note=note,
             done=request.query_params.get("done", ""),
             most=MOST,
             key=secrets.token_urlsafe(18),

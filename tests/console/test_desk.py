@@ -130,8 +130,11 @@ async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> 
     (file,) = re.findall(rf'href="({link}/[\w-]+)">text/plain', added.text)
     saved = await browser.client.get(file)
     assert saved.content.decode() == "水发黑" and "attachment" in saved.headers["content-disposition"]
+    bare = await browser.client.post(form.action, data=sent | {"form.key": "b" * 24}, files=two[1:])
+    assert bare.status_code == 200 and bare.text.count("text/plain") == 2, "a file needs no note"
+    sent |= {"form.key": "c" * 24, "note": "桥上"}
     wrong = await browser.client.post(form.action, data=sent, files={"file": ("x.png", b"no picture", "image/png")})
-    assert 400 <= wrong.status_code < 500 and "x.png" in wrong.text
+    assert 400 <= wrong.status_code < 500 and "x.png" in wrong.text and 'value="桥上"' in wrong.text
     stranger = await town.at("duty_officer@town-west")
     assert (await stranger.open(link.removeprefix(HOME))).status in (403, 404)
 
