@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.console import passwords
 from services.console.store import ACCOUNTS, FAILURES, SESSIONS
+from services.console.words import plain
 from services.kernel.access.keys import Keys
 from services.kernel.core.ids import derived
 from services.kernel.core.uuid7 import uuid7
@@ -312,7 +313,7 @@ def one_time_password() -> str:
 
 def _step_of(secret: str, code: str, now: int) -> int | None:
     """The step to which a code belongs: the present one, or one beside it."""
-    digits = "".join(code.split())
+    digits = "".join(plain(code).split())
     for step in (now // STEP + shift for shift in (0, -1, 1)):
         if secrets.compare_digest(pyotp.TOTP(secret).at(step * STEP).encode(), digits.encode()):
             return step

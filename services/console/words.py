@@ -4,6 +4,7 @@ Codes of the API have their titles in `schemas.titles`, and those of packs and u
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -112,20 +113,32 @@ def typed_day(text: str) -> date | None:
     return found if 1970 <= found.year < 9000 else None
 
 
+_SEPARATORS = str.maketrans({"T": " ", "/": "-", ".": "-", "年": "-", "月": "-", "日": " "})
+_FULL_WIDTH = {0x3000: " ", **{sign: chr(sign - 0xFEE0) for sign in range(0xFF01, 0xFF5F)}}
+
+
+def plain(typed: str) -> str:
+    """The text with half-width digits and signs in place of full-width ones, and without invisible characters."""
+    return "".join(sign for sign in typed.translate(_FULL_WIDTH) if unicodedata.category(sign) != "Cf")
+
+
 def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:
     """The instant of what a person typed, as the API takes it; None if it is no time.
 
-    `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone. A day without
-    its year is the nearest one: on the first of January, `12-31` was yesterday.
+    `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone, with the signs
+    of a Chinese input method, and as pages show it: `2026年11月25日 21:07`, and `24:00` for the end of a day. A day
+    without its year is the nearest one: on the first of January, `12-31` was yesterday.
     """
-    written = " ".join(text.replace("：", ":").replace("T", " ").replace("/", "-").replace(".", "-").split())
+    written = " ".join(plain(text).translate(_SEPARATORS).split())
+    ends = timedelta(days=1 if written.endswith("24:00") else 0)
+    written = written.removesuffix("24:00") + "00:00" if ends else written
     here = now.astimezone(zone)
     years = [f"{here.year + shift}-" for shift in (0, -1, 1)]
     for days in ([""], years, [f"{here:%Y-%m-%d} "]):
         found = []
         for day in days:
             try:
-                at = datetime.strptime(day + written, "%Y-%m-%d %H:%M")  # noqa: DTZ007, the zone follows
+                at = datetime.strptime(day + written, "%Y-%m-%d %H:%M") + ends  # noqa: DTZ007, the zone follows
                 found.append(at.replace(tzinfo=zone).astimezone(UTC))
             except (ValueError, OverflowError):
                 continue

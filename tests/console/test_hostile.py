@@ -245,9 +245,20 @@ async def test_an_account_whose_post_has_ended_can_be_ended_and_stays_so(
         ("2026-11-26 09:00", "02-28 08:00", "2027-02-28 08:00"),
         ("2028-03-01 09:00", "02-29 08:00", "2028-02-29 08:00"),
         ("2026-11-26 09:00", "0001-01-01 00:00", None),
+        ("2026-11-26 09:00", "24:00", "2026-11-27 00:00"),
+        ("2026-11-26 09:00", "11-30 24:00", "2026-12-01 00:00"),
+        ("2026-11-26 09:00", "2026-12-31 24:00", "2027-01-01 00:00"),
+        ("2026-11-26 09:00", "9999-12-31 24:00", None),
+        ("2026-11-26 09:00", "124:00", None),
+        ("2026-11-26 09:00", "2²:00", None),
+        ("2026-11-26 09:00", "2026年11月25日 21:07", "2026-11-25 21:07"),
+        ("2026-11-26 09:00", "１１－２５　２１：０７", "2026-11-25 21:07"),
+        ("2026-11-26 09:00", "\u200b21:07\u200e", "2026-11-26 21:07"),
     ],
 )
-async def test_a_day_without_its_year_is_the_nearest_one(now: str, typed: str, expected: str | None) -> None:
+async def test_a_time_is_understood_as_pages_show_it_and_a_day_without_its_year_is_the_nearest(
+    now: str, typed: str, expected: str | None
+) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     at = datetime.fromisoformat(now).replace(tzinfo=zone)
     found = typed_moment(typed, zone, at)
