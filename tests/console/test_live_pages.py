@@ -149,3 +149,34 @@ async def test_similar_matters_are_offered_while_somebody_types_and_half_pinyin_
     await page.wait_for_timeout(1200)
     assert len(asked) == 1, "too little to compare"
     await context.close()
+
+
+FILES = "document.querySelector('#file').files.length"
+PASTED = """([place, text]) => {
+  const data = new DataTransfer();
+  if (text) data.setData("text/plain", text);
+  data.items.add(new File(["x"], "image.png", { type: "image/png" }));
+  const told = { clipboardData: data, bubbles: true, cancelable: true };
+  document.querySelector(place).dispatchEvent(new ClipboardEvent("paste", told));
+}"""
+DROPPED = """(withFile) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", "words");
+  if (withFile) data.items.add(new File(["x"], "a.png", { type: "image/png" }));
+  const told = { dataTransfer: data, bubbles: true, cancelable: true }, note = document.querySelector("#note");
+  return ["dragover", "drop"].map((name) => note.dispatchEvent(new DragEvent(name, told)));
+}"""
+
+
+async def test_pasted_and_dragged_text_stays_text_and_only_files_are_added(desk: Desk) -> None:
+    context, page = await desk.at("duty_officer@town-east")
+    await desk.open(page, f"/incidents/{desk.number}")
+    await page.locator("a[href$='/evidence']").first.click()
+    await page.wait_for_selector("#file")
+    await page.evaluate(PASTED, ["#note", "a\tb"])
+    assert await page.evaluate(FILES) == 0, "cells of a spreadsheet are text in a field, and no picture"
+    assert await page.evaluate(DROPPED, False) == [True, True], "the browser moves text as it always does"
+    await page.evaluate(PASTED, ["#note", ""])
+    await page.evaluate(PASTED, ["h1", "a\tb"])
+    assert await page.evaluate(DROPPED, True) == [False, False] and await page.evaluate(FILES) == 3
+    await context.close()

@@ -209,8 +209,13 @@
       [...files.files, ...list].forEach((one) => held.items.add(one));
       files.files = held.files;
     };
-    document.addEventListener("paste", (event) => { if (event.clipboardData.files.length) add(event.clipboardData.files); });
-    document.addEventListener("dragover", (event) => event.preventDefault());
-    document.addEventListener("drop", (event) => { event.preventDefault(); if (event.dataTransfer.files.length) add(event.dataTransfer.files); });
+    // A table from a spreadsheet comes as text and as its picture: in a field the text is meant. Dragged text is no file.
+    document.addEventListener("paste", (event) => {
+      const meant = typing(event.target) && event.clipboardData.types.includes("text/plain");
+      if (event.clipboardData.files.length && !meant) add(event.clipboardData.files);
+    });
+    const carries = (event) => event.dataTransfer.types.includes("Files");
+    document.addEventListener("dragover", (event) => { if (carries(event)) event.preventDefault(); });
+    document.addEventListener("drop", (event) => { if (carries(event)) { event.preventDefault(); add(event.dataTransfer.files); } });
   }
 })();
