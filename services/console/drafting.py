@@ -3,6 +3,8 @@ last. Each step is a page, and nothing takes effect before the last one.
 """
 
 import asyncio
+import hashlib
+import re
 import time
 from datetime import timedelta
 from typing import Annotated, Any
@@ -19,7 +21,7 @@ from services.console.rules import may_try
 from services.console.site import Signed, Site, problem_of, seconds, site_of
 from services.console.staff import Staff
 from services.console.verbs import told_of
-from services.console.words import N_, typed_moment
+from services.console.words import N_, plain, typed_moment
 
 LONGEST = 262_144
 """Characters of a text, as the services take it."""
@@ -29,6 +31,7 @@ SHOWN = 200
 """Differences that are shown."""
 DAYS = 30
 """Days before now since which matters are judged, if nobody says otherwise."""
+CHANGED = N_("这份草稿已在另一个页面改过。您写的还在下面，再保存一次就以它为准；要看另一份，请另开这个页面。")
 TOO_LONG = N_("文本太长，最多 %(longest)d 字。")
 
 
@@ -79,6 +82,8 @@ def router(site: Site) -> APIRouter:
         text = _typed(await request.form(), "text")
         if (fault := await _too_long(request, text)) is not None:
             return await _text(request, me, draft, text, 422, error=fault)
+        if (fault := await _changed(request, draft.text, text)) is not None:
+            return await _text(request, me, draft, text, 409, error=fault)
         await site.drafts.keep(me.session.account.id, draft.id, seconds(), text=text)
         return go(f"pack-drafts/{draft.id}")
 
@@ -114,7 +119,9 @@ def router(site: Site) -> APIRouter:
         """Keeps the cases as they were typed, and runs them."""
         text = _typed(await request.form(), "cases")
         if (fault := await _too_long(request, text)) is not None:
-            return await _cases(request, me, draft, text, error=fault)
+            return await _cases(request, me, draft, text, 422, error=fault)
+        if (fault := await _changed(request, draft.cases or "", text)) is not None:
+            return await _cases(request, me, draft, text, 409, error=fault)
         await site.drafts.keep(me.session.account.id, draft.id, seconds(), cases=text)
         return go(f"pack-drafts/{draft.id}/cases")
 
@@ -184,7 +191,7 @@ def router(site: Site) -> APIRouter:
         since = typed_moment(typed["since"], look.zone, look.now) if typed["since"] else None
         if typed["since"] and since is None:
             return await _adopt(request, me, draft, typed, 422, error=look.gettext(N_("写成 11-25 21:07 或 21:07")))
-        lessons = typed["lessons"].replace("，", " ").replace(",", " ").split()
+        lessons = re.split(r"[\s,、;]+", plain(typed["lessons"]).strip(" ,、;")) if typed["lessons"] else []
         if not all(one.isdecimal() and len(one) < 10 for one in lessons):
             return await _adopt(request, me, draft, typed, 422, error=look.gettext(N_("经验教训只写编号。")))
         try:
@@ -225,6 +232,7 @@ def router(site: Site) -> APIRouter:
             status,
             draft=draft,
             text=text,
+            seen=_digest(draft.text),
             checked=checked,
             near=near,
             down=down,
@@ -232,10 +240,15 @@ def router(site: Site) -> APIRouter:
         )
 
     async def _cases(
-        request: Request, me: Staff, draft: Draft, typed: str | None = None, error: str | None = None
+        request: Request,
+        me: Staff,
+        draft: Draft,
+        typed: str | None = None,
+        status: int = 200,
+        error: str | None = None,
     ) -> Response:
         given = typed if typed is not None else draft.cases
-        answer, status = None, 422 if error else 200
+        answer = None
         if error is None:
             body = {"text": draft.text} | ({} if given is None else {"cases": given})
             try:
@@ -247,7 +260,10 @@ def router(site: Site) -> APIRouter:
                 status = answer.status
         ran = answer.body if answer is not None and answer.ok else None
         shown = given if given is not None else ran["text"] if ran else ""
-        return await render(request, "pack_cases.html", status, draft=draft, ran=ran, cases=shown, error=error)
+        seen = _digest(draft.cases or "")
+        return await render(
+            request, "pack_cases.html", status, draft=draft, ran=ran, cases=shown, seen=seen, error=error
+        )
 
     async def _explain(
         request: Request,
@@ -293,6 +309,19 @@ async def _too_long(request: Request, text: str) -> str | None:
     if len(text) <= LONGEST:
         return None
     return (await reader(request)).gettext(TOO_LONG) % {"longest": LONGEST}
+
+
+def _digest(text: str) -> str:
+    """What a form carries of the text that it was opened with."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+async def _changed(request: Request, kept: str, typed: str) -> str | None:
+    """A fault if another page saved something else since the form was opened."""
+    seen = (await request.form()).get("seen")
+    if seen == _digest(kept) or typed == kept:
+        return None
+    return (await reader(request)).gettext(CHANGED)
 
 
 async def _checked(me: Staff, text: str) -> tuple[dict[str, Any] | None, Down | None]:

@@ -45,7 +45,8 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         if not named:
             return await _list(request, me, "", 422, error=look.gettext(N_("请先选中要处理的消息。")))
-        return await render(request, "letters_confirm.html", verb=verb, named=named, reason="")
+        left = max(len(named) - MOST, 0)
+        return await render(request, "letters_confirm.html", verb=verb, named=named[:MOST], left=left, reason="")
 
     @pages.post("/dead-letters/settle")
     async def settle(request: Request, me: Signed) -> Response:
@@ -57,9 +58,10 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         if not reason:
             told = look.gettext(N_("请填写理由，它写进记录。"))
-            return await render(request, "letters_confirm.html", 422, verb=verb, named=named, reason=reason, error=told)
+            shown = {"verb": verb, "named": named[:MOST], "left": 0}
+            return await render(request, "letters_confirm.html", 422, **shown, reason=reason, error=told)
         results, down = [], set[str]()
-        for service, id_ in named:
+        for service, id_ in named[:MOST]:
             # A service that did not answer once would keep each further record waiting as long.
             told = PARTS[service] if service in down else await _settled(me, service, id_, verb, reason)
             down |= {service} if told == PARTS[service] else set()
@@ -140,8 +142,7 @@ def _known(service: str) -> str:
 
 def _named(given: Sequence[str]) -> list[tuple[str, str]]:
     """The records that a form names, each once."""
-    found = [(match[1], match[2]) for one in dict.fromkeys(given) if (match := _NAMED.fullmatch(one))]
-    return found[:MOST]
+    return [(match[1], match[2]) for one in dict.fromkeys(given) if (match := _NAMED.fullmatch(one))]
 
 
 async def _settled(me: Staff, service: str, id_: str, verb: str, reason: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from services.console import calls
+from services.console import calls, repairs
 from services.console.calls import Calls
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
@@ -112,6 +112,17 @@ async def test_a_service_that_does_not_answer_is_asked_once_for_all_its_records(
 
 async def _settle(browser: Browser, page: Page, names: list[str], reason: str) -> Page:
     return await browser.send(page, "/dead-letters/settle", letter=names, reason=reason)
+
+
+async def test_more_than_are_done_at_once_are_counted_and_left(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repairs, "MOST", 2)
+    names = [(await aside(town, "triage", at)).removeprefix("/dead-letters/") for at in range(3)]
+    browser = await town.at("admin@city")
+    asked = await browser.send(await browser.open("/dead-letters"), "/dead-letters", verb="discard", letter=names)
+    assert "弃置这 2 条消息？" in asked.said and "另外选中的 1 条这次不处理" in asked.said
+    assert [value for name, value in asked.form("/dead-letters/settle").fields if name == "letter"] == names[:2]
+    assert "2 条都已办" in (await _settle(browser, asked, names, "误发")).said
+    assert sorted(await states(town, "triage")) == ["discarded", "discarded", "open"]
 
 
 async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(town: Town) -> None:

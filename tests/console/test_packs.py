@@ -155,6 +155,35 @@ class Down:
     get = request
 
 
+@pytest.mark.parametrize(("name", "step"), [("text", ""), ("cases", "/cases")])
+async def test_two_pages_of_one_draft_lose_no_text(town: Town, name: str, step: str) -> None:
+    browser, own = await drafted(town)
+    own += step
+    one, other = await browser.open(own), await browser.open(own)
+    await browser.send(one, own, **{name: "[]"})
+    stale = await browser.send(other, own, **{name: "[ ]"})
+    assert stale.status == 409 and "已在另一个页面改过" in stale.said and typed(stale, own, name) == "[ ]"
+    assert typed(await browser.open(own), own, name) == "[]", "the other text is not lost"
+    again = await browser.send(stale, own, **{name: "[ ]"})
+    assert again.status == 200 and typed(again, own, name) == "[ ]", "the next save is deliberate"
+
+
+@pytest.mark.parametrize("lessons", ["9" * 5000, "9" * 20, "²", "一"])
+async def test_a_lesson_that_is_no_number_is_refused_in_words(town: Town, lessons: str) -> None:
+    browser, own = await drafted(town, SHORTER.replace("version: 3", "version: 9"))
+    own += "/adopt"
+    page = await browser.send(await browser.open(own), own, unit="", lessons=lessons)
+    assert page.status == 422 and "经验教训只写编号" in page.said and 9 not in await packs(town)
+
+
+async def test_numbers_of_lessons_are_parted_by_any_comma(town: Town) -> None:
+    browser, own = await drafted(town, SHORTER.replace("version: 3", "version: 9"))
+    own += "/adopt"
+    for lessons in ("１、２", "1，2；", "1,2 ;"):
+        page = await browser.send(await browser.open(own), own, unit="", lessons=lessons)
+        assert "经验教训只写编号" not in page.said, page.said
+
+
 async def test_nothing_takes_effect_before_the_draft_is_adopted(town: Town) -> None:
     browser, own = await drafted(town, COMMENT + SHORTER.replace("version: 3", "version: 7"))
     page = await browser.open(f"{own}/adopt")
