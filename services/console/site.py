@@ -248,6 +248,27 @@ class Site:
             self._rules[policy] = {rule["place"]: rule for rule in whole["rules"]}
         return self._rules.get(policy or "", {})
 
+    async def ruled(self, answer: Answer) -> Mapping[str, Any] | None:
+        """The rule of a pack by which a service refused, with the titles of the pack and its documents.
+
+        None if the refusal names no rule. A part of a rule that has no source of its own has the source of the rule.
+        """
+        place, named = answer.body.get("rule"), answer.body.get("pack")
+        if not place or not named:
+            return None
+        try:
+            packs = await self.packs()
+        except Down:
+            return None
+        pack = next((one for one in packs if f"{one['pack']}@{one['version']}" == named), {})
+        rules = await self.rules_of(pack)
+        while place and place not in rules:
+            place = place.rpartition(".")[0]
+        if not place:
+            return None
+        documents = {one["document"]: one["title"] for one in pack.get("documents", ())}
+        return {"rule": rules[place], "pack": pack["title"], "documents": documents}
+
     async def zone(self, unit: str | None) -> ZoneInfo:
         """The time zone of a unit, by its pack."""
         return ZoneInfo((await self.pack_of(unit)).get("timezone") or ZONE)

@@ -144,7 +144,9 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
         conflict = await _conflict(me, asked, made, sent)
     told = problem_of(answer, me)
     made = forms.faults_of(answer.body | {"detail": told}, made)
-    return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, told, conflict)
+    ruled = await site_of(request).ruled(answer)
+    key = secrets.token_urlsafe(18)
+    return await _page(request, asked, made, version, key, answer.status, told, conflict, ruled=ruled)
 
 
 async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: FormData) -> Conflict:
@@ -192,6 +194,7 @@ async def _page(
     conflict: Conflict | None = None,
     *,
     is_kept: bool = False,
+    ruled: Mapping[str, Any] | None = None,
 ) -> Response:
     return await render(
         request,
@@ -206,6 +209,7 @@ async def _page(
         one=asked.about,
         conflict=conflict,
         is_kept=is_kept,
+        ruled=ruled,
         opened=instant(site_of(request).now()),
         was=orjson.dumps({name: value for name, (_, value) in asked.face.items()}).decode(),
         error=told,

@@ -337,7 +337,7 @@ def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Deci
         unit=unit,
         to=there,
         addressee=meant.hop.to if meant else to,
-        form=reporting.form(command, meant),
+        form=reporting.form(command, meant, pack.name if pack else None),
         hop=meant.hop.code if meant else None,
         level=level_of(past),
         unverified=unverified(past),

@@ -402,6 +402,8 @@ class OfApprover(Right[Owed]):
             raise Forbidden(
                 f"{' or '.join(posts)} decides on the {self.request} of {subject.clock}; you act as {ctx.actor.post}",
                 code="not-the-approver",
+                rule=_place(subject, f".{self.request}"),
+                pack=subject.pack,
                 act=self.verb,
                 clock=subject.clock,
                 request=self.request,
@@ -412,11 +414,18 @@ class OfApprover(Right[Owed]):
 
 def _no_extension(clock: Owed) -> Rejected:
     says = f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}"
-    return _refused("clock-not-extendable", says, clock)
+    return _refused("clock-not-extendable", says, clock, rule=_place(clock))
 
 
 def _no_deferral(clock: Owed) -> Rejected:
-    return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
+    return _refused(
+        "deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock, rule=_place(clock)
+    )
+
+
+def _place(clock: Owed, part: str = "") -> str | None:
+    """Where the pack has the rule of a clock, or a part of the rule."""
+    return f"clocks.{clock.spec.name}{part}" if clock.spec else None
 
 
 def _refused(code: str, says: str, clock: Owed, **more: object) -> Rejected:
@@ -429,7 +438,7 @@ def _runs(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
     if clock.due is not None and (clock.breached or clock.due < ctx.now) and not clock.paused:
         says = f"{clock.clock} was due at {clock.due.isoformat()}; {titled(verb, 'en')} only before it passes"
-        return _refused("clock-passed", says, clock, due=clock.due)
+        return _refused("clock-passed", says, clock, due=clock.due, rule=_place(clock))
     return None
 
 
@@ -437,7 +446,8 @@ def _can_be_set(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
     if clock.spec is None or not clock.spec.per_case:
-        return _refused("limit-not-per-case", f"{clock.pack} lets nobody set {clock.clock} for one matter", clock)
+        says = f"{clock.pack} lets nobody set {clock.clock} for one matter"
+        return _refused("limit-not-per-case", says, clock, rule=_place(clock))
     return _runs(clock, ctx, verb)
 
 
@@ -451,7 +461,7 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if clock.granted >= extension.times:
         says = f"{clock.pack} extends {clock.clock} at most {extension.times} times"
-        return _refused("extension-used-up", says, clock, times=extension.times)
+        return _refused("extension-used-up", says, clock, times=extension.times, rule=_place(clock, ".extension"))
     return _undecidable(clock, "extension", extension.approved_by, clock.unit, ctx)
 
 
@@ -463,7 +473,8 @@ def _undecidable(clock: Owed, request: str, to: str, unit: str, ctx: Ctx) -> Ref
             f"{to} decides on the {request} of {clock.clock}, and no directory of {', '.join(units)} has it; "
             "add the post or body to units.yaml"
         )
-        return _refused("nobody-decides", says, clock, request=request, to=to, units=list(units))
+        rule = _place(clock, f".{request}")
+        return _refused("nobody-decides", says, clock, request=request, to=to, units=list(units), rule=rule)
     if clock.requested is None:
         return None
     says = f"the {clock.requested} of {clock.clock} waits for its decision already"
@@ -497,7 +508,8 @@ def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
     if clock.spec is None or clock.spec.pause is None or clock.due is None:
-        return _refused("pause-not-allowed", f"{clock.pack} does not let {clock.clock} stand still", clock)
+        says = f"{clock.pack} does not let {clock.clock} stand still"
+        return _refused("pause-not-allowed", says, clock, rule=_place(clock))
     if clock.closed:
         # Nobody works on it any more, so nobody would let it go on.
         says = f"the matter is closed; reopen it first, then {titled(verb, 'en')}"

@@ -382,6 +382,8 @@ def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple
         raise Rejected(
             "a statement of facts must name at least one established fact; without any, publish a statement of status",
             code="facts-needed",
+            rule=f"publication.{kind}",
+            pack=case.pack.name,
         )
     return named
 

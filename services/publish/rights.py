@@ -311,10 +311,18 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _is_submitted(case, ctx, verb) or _not_outgrown(case) or _still_works(case):
         return refusal
     if case.separates and case.by in case.statement.writers:
-        return Rejected("you wrote on this text; somebody else must approve it", code="drafted-by-you")
+        return Rejected(
+            "you wrote on this text; somebody else must approve it",
+            code="drafted-by-you",
+            rule="approval.separation",
+            pack=case.pack.name,
+        )
     if case.separates and case.by in case.statement.approvers:
         return Rejected(
-            "you approved this text or could not judge it; somebody else must agree now", code="already-approved"
+            "you approved this text or could not judge it; somebody else must agree now",
+            code="already-approved",
+            rule="approval.separation",
+            pack=case.pack.name,
         )
     return None
 
@@ -331,6 +339,8 @@ def _can_be_referred(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             f"what cannot be judged goes to {case.judge}, as whom you decide here; approve it or reject it",
             code="judged-here",
+            rule="approval.cannot_judge",
+            pack=case.pack.name,
             to=case.judge,
         )
     return None
@@ -373,6 +383,8 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             f"you wrote on this statement, approved or corrected it; somebody else must {verb} it",
             code="take-another-person",
+            rule="approval.separation",
+            pack=case.pack.name,
             act=verb,
         )
     return None

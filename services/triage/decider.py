@@ -400,6 +400,7 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
         raise Rejected(
             f"{_name(pack)} does not allow {command.answer_kind} at the level {state.level}; choose another one",
             code="answer-kind-not-allowed",
+            rule=f"answers.{rule.kind}",
             pack=_name(pack),
             answer_kind=command.answer_kind,
             level=state.level,

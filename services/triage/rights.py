@@ -367,10 +367,18 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
     approval, by = pack.model.approval, ctx.by(incident.id)
     if approval and approval.separation.value == "by_person":
         if by == proposal.by:
-            return Rejected("you proposed this; somebody else must approve it", code="proposed-by-you")
+            return Rejected(
+                "you proposed this; somebody else must approve it",
+                code="proposed-by-you",
+                rule="approval.separation",
+                pack=pack.name,
+            )
         if by in proposal.course.persons:
             return Rejected(
-                "you approved this text or could not judge it; somebody else must agree now", code="already-approved"
+                "you approved this text or could not judge it; somebody else must agree now",
+                code="already-approved",
+                rule="approval.separation",
+                pack=pack.name,
             )
     if verb == "cannot-judge":
         if approval is None or approval.cannot_judge is None:
@@ -383,6 +391,8 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
             return Rejected(
                 f"what cannot be judged goes to {judge}, as whom you decide here; approve it or reject it",
                 code="judged-here",
+                rule="approval.cannot_judge",
+                pack=pack.name,
                 to=judge,
             )
     return None

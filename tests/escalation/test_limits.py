@@ -27,7 +27,7 @@ from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, Incident, at, opened, reached
 from tests.escalation.test_service import grade
 from tests.escalation.test_service import opened as told
-from tests.kit.spec import staff
+from tests.kit.spec import must_be_ruled, staff
 
 SOURCE = {"kind": "derived", "reason": "of these tests"}
 OPEN = Limit.model_validate({"source": {"kind": "unset", "document": "000", "clause": "L1"}})
@@ -165,15 +165,17 @@ class TestExtensions:
             matter().do(ASKED, at(5), HANDLER).do(GRANTED, at(6), both)
 
     def test_at_most_as_long_and_as_often_as_the_pack_says(self) -> None:
-        with pytest.raises(Malformed, match="allows at most 2026-03-13"):
+        with pytest.raises(Malformed, match="allows at most 2026-03-13") as late:
             matter().do(ASKED.model_copy(update={"due": at(1, day=11)}), at(5), HANDLER)
         incident = matter()
         for day in (3, 5):
             asked = ASKED.model_copy(update={"due": at(0, day=day)})
             incident.do(asked, at(5), HANDLER).do(GRANTED, at(6), APPROVER)
         assert incident.of(e.ClockExtended)[-1].original == at(24)
-        with pytest.raises(Rejected, match="at most 2 times"):
+        with pytest.raises(Rejected, match="at most 2 times") as often:
             incident.do(ASKED.model_copy(update={"due": at(0, day=6)}), at(7), HANDLER)
+        for refused in (late.value, often.value):
+            must_be_ruled(refused, "clocks.explanation.extension", offices(**RULES))
 
     @pytest.mark.parametrize(
         ("now", "due", "says"), [(25, 80, "only before it passes"), (5, 24, "only to a later time")]
@@ -185,8 +187,9 @@ class TestExtensions:
     def test_asked_once_at_a_time_and_only_where_the_pack_allows_it(self) -> None:
         with pytest.raises(Rejected, match="waits for its decision"):
             matter().do(ASKED, at(5), HANDLER).do(ASKED, at(6), HANDLER)
-        with pytest.raises(Rejected, match="does not allow"):
+        with pytest.raises(Rejected, match="does not allow") as refused:
             matter(per_case=True).do(ASKED, at(5), HANDLER)
+        must_be_ruled(refused.value, "clocks.explanation", offices(per_case=True))
 
 
 class TestALimitOfOneMatter:
@@ -248,10 +251,12 @@ class TestPauses:
         incident.do(self.PAUSE, at(5), CHIEF)
 
     def test_only_for_a_reason_of_the_pack(self) -> None:
-        with pytest.raises(Malformed, match="may stand still for third_party"):
+        with pytest.raises(Malformed, match="may stand still for third_party") as refused:
             matter().do(self.PAUSE.model_copy(update={"reason": "holiday"}), at(5), CHIEF)
-        with pytest.raises(Rejected, match="does not let"):
+        must_be_ruled(refused.value, "clocks.explanation.pause", offices(**RULES))
+        with pytest.raises(Rejected, match="does not let") as never:
             matter(per_case=True).do(self.PAUSE, at(5), CHIEF)
+        must_be_ruled(never.value, "clocks.explanation", offices(per_case=True))
 
     def test_once_at_a_time_and_not_after_the_end(self) -> None:
         with pytest.raises(Rejected, match="stands still already"):

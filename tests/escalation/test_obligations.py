@@ -21,6 +21,7 @@ from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, REPORTS, Incident, at, graded, opened, reached
 from tests.escalation.test_service import opened as told
 from tests.kit import spec
+from tests.kit.spec import must_be_ruled
 
 MAJOR = graded(at(0.5), "major")
 SOURCE_ID = f"incident-{spec.UUID}"
@@ -297,8 +298,9 @@ def test_a_report_with_a_proposed_handling_is_refused_without_one() -> None:
     rules = office_with(rule("officer", hop("to_leader", "leader_in_charge", with_proposal=True)))
     incident = Incident(offices=rules).hear(opened(at(0)))
     by = officer(post="information_officer")
-    with pytest.raises(Rejected, match="carries a proposed handling; write it in `proposal`"):
+    with pytest.raises(Rejected, match="carries a proposed handling; write it in `proposal`") as refused:
         incident.do(ReportUpward(text="有人反映停水"), at(0.2), by)
+    must_be_ruled(refused.value, "reports.officer.hops.to_leader", rules)
     incident.do(ReportUpward(text="有人反映停水", proposal="派人到现场，先公布处置情况"), at(0.2), by)
     [report] = incident.of(e.ClockReportedUpward)
     assert report.proposal is not None

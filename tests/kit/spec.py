@@ -14,6 +14,7 @@ from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from schemas.offices import PolicyPackLoaded, UnitPostPlaced
 from schemas.pack import PolicyPack
+from schemas.pack.values import sourced
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
@@ -205,10 +206,19 @@ class When:
         """Checks that the command changed nothing."""
         assert self.decided() == []
 
-    def then_raises(self, kind: type[Problem], match: str = "") -> None:
-        """Checks that the command was refused with this problem."""
-        with pytest.raises(kind, match=match or None):
+    def then_raises(self, kind: type[Problem], match: str = "", *, rule: str | None = None) -> None:
+        """Checks that the command was refused with this problem, by this rule of a pack if `rule` names one."""
+        with pytest.raises(kind, match=match or None) as raised:
             self.decided()
+        if rule is not None:
+            must_be_ruled(raised.value, rule, self.given.context.offices)
+
+
+def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:
+    """Checks that a refusal names this rule, and that the pack which it names has it, with a source."""
+    assert problem.members.get("rule") == rule
+    pack = next(one for one in offices.packs.values() if one.name == problem.members["pack"])
+    assert rule in {one.place for one in sourced(pack.model)}
 
 
 def given(decider: Decider, *past: Fact | At, actor: Actor = SYSTEM, now: datetime = NOW, **more: Any) -> Given:

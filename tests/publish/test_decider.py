@@ -340,7 +340,9 @@ def test_a_major_matter_is_approved_by_both_in_order() -> None:
 @pytest.mark.requirement("PUB-18")
 def test_who_wrote_does_not_approve() -> None:
     both = replace(APPROVER, person="wang")
-    a_statement(*PHASES["submitted"], actor=both).when(Approve()).then_raises(Rejected, "you wrote on this text")
+    a_statement(*PHASES["submitted"], actor=both).when(Approve()).then_raises(
+        Rejected, "you wrote on this text", rule="approval.separation"
+    )
     helper = replace(both, person="he")
     past = (drafted(), revised("he"), revised("wang"), submitted())
     a_statement(*past, actor=helper).when(Approve()).then_raises(Rejected, "you wrote on this text")

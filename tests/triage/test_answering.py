@@ -344,7 +344,9 @@ def told(reply: bool = False) -> a.IncidentUnitExplained:
 def test_of_a_general_matter_the_unit_concerned_gives_an_explanation() -> None:
     case = past(*DONE, explaining=RULES)
     assert owed(case.state, case.context.offices) == ["unit_explanation"]
-    case.when(c.Resolve(reason="r")).then_raises(Rejected, "explanation of the unit concerned")
+    case.when(c.Resolve(reason="r")).then_raises(
+        Rejected, "explanation of the unit concerned", rule="answering.explaining.0"
+    )
     case.when(do.ExplainToOffice(text="t")).then(told())
     assert past(*DONE, told(), explaining=RULES).when(c.Resolve(reason="r")).decided()
     assert past(*DONE).when(c.Resolve(reason="r")).decided(), "a pack that says nothing asks for nothing"
@@ -354,7 +356,9 @@ def test_of_a_general_matter_the_unit_concerned_gives_an_explanation() -> None:
 def test_of_a_major_matter_the_leader_in_charge_orders_explanation_and_reply() -> None:
     case = past(MAJOR, *DONE, explaining=RULES)
     assert owed(case.state, case.context.offices) == ["order", "unit_explanation", "proposed_reply"]
-    case.when(do.ExplainToOffice(text="t")).then_raises(Rejected, "leader_in_charge orders")
+    case.when(do.ExplainToOffice(text="t")).then_raises(
+        Rejected, "leader_in_charge orders", rule="answering.explaining.1"
+    )
     order = do.OrderExplanation()
     past(MAJOR, role="duty_officer", explaining=RULES).when(order).then_raises(Forbidden)
     past(MAJOR, role="approver", explaining=RULES).when(order).then(ORDERED)

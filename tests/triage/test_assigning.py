@@ -55,7 +55,9 @@ class TestInstruction:
     @pytest.mark.requirement("TRI-18")
     def test_where_the_pack_asks_for_it_nobody_assigns_before_it(self) -> None:
         assign = c.Assign(unit="county-roads")
-        past(roles=DESK, instruction=LEADER).when(assign).then_raises(Rejected, "principal_leader")
+        past(roles=DESK, instruction=LEADER).when(assign).then_raises(
+            Rejected, "principal_leader", rule="assigning.instruction"
+        )
         told = triage.IncidentInstructionGiven(text="t", post="chief@town-east")  # type: ignore[arg-type]
         past(told, roles=DESK, instruction=LEADER).when(assign).then(ASSIGNED)
 

@@ -77,7 +77,7 @@ def test_a_team_stands_before_the_handling_by_the_pack_whose_document_has_one_fo
     case = past(ASSIGNED, ACCEPTED, role="handler", unit="county-roads")
     offices = replace(case.context.offices, assigned={"city": pack.ref}, packs={pack.ref: pack})
     case = replace(case, context=replace(case.context, offices=offices))
-    case.when(c.Solve(text="t")).then_raises(Rejected, "needs a team")
+    case.when(c.Solve(text="t")).then_raises(Rejected, "needs a team", rule="assigning.team")
 
 
 @pytest.mark.requirement("TRI-12")

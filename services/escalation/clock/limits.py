@@ -79,7 +79,8 @@ def decided(
         case RequestExtension() if due and original and spec and spec.extension:
             if command.due <= due:
                 raise Malformed("a limit can be moved only to a later time", code="earlier-due", field="due")
-            _must_be_within(command.due, original, spec.extension.at_most, pack, terms, "due")
+            place = f"clocks.{spec.name}.extension"
+            _must_be_within(command.due, original, spec.extension.at_most, place, pack, terms, "due")
             return [
                 e.ClockExtensionRequested(
                     clock=command.clock,
@@ -119,6 +120,8 @@ def decided(
                 raise Malformed(
                     f"reason: {spec.name} may stand still for {', '.join(known)}",
                     code="pause-reason-unknown",
+                    rule=f"clocks.{spec.name}.pause",
+                    pack=pack.name,
                     field="reason",
                     clock=spec.name,
                     known=known,
@@ -132,7 +135,8 @@ def decided(
         case RequestDeferral() if spec and spec.deferral:
             must_be_ahead(command.review, ctx.now, "review")
             if not spec.deferral.review.is_open:
-                _must_be_within(command.review, ctx.now, spec.deferral.review, pack, terms, "review")
+                place = f"clocks.{spec.name}.deferral"
+                _must_be_within(command.review, ctx.now, spec.deferral.review, place, pack, terms, "review")
             return [
                 e.ClockDeferralRequested(
                     clock=command.clock,
@@ -150,13 +154,16 @@ def decided(
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
-def _must_be_within(at: datetime, since: datetime, limit: Limit, pack: LoadedPack, terms: Terms, field: str) -> None:
+def _must_be_within(
+    at: datetime, since: datetime, limit: Limit, place: str, pack: LoadedPack, terms: Terms, field: str
+) -> None:
     latest = terms.ends(since, limit, pack.model).at
     if at > latest:
         raise Malformed(
             f"{field}: {pack.name} allows at most {instant(latest)}",
             code="time-too-late",
             field=field,
+            rule=place,
             pack=pack.name,
             latest=latest,
         )

@@ -113,13 +113,19 @@ def _addressees(unit: str, offices: Offices) -> set[str]:
     return {code for entry in offices.posts.get(unit, {}).values() for code in (entry.code, *entry.serves)}
 
 
-def form(command: ReportUpward, owed: Obligation | None) -> ReportForm:
-    """The form of the report. Raises `Rejected` while a part is missing that the rules ask for."""
+def form(command: ReportUpward, owed: Obligation | None, pack: str | None) -> ReportForm:
+    """The form of the report. Raises `Rejected` while a part is missing that the rules ask for.
+
+    `pack` is the matter's pack, as `id@version`.
+    """
+    rule = f"reports.{owed.rule.code}.hops.{owed.hop.code}" if owed else None
     wanted: ReportForm = command.form or (owed.hop.form if owed else "written")
     if owed and owed.hop.with_proposal and command.proposal is None:
         raise Rejected(
             f"the report to {owed.hop.to} of {owed.unit} carries a proposed handling; write it in `proposal`",
             code="proposal-needed",
+            rule=rule,
+            pack=pack,
             to=owed.hop.to,
             unit=owed.unit,
         )
@@ -127,6 +133,8 @@ def form(command: ReportUpward, owed: Obligation | None) -> ReportForm:
         raise Rejected(
             "a report with a response plan holds the plan; write it in `text`",
             code="plan-needed",
+            rule=rule,
+            pack=pack,
             to=owed.hop.to if owed else command.to,
             unit=owed.unit if owed else None,
         )

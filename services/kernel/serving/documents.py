@@ -60,6 +60,11 @@ _PROBLEM_SCHEMA = {
             "description": "For a stale command, the same as `revision`; otherwise the version of a stream.",
         },
         "revision": {"type": "integer", "description": "How many decisions of staff the record has by now."},
+        "rule": {
+            "type": "string",
+            "description": "The place of the pack's rule that forbids it, as `GET /packs/{pack}` of triage names it.",
+        },
+        "pack": {"type": "string", "description": "The pack of that rule, as `id@version`."},
         "defect": {"type": "string", "description": "The number of the entry in the service's log, which says more."},
     },
     "required": ["type", "title", "status", "detail"],

@@ -30,6 +30,12 @@ def pack_of(incident: Incident, offices: Offices) -> LoadedPack | None:
     return None
 
 
+def pack_name(incident: Incident, offices: Offices) -> str | None:
+    """The pack of the matter as `id@version`, for a refusal; None if it is not at hand."""
+    pack = pack_of(incident, offices)
+    return pack.name if pack else None
+
+
 def rule_of(incident: Incident, offices: Offices) -> Assigning | None:
     """What the matter's pack says of assigning; None if it says nothing."""
     pack = pack_of(incident, offices)
@@ -75,6 +81,8 @@ def why_not_assigned(incident: Incident, ctx: Ctx) -> Rejected | None:
             f"{incident.id} came back {dispatch.returns} times, or too late; {dispatch.designates} designates who "
             "handles it",
             code="to-be-designated",
+            rule="assigning.returning",
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             by=dispatch.designates,
             returns=dispatch.returns,
@@ -93,6 +101,8 @@ def why_not_assigned(incident: Incident, ctx: Ctx) -> Rejected | None:
         return Rejected(
             f"{incident.id} needs an instruction of {' or '.join(rule.who)} before it is assigned; ask for it first",
             code="instruction-needed",
+            rule="assigning.instruction",
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             who=list(rule.who),
         )

@@ -16,11 +16,14 @@ def received(state: Incident, command: ReceiveMaterial, ctx: Ctx) -> Decided:
     pack = pack_of(state, ctx.offices)
     rule = pack.model.answering.material if pack else None
     heads = [f"{post.code}@{command.unit}" for post in ctx.offices.posts.get(command.unit, {}).values() if post.head]
+    named = pack and pack.name
     if rule and rule.signed_by_head and not (command.signed and command.signed_by in heads):
         raise Rejected(
             f"the head of {command.unit} signs its material; name {' or '.join(heads) or 'its head'} in `signed_by`, "
             "or send the material back",
             code="material-unsigned",
+            rule="answering.material",
+            pack=named,
             unit=command.unit,
             posts=heads,
         )
@@ -28,6 +31,8 @@ def received(state: Incident, command: ReceiveMaterial, ctx: Ctx) -> Decided:
         raise Rejected(
             f"material carries the seal of {command.unit}; send it back to be sealed",
             code="material-unsealed",
+            rule="answering.material",
+            pack=named,
             unit=command.unit,
         )
     fact = IncidentMaterialReceived(

@@ -106,5 +106,7 @@ def why_not_handled(incident: Incident, ctx: Ctx) -> Rejected | None:
     return Rejected(
         f"{incident.id} needs a team before it is handled; name its head, deputy and members first",
         code="team-needed",
+        rule="assigning.team",
+        pack=pack.name,
         incident=incident.id,
     )

@@ -10,7 +10,7 @@ from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
-from services.triage.handling.assigning import pack_of
+from services.triage.handling.assigning import pack_name, pack_of
 from services.triage.incident import Incident
 from services.triage.owed.answering_commands import ExplainToOffice, OrderExplanation
 
@@ -24,6 +24,12 @@ def rule_of(incident: Incident, offices: Offices) -> Explaining | None:
     if pack is None:
         return None
     return pack.model.answering.explaining_at(incident.level or pack.model.lowest)
+
+
+def _place(incident: Incident, offices: Offices) -> str | None:
+    """Where the pack has that rule."""
+    pack, rule = pack_of(incident, offices), rule_of(incident, offices)
+    return f"answering.explaining.{pack.model.answering.explaining.index(rule)}" if pack and rule else None
 
 
 def owed(incident: Incident, offices: Offices) -> list[Owed]:
@@ -48,6 +54,8 @@ def why_not_ended(incident: Incident, ctx: Ctx) -> Rejected | None:
     return Rejected(
         f"the pack of {incident.id} still asks for {', '.join(_SAID[one] for one in missing)}; this comes first",
         code="explanation-owed",
+        rule=_place(incident, ctx.offices),
+        pack=pack_name(incident, ctx.offices),
         incident=incident.id,
         missing=missing,
     )
@@ -98,6 +106,8 @@ def why_not_explained(incident: Incident, ctx: Ctx) -> Rejected | None:
     return Rejected(
         f"{' or '.join(rule.ordered_by)} orders the explanation of {incident.id} first; ask for the order",
         code="explanation-not-ordered",
+        rule=_place(incident, ctx.offices),
+        pack=pack_name(incident, ctx.offices),
         incident=incident.id,
         who=list(rule.ordered_by),
     )
