@@ -1,7 +1,7 @@
 """How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -52,6 +52,8 @@ NAVIGATION = (
 """Path, title and the roles that see it: one navigation by what a post does."""
 
 
+MOST_KNOWN = 5_000
+"""Texts of the catalogue that are kept ready for a language."""
 _HAN = re.compile("([\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+)")
 
 
@@ -68,7 +70,10 @@ def environment(spoken: Language) -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_translations(words.translations(spoken), newstyle=True)  # type: ignore[attr-defined]
+    said = _said(spoken)
     made.globals |= {
+        "_": said,
+        "gettext": said,
         "HOME": HOME,
         "static": static,
         "dict": dict,
@@ -80,6 +85,25 @@ def environment(spoken: Language) -> Environment:
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
+
+
+def _said(spoken: Language) -> Callable[..., Markup]:
+    """The texts of the catalogue for templates, as Jinja's own function gives them.
+
+    That one asks for a text anew each time. A list of a hundred matters has a thousand texts, most of them the same.
+    """
+    gettext, known = words.translations(spoken).gettext, dict[str, Markup]()
+
+    def said(text: str, /, **values: Any) -> Markup:
+        if values:
+            return Markup(gettext(text)) % values  # noqa: S704, the catalogue is ours
+        if text not in known:
+            if len(known) > MOST_KNOWN:
+                known.clear()
+            known[text] = Markup(gettext(text)) % values  # noqa: S704
+        return known[text]
+
+    return said
 
 
 @lru_cache

@@ -33,6 +33,8 @@ from services.triage.views import (
 
 async def naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
     """The incidents that name one of `ids` in this column, in order of their opening."""
+    if not ids:
+        return []
     return await rows_of(connection, INCIDENTS, INCIDENTS.c[column].in_(ids), INCIDENTS.c.opened_at)
 
 

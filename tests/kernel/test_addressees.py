@@ -58,3 +58,21 @@ def test_a_duty_post_alone_makes_no_member() -> None:
 def test_nobody_answers_for_what_the_directory_does_not_name() -> None:
     assert answering("town-east", "news_centre") == [] == answering("nowhere", "office")
     assert OFFICES.receivers("town-east", "news_centre") == frozenset()
+
+
+def test_a_post_also_answers_for_its_roles_after_the_entries_that_are_named() -> None:
+    posts = {"east": {"deputy": Post("deputy", "", roles=frozenset({"chief"})), "chief": Post("chief", "")}}
+    found = Offices(posts=posts)
+    for _ in range(2):
+        assert [entry.code for entry in found.answering("east", "chief")] == ["chief", "deputy"]
+        assert found.answering("east", "nobody") == () == found.answering("nowhere", "chief")
+
+
+def test_what_was_found_does_not_outlast_a_change_of_the_tree() -> None:
+    assert OFFICES.above("town-east") == ("town-east", "county")
+    assert OFFICES.answering("town-east", "chief")
+    moved = {**OFFICES.units, "town-east": replace(OFFICES.units["town-east"], parent="county-roads")}
+    changed = replace(OFFICES, units=moved, posts={})
+    assert changed.above("town-east") == ("town-east", "county-roads", "county")
+    assert changed.answering("town-east", "chief") == ()
+    assert replace(changed, posts=OFFICES.posts) == replace(OFFICES, units=moved)

@@ -5,7 +5,6 @@ from typing import Literal, cast
 
 from schemas.pack import PolicyPack
 from services.escalation.rights import deciders_of, rule_of
-from services.kernel.access.approving import entries
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.store.views import Row
 
@@ -94,7 +93,7 @@ def _answering(codes: Iterable[str], unit: str, offices: Offices) -> Iterator[st
     """
     for code in codes:
         for at in offices.above(unit):
-            posts = offices.receivers(at, code) or {f"{entry.code}@{at}" for entry in entries(offices, at, code)}
+            posts = offices.receivers(at, code) or {f"{entry.code}@{at}" for entry in offices.answering(at, code)}
             if posts:
                 yield from sorted(posts)
                 break

@@ -26,12 +26,12 @@ def answering(
     For a body answers its head; with a quorum, any member. `posts` are the posts as which the actor acts; by default
     those as which the actor may approve.
     """
-    posts = acting_posts(ctx) if posts is None else posts
+    posts, above = acting_posts(ctx) if posts is None else posts, ctx.offices.above(unit)
     for code in codes:
         if ctx.may(code, units=(unit,)):
             yield Answering(code, ctx.actor.post)
-        for at in ctx.offices.above(unit):
-            for entry in entries(ctx.offices, at, code):
+        for at in above:
+            for entry in ctx.offices.answering(at, code):
                 answers = _answers(ctx.offices, at, entry, quorum)
                 for post in posts:
                     if post in answers:
@@ -84,12 +84,6 @@ def own_posts(ctx: Ctx) -> tuple[str, ...]:
     return tuple(dict.fromkeys((actor.post, *(f"{post}@{actor.unit}" for post in held if post))))
 
 
-def entries(offices: Offices, unit: str, code: str) -> tuple[Post, ...]:
-    """The posts and bodies of a unit that answer for an addressee, which may also be a role."""
-    having = (post for post in offices.posts.get(unit, {}).values() if code in post.roles)
-    return tuple(dict.fromkeys((*offices.addressee(unit, code), *having)))
-
-
 def head_of(offices: Offices, unit: str, body: Post) -> str:
     """The member who decides for a body: the head of its unit, or else its first member."""
     heads = {f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head}
@@ -101,7 +95,7 @@ def nearest(codes: Iterable[str], unit: str, offices: Offices) -> list[str]:
     found: list[str] = []
     for code in codes:
         for at in offices.above(unit):
-            if names := [f"{entry.code}@{at}" for entry in entries(offices, at, code)]:
+            if names := [f"{entry.code}@{at}" for entry in offices.answering(at, code)]:
                 found += [name for name in names if name not in found]
                 break
     return found
@@ -127,7 +121,7 @@ def _has_somebody(code: str, unit: str, offices: Offices, quorum: int | None) ->
     return code in STAFF_ROLES or any(
         not entry.members or len(entry.members) >= (quorum or 1)
         for at in offices.above(unit)
-        for entry in entries(offices, at, code)
+        for entry in offices.answering(at, code)
     )
 
 

@@ -164,6 +164,11 @@ class Offices:
     """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
     site_name: str | None = None
     """The name of the deployment's pages, if somebody named them here. Else the settings name them."""
+    _above: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _answering: dict[str, Mapping[str, tuple[Post, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `above` and `answering` found, by unit. Rights ask for it many times for each row of a list."""
 
     @property
     def ever(self) -> Mapping[str, Unit]:
@@ -249,6 +254,19 @@ class Offices:
         entries = self.posts.get(unit, {}).values()
         return tuple(entry for entry in entries if entry.code == code or code in entry.serves)
 
+    def answering(self, unit: str, code: str) -> tuple[Post, ...]:
+        """The posts and bodies of the unit that answer for an addressee, which may also be a role."""
+        if unit not in self.posts:
+            return ()
+        if unit not in self._answering:
+            posts = self.posts[unit].values()
+            codes = {code for post in posts for code in (post.code, *post.serves, *post.roles)}
+            self._answering[unit] = {
+                code: tuple(dict.fromkeys((*self.addressee(unit, code), *(one for one in posts if code in one.roles))))
+                for code in codes
+            }
+        return self._answering[unit].get(code, ())
+
     def receivers(self, unit: str, code: str) -> frozenset[str]:
         """The posts whose receipt is the addressee's own, such as `chief@county`.
 
@@ -286,12 +304,17 @@ class Offices:
 
     def above(self, code: str) -> tuple[str, ...]:
         """The unit itself and the units above it, upward."""
-        chain: list[str] = []
-        at: str | None = code
-        while at is not None and at not in chain:
-            chain.append(at)
-            at = self.parent(at)
-        return tuple(chain)
+        found = self._above.get(code)
+        if found is None:
+            chain: list[str] = []
+            at: str | None = code
+            while at is not None and at not in chain:
+                chain.append(at)
+                at = self.parent(at)
+            found = tuple(chain)
+            if code in self.units or code in self.former:
+                self._above[code] = found
+        return found
 
     def placed(self, place: str, unit: str) -> str | None:
         """The unit at a place, as seen from another one: itself, its parent, or the nearest one of a kind above it."""

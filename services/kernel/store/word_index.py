@@ -70,7 +70,10 @@ async def nearest(connection: AsyncConnection, weights: Mapping[str, float], lim
 
 
 async def holding(connection: AsyncConnection, pairs: Sequence[str], limit: int) -> list[str]:
-    """References of the texts that have all of these pairs, in the order of their references, newest first."""
+    """References of the texts that have all of these pairs, newest first.
+
+    On SQLite these are the texts that came last, since FTS5 finds them in this order and then stops.
+    """
     if is_sqlite(connection):
         asked: dict[str, Any] = {"all": " AND ".join(map(_token, pairs)), "limit": limit}
         found = await connection.execute(_HOLDING_IN_FTS5, asked)
@@ -133,8 +136,8 @@ _SQLITE = (
     "insert into word_pairs(word_pairs) values ('rebuild')",
 )
 _HOLDING_IN_FTS5 = text(
-    "select ref from contents where rowid in (select rowid from word_pairs where word_pairs match :all) "
-    "order by ref desc limit :limit"
+    "with found as (select rowid from word_pairs where word_pairs match :all order by rowid desc limit :limit) "
+    "select contents.ref from found join contents on contents.rowid = found.rowid order by contents.ref desc"
 )
 
 # The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the plan

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import instant, parse_instant
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.store import standings, word_index
+from services.kernel.store import sql, standings, word_index
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.triage.alike.tokens import Commonness, commonness, cosine, document, shared, vector
@@ -44,6 +44,7 @@ EQUALS = 10
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
 _SAID = ("subject", "text", "place")
+_OF_REPORT = ("report_id", "discovered_at", *_SAID)
 FRESH = 600.0
 """Seconds for which it is known, unless the matters grow by a tenth."""
 
@@ -185,31 +186,35 @@ async def _reports(
     """
     if not refs:
         return []
-    columns = [one for one in INCIDENTS.columns if one.name not in ("discovered_at", *_SAID)]
-    of_report = [REPORTS.c[name] for name in ("report_id", "discovered_at", *_SAID)]
-    named = list(refs)
+    # One parameter, however many texts there are.
+    holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
     near = (
         INCIDENTS.c.drill.is_(asked.drill),
         INCIDENTS.c.unit.in_(sorted(units)),
         _compared(ctx),
         true() if asked.until is None else INCIDENTS.c.opened_at <= asked.until,
     )
-    chosen = (
-        select(*columns, *of_report)
+    reported = (
+        select(INCIDENTS.c.id, *(REPORTS.c[name] for name in _OF_REPORT))
         .select_from(REPORTS)
         .join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.report_id == REPORTS.c.report_id)
         .join(INCIDENTS, INCIDENTS.c.id == INCIDENT_REPORTS.c.incident_id)
-        .where(
-            or_(REPORTS.c.subject.in_(named), REPORTS.c.text.in_(named), REPORTS.c.place.in_(named)),
-            INCIDENT_REPORTS.c.active,
-            *near,
-        )
+        .where(or_(*(REPORTS.c[name].in_(holding) for name in _SAID)), INCIDENT_REPORTS.c.active, *near)
     )
-    registered = select(INCIDENTS, INCIDENTS.c.id.label("report_id")).where(
-        or_(INCIDENTS.c.subject.in_(named), INCIDENTS.c.text.in_(named), INCIDENTS.c.place.in_(named)), *near
+    of_matter = (INCIDENTS.c[name] for name in _OF_REPORT[1:])
+    registered = select(INCIDENTS.c.id, INCIDENTS.c.id.label("report_id"), *of_matter).where(
+        or_(*(INCIDENTS.c[name].in_(holding) for name in _SAID)), *near
     )
-    rows = [dict(row) for one in (chosen, registered) for row in (await connection.execute(one)).mappings()]
-    rows = [row for row in rows if row["id"] not in asked.besides]
+    rows = [dict(row) for one in (reported, registered) for row in (await connection.execute(one)).mappings()]
+    nearest = _likeliest([row for row in rows if row["id"] not in asked.besides], refs)
+    # The whole rows of those few alone: the index may name as many texts as it likes.
+    whole = await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_(sorted({row["id"] for row in nearest})))
+    matters = {row["id"]: row for row in whole}
+    return [{**matters[row["id"]], **row} for row in nearest]
+
+
+def _likeliest(rows: list[Row], refs: Mapping[str, float]) -> list[Row]:
+    """The reports that are compared exactly, the heaviest first."""
     weights = {row["report_id"]: round(sum(refs.get(ref or "", 0.0) for ref in _refs(row)), 6) for row in rows}
     rows.sort(key=lambda row: (-weights[row["report_id"]], row["report_id"]))
     of_matter, equals, found = Counter[str](), Counter[float](), list[Row]()
