@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
@@ -68,7 +68,10 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
                 .where(INCIDENT_REPORTS.c.active, or_(*(REPORTS.c[name].in_(holding) for name in looked)))
             )
             # What a post registered before anybody reported it stands with the matter itself.
-            chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
+            registered = select(table.c.id).where(or_(*(table.c[name].in_(holding) for name in looked)))
+            # Joined, the matters are read by these few ids. As a condition, each matter there is would be looked at.
+            matched = union(having, registered).subquery()
+            chosen = chosen.join(matched, matched.c.incident_id == table.c.id)
     if wanted.number is not None:
         chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
     for name in ("unit", "category", "state"):
