@@ -69,10 +69,10 @@ def test_a_post_also_answers_for_its_roles_after_the_entries_that_are_named() ->
 
 
 def test_what_was_found_does_not_outlast_a_change_of_the_tree() -> None:
-    assert OFFICES.above("town-east") == ("town-east", "county")
+    assert OFFICES.above("town-east") == ("town-east", "county", "city")
     assert OFFICES.answering("town-east", "chief")
     moved = {**OFFICES.units, "town-east": replace(OFFICES.units["town-east"], parent="county-roads")}
     changed = replace(OFFICES, units=moved, posts={})
-    assert changed.above("town-east") == ("town-east", "county-roads", "county")
+    assert changed.above("town-east") == ("town-east", "county-roads", "county", "city")
     assert changed.answering("town-east", "chief") == ()
     assert replace(changed, posts=OFFICES.posts) == replace(OFFICES, units=moved)

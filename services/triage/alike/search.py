@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_, union
+from sqlalchemy import Select, intersect, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
@@ -50,7 +50,7 @@ class Results(NamedTuple):
 
 async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: str | None, limit: int) -> Results:
     """Matters in which a unit that the actor oversees has a part, newest first."""
-    table, complete = INCIDENTS, True
+    table, complete, matched = INCIDENTS, True, list[Select[Any]]()
     overseen = READ_MATTER.listed(ctx)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
     for field, said, looked in (
@@ -69,9 +69,11 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
             )
             # What a post registered before anybody reported it stands with the matter itself.
             registered = select(table.c.id).where(or_(*(table.c[name].in_(holding) for name in looked)))
-            # Joined, the matters are read by these few ids. As a condition, each matter there is would be looked at.
-            matched = union(having, registered).subquery()
-            chosen = chosen.join(matched, matched.c.incident_id == table.c.id)
+            matched.append(select(union(having, registered).subquery().c.incident_id))
+    if matched:
+        # Joined, the matters are read by these few ids. As a condition, each matter there is would be looked at.
+        all_ = intersect(*matched).subquery()
+        chosen = chosen.join(all_, all_.c.incident_id == table.c.id)
     if wanted.number is not None:
         chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
     for name in ("unit", "category", "state"):
