@@ -1,9 +1,11 @@
 """The console in Chromium: accessible in every state, by keyboard alone, magnified and narrow, under its own policy."""
 
 import pytest
+from playwright.async_api import Page
 
 from tests.console.browser import HOME
 from tests.console.conftest import MISSING, PASSWORD, Desk, faults
+from tests.console.test_operating import aside
 from tests.console.test_words import ADMINISTERED
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
@@ -18,7 +20,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east", "/register",
         "/register?reply=waiting", "/supervision", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
-        "/paper", "/paper/report", "/paper/enter",
+        "/paper", "/paper/report", "/paper/enter", "/receipts",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
@@ -72,6 +74,128 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     found += await faults(page)
     await context.close()
     assert not found, "\n".join(found)
+
+
+async def seen(page: Page) -> list[str]:
+    """What axe finds, and whether more than a table scrolls sideways on a telephone."""
+    found, size = await faults(page), page.viewport_size
+    assert size is not None
+    await page.set_viewport_size({"width": 320, "height": 700})
+    if (width := await page.evaluate("document.documentElement.scrollWidth")) > 320:
+        found.append(f"{page.url} is {width} wide on a telephone")
+    await page.set_viewport_size(size)
+    return found
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en-GB", "dark")])
+async def test_axe_finds_nothing_where_packs_are_written_and_services_repaired(
+    desk: Desk, language: str, scheme: str
+) -> None:
+    letter, found = await aside(desk.town, "audit", 77 if language == "zh-CN" else 78), []
+    context, page = await desk.at("admin@city", "chief@city", language=language, color_scheme=scheme)
+    await desk.open(page, "/pack-drafts")
+    await page.select_option("#base", "county-default@2")
+    await page.click("main form button.main")
+    own = page.url.partition(HOME)[2]
+    await page.fill("#f-text", "# 三小时改为两小时\n" + await page.input_value("#f-text"))
+    await page.click("main form .main")
+    found += await seen(page)
+    steps = [f"{own}/{step}" for step in ("difference?to=county-default@2", "dry-run?since=2026-11-01")]
+    reader = "/packs/county-default@2/difference"
+    for path in ("/pack-drafts", reader, "/dead-letters", letter, *steps):
+        await desk.open(page, path)
+        found += await seen(page)
+    await desk.open(page, f"{own}/cases")
+    await page.click("main form .main")
+    found += await seen(page)
+    await desk.open(page, f"{own}/explain")
+    await page.click("main form .main")
+    found += await seen(page)
+    await desk.open(page, f"{own}/adopt")
+    await page.fill("#f-lessons", "eins")
+    await page.click("main form .main")
+    assert await page.evaluate("document.activeElement.id") == "error"
+    found += await seen(page)
+    await desk.open(page, own)
+    await page.fill("#f-text", "id: a\nversion: 1\nid: b\n")
+    await page.click("main form .main")
+    found += await seen(page)
+    await desk.open(page, "/dead-letters")
+    await page.check(f"input[value='{letter[14:]}']")
+    await page.click("button[value=discard]")
+    found += await seen(page)
+    await desk.open(page, "/keys")
+    await page.fill("#f-name", f"hotline-{scheme}")
+    await page.click("main form .main")
+    found += await seen(page)
+    await desk.open(page, "/keys")
+    found += await seen(page)
+    await page.click("a[href$='/revoke'] >> nth=0")
+    found += await seen(page)
+    await desk.open(page, "/tour")
+    await page.click("main form button >> nth=0") if language == "zh-CN" else await page.click("main a.main")
+    await page.wait_for_url("**/tour/1")
+    found += await seen(page)
+    await desk.open(page, "/tour")
+    found += await seen(page)
+    for start, link in (("/accounts", "main td a >> nth=0"), ("/setup/pack", "a[href*='pack/value'] >> nth=0")):
+        await desk.open(page, start)
+        await page.click(link)
+        found += await seen(page)
+    await context.close()
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en-GB", "dark")])
+async def test_axe_finds_nothing_where_a_statement_changes(desk: Desk, language: str, scheme: str) -> None:
+    own = f"/statements/{desk.statement}"
+    writer = await desk.town.at("handler@town-east")
+    await desk.town.done(writer, f"{own}/revise", text=f"水管老化，{'今晚' if language == 'zh-CN' else '明早'}恢复。")
+    context, page = await desk.at("handler@town-east", language=language, color_scheme=scheme)
+    found = []
+    for path in (own, f"{own}/preview", f"/paper/matter?number={desk.number}"):
+        await desk.open(page, path)
+        found += await seen(page)
+    await context.close()
+    assert not found, "\n".join(found)
+
+
+async def test_a_pack_is_mended_by_keyboard_alone(desk: Desk) -> None:
+    context, page = await desk.at("chief@city")
+    press, focused = page.keyboard.press, "document.activeElement.id"
+
+    async def tab_to(selector: str) -> None:
+        for _ in range(60):
+            await press("Tab")
+            if await page.evaluate("on => document.activeElement.matches(on)", selector):
+                return
+        raise AssertionError(f"the Tab key leads not to {selector}")
+
+    await desk.open(page, "/packs")
+    await press("j")
+    async with page.expect_navigation():
+        await press("Enter")
+    await desk.open(page, "/pack-drafts")
+    await tab_to("main form.row button")
+    async with page.expect_navigation():
+        await press("Enter")
+    await tab_to("#f-text")
+    await page.keyboard.type("id: a\nversion: 1\nid: b\n")
+    await tab_to("main form .main")
+    async with page.expect_navigation():
+        await press("Enter")
+    assert await page.evaluate(focused) == "faults", "who is told of a fault is led to it"
+    await tab_to("[data-line]")
+    await press("Enter")
+    assert await page.evaluate(focused) == "f-text"
+    before = "document.activeElement.value.slice(0, document.activeElement.selectionStart)"
+    assert await page.evaluate(before) == "id: a\nversion: 1\n", "the fault leads to its line"
+    await desk.open(page, "/pack-drafts")
+    await press("j")
+    async with page.expect_navigation():
+        await press("Enter")
+    assert "/pack-drafts/" in page.url
+    await context.close()
 
 
 async def test_the_job_is_done_by_keyboard_alone(desk: Desk) -> None:
@@ -148,18 +272,44 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
         "/inbox", "/board?list=open&soon=none", "/supervision", "/register", "/reports/new", "/statements",
         "/roster", "/roster/plan-duties", "/search", "/packs",
         "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
-        "/paper", "/paper/report", "/paper/enter",
+        "/paper", "/paper/report", "/paper/enter", "/roster/hand-over", "/receipts",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
         f"/statements/{desk.statement}/revise", f"/statements/new?incident={desk.number}",
     ):  # fmt: skip
         await desk.open(page, path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+    await desk.open(page, f"{matter}/timeline")
+    await page.click("a.proof >> nth=0")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
     await context.close()
     context, page = await desk.at("admin@town-east", viewport={"width": width, "height": 700})
     for path in ADMINISTERED:
         await desk.open(page, path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+    await context.close()
+
+
+async def test_short_words_stay_whole_and_times_beside_their_texts(desk: Desk) -> None:
+    officer = await desk.town.at("duty_officer@town-east")
+    await desk.town.done(officer, f"/incidents/{desk.number}/triage/grade", level="general", reason="影响一条街")
+    await desk.town.reported(officer, "人民路东段自来水主管道爆裂路面严重积水并影响周边多个小区居民用水", place="东段")
+    context, page = await desk.at("duty_officer@town-east", viewport={"width": 700, "height": 700})
+    await desk.open(page, "/board?list=open")
+    lines = """cells => cells.map(cell => {
+        const words = document.createRange(); words.selectNodeContents(cell);
+        return [cell.textContent, new Set([...words.getClientRects()].map(line => Math.round(line.top))).size];
+    })"""
+    levels = await page.locator("td[data-label=等级]").evaluate_all(lines)
+    assert ["一般", 1] in levels and {count for _, count in levels} == {1}
+    await page.set_viewport_size({"width": 1280, "height": 700})
+    await desk.open(page, f"/statements/{desk.statement}")
+    beside = """acts => acts.map(act => {
+        const time = document.createRange(); time.selectNodeContents(act.firstElementChild);
+        return time.getBoundingClientRect().right <= act.children[1].getBoundingClientRect().left;
+    })"""
+    told = await page.locator(".timeline > li").evaluate_all(beside)
+    assert told and all(told)
     await context.close()
 
 
