@@ -48,7 +48,9 @@ def test_a_correction_of_facts_waits_too_and_a_withdrawal_does_not() -> None:
     other = spec.staff("spokesperson", unit="town-east", person="qian")
     correct = Correct(text="经复核为三处。", reason="数字不准")
     facts = (drafted("facts", ("cause",)), submitted(), approved(), published("facts", ("cause",)))
-    a_statement(*facts, incident=OPEN, actor=other).when(correct).then_raises(Rejected, "has no outcome yet")
+    a_statement(*facts, incident=OPEN, actor=other).when(correct).then_raises(
+        Rejected, "has no outcome yet", rule="verification"
+    )
     assert a_statement(*facts, incident=OPEN, actor=other).when(Withdraw(reason="正在复核")).decided()
     assert a_statement(*facts, actor=other).when(correct).decided()
     status = (drafted(), submitted(), approved(), published())
@@ -67,7 +69,9 @@ def test_what_the_rules_prepared_is_not_submitted_as_if_somebody_had_written_it(
 def test_at_a_grave_level_facts_wait_for_the_unit_above() -> None:
     grave = replace(MATTER, level="major", rank=2, verification=OF_TOWN)
     facts = drafted("facts", ("cause",))
-    a_statement(facts, incident=grave).when(Submit()).then_raises(Rejected, "county establishes the facts")
+    a_statement(facts, incident=grave).when(Submit()).then_raises(
+        Rejected, "county establishes the facts", rule="verification"
+    )
     above = replace(grave, verification=OF_TOWN.model_copy(update={"by": "county"}))
     assert a_statement(facts, incident=above).when(Submit()).decided()
 

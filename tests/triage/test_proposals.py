@@ -232,8 +232,9 @@ def test_a_reply_is_given_only_when_it_is_approved() -> None:
     assert "answer" not in matter.state.handled
     with pytest.raises(Forbidden):
         matter.does("handler", AGREE)
-    with pytest.raises(Rejected, match="you proposed this"):
+    with pytest.raises(Rejected, match="you proposed this") as refused:
         matter.does("chief", AGREE, "handler of town-east")
+    assert refused.value.members["rule"] == "approval.separation"
     _, given = matter.does("chief", AGREE)
     assert isinstance(given, triage.IncidentReplied)
     assert given.text == matter.state.proposals[0].text

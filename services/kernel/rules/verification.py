@@ -33,6 +33,8 @@ def missing(
             f"verification was asked of {', '.join(known.asked)} and has no outcome yet; conclude it first, "
             "or publish a statement of status",
             code="verification-open",
+            rule="verification",
+            pack=f"{pack.id}@{pack.version}",
             units=list(known.asked),
         )
     above = establishing(pack, level, unit, offices)
@@ -42,6 +44,8 @@ def missing(
             f"at this level {above} establishes the facts; it must conclude the verification first. "
             "A statement of status need not wait",
             code="established-above",
+            rule="verification",
+            pack=f"{pack.id}@{pack.version}",
             unit=above,
         )
     if not by:
@@ -49,5 +53,7 @@ def missing(
             "nothing is verified yet; a verifier must establish facts or conclude the verification first. "
             "A statement of status need not wait",
             code="not-verified",
+            rule="verification",
+            pack=f"{pack.id}@{pack.version}",
         )
     return None
