@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, intersect, or_, select, tuple_, union
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
@@ -50,7 +50,7 @@ class Results(NamedTuple):
 
 async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: str | None, limit: int) -> Results:
     """Matters in which a unit that the actor oversees has a part, newest first."""
-    table, complete, matched = INCIDENTS, True, list[Select[Any]]()
+    table, complete = INCIDENTS, True
     overseen = READ_MATTER.listed(ctx)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
     for field, said, looked in (
@@ -68,12 +68,7 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
                 .where(INCIDENT_REPORTS.c.active, or_(*(REPORTS.c[name].in_(holding) for name in looked)))
             )
             # What a post registered before anybody reported it stands with the matter itself.
-            registered = select(table.c.id).where(or_(*(table.c[name].in_(holding) for name in looked)))
-            matched.append(select(union(having, registered).subquery().c.incident_id))
-    if matched:
-        # Joined, the matters are read by these few ids. As a condition, each matter there is would be looked at.
-        all_ = intersect(*matched).subquery()
-        chosen = chosen.join(all_, all_.c.incident_id == table.c.id)
+            chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
     if wanted.number is not None:
         chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
     for name in ("unit", "category", "state"):
