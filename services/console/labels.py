@@ -408,6 +408,26 @@ REPLIES: Mapping[str, tuple[str, str]] = {
 }
 """State of a reply -> its shape and its title."""
 
+GATES: Mapping[str, str] = {
+    "facts": N_("依据的事实"),
+    "verification": N_("核实"),
+    "material": N_("签字盖章的材料"),
+    "secrecy": N_("保密审查"),
+    "major_information": N_("重大信息"),
+    "chain": N_("审核链"),
+    "separation": N_("写审分离"),
+}
+"""Check before an approval -> its title."""
+
+GATE_STATES: Mapping[str, tuple[str, str, str]] = {
+    "met": ("met", "✓", N_("已过")),
+    "missing": ("over", "▲", N_("未过")),
+    "marked": ("soon", "◆", N_("已标明")),
+    "clear": ("met", "✓", N_("未标明")),
+    "not_asked": ("still", "‖", N_("不要求")),
+}
+"""State of a check -> its colour, its shape and its title."""
+
 PHASES: Mapping[str, str] = {
     "drafted": N_("起草中"),
     "submitted": N_("审核中"),

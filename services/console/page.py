@@ -17,7 +17,20 @@ from markupsafe import Markup, escape
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
 from services.console import frame, words
-from services.console.labels import CLOCK_STATES, LISTS, MEMBERS, PARTS, PHASES, REPLIES, SHAPES, SOURCES, STATES, WAITS
+from services.console.labels import (
+    CLOCK_STATES,
+    GATE_STATES,
+    GATES,
+    LISTS,
+    MEMBERS,
+    PARTS,
+    PHASES,
+    REPLIES,
+    SHAPES,
+    SOURCES,
+    STATES,
+    WAITS,
+)
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
 
@@ -83,6 +96,7 @@ def environment(spoken: Language) -> Environment:
     }
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
+    made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
 

@@ -8,7 +8,7 @@ from schemas.fields import Code, IncidentId, Instant, Number, Post, StatementId,
 from schemas.publish import StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
-from services.kernel.serving.approvals import Step
+from services.kernel.serving.approvals import Gate, Step
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
 STATEMENT = "statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
@@ -54,6 +54,7 @@ _SHOWN: dict[str, Any] = {
         }
     ],
     "due": [],
+    "gates": [{"gate": "verification", "state": "met"}, {"gate": "secrecy", "state": "clear"}],
     "rejection": None,
     "drafted_at": "2026-03-02T09:00:00.000000Z",
     "text": TEXT,
@@ -109,6 +110,8 @@ class Statement(Answered):
     """The same steps, with who decides and who agreed."""
     due: tuple[Post, ...]
     """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
+    gates: tuple[Gate, ...]
+    """The checks before its approval, as they stand for the caller; empty if the matter's pack is not at hand."""
     rejection: str | None
     """Why it was sent back, until it is submitted again."""
     drafted_at: Instant

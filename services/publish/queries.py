@@ -19,13 +19,13 @@ from services.kernel.core.problems import Problem, Unavailable
 from services.kernel.core.standings import Moment, Reading
 from services.kernel.rules.approval import Course
 from services.kernel.serving import paging
-from services.kernel.serving.approvals import shown
+from services.kernel.serving.approvals import gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, Publish, Submit, Withdraw
 from services.publish.history import history
-from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading
+from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
 from services.publish.seen import read_incident, read_incidents
 from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
 
@@ -182,7 +182,21 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
             item["may"] = may(RIGHTS.values(), case, ctx)
             item.update(shown(case.statement.course, case.pack))
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
+            item["gates"] = _gates(case, item["facts"], ctx)
     return items
+
+
+def _gates(case: Case, facts: Sequence[str], ctx: Ctx) -> list[Row]:
+    """The checks before the approval of a statement, as they stand for the actor."""
+    said, pack, is_facts = case.statement, case.pack.model, case.statement.kind == "facts"
+    waits = pack.verification is not None and "facts" in pack.verification.before
+    return gates(
+        said.marks,
+        facts=gate(is_facts or bool(facts), not facts or set(facts) - case.incident.facts),
+        verification=gate(is_facts and waits, is_facts and unverified(case, ctx)),
+        chain=gate(said.phase in ("submitted", "approved"), case.outgrown),
+        separation=gate(case.separates, case.by in said.writers | said.approvers),
+    )
 
 
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
@@ -211,6 +225,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "level": row["level"],
             **shown(Course.model_validate_json(row["course"])),
             "due": [],
+            "gates": [],
             "may": [],
             "rejection": words(row["rejection_ref"]),
             "drafted_at": row["drafted_at"],

@@ -271,10 +271,10 @@ def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             "this draft was prepared by the rules and nobody has written it yet; revise it first", code="only-prepared"
         )
-    return _still_works(case) or _unverified(case, ctx)
+    return _still_works(case) or unverified(case, ctx)
 
 
-def _unverified(case: Case, ctx: Ctx) -> Refusal:
+def unverified(case: Case, ctx: Ctx) -> Refusal:
     """Why a statement of facts must wait for verification. A statement of status never waits."""
     if case.statement.kind == "status":
         return None
@@ -360,7 +360,7 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
             code="not-approved",
             phase=phase,
         )
-    return _not_outgrown(case) or _still_works(case) or _unverified(case, ctx)
+    return _not_outgrown(case) or _still_works(case) or unverified(case, ctx)
 
 
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
@@ -392,7 +392,7 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 def _can_be_corrected(case: Case, ctx: Ctx, verb: str) -> Refusal:
     """A correction says facts anew, so it waits for verification as its statement did. A withdrawal never waits."""
-    return _is_public(case, ctx, verb) or _unverified(case, ctx)
+    return _is_public(case, ctx, verb) or unverified(case, ctx)
 
 
 RIGHTS: Mapping[type[Command], Right[Case]] = {

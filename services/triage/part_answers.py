@@ -21,7 +21,7 @@ from schemas.fields import (
 from schemas.triage import Asked, Meeting, Proposable, Track
 from schemas.verification import Outcome
 from services.kernel.serving.answers import Answered
-from services.kernel.serving.approvals import Step
+from services.kernel.serving.approvals import Gate, Step
 from services.triage.handling.ball import Awaited
 
 
@@ -487,5 +487,7 @@ class ProposalOf(Answered):
     """The same steps, with who decides and who agreed."""
     due: tuple[Post, ...]
     """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
+    gates: tuple[Gate, ...]
+    """The checks before its approval, as they stand for the caller; empty if it does not wait for approval."""
     may: tuple[Literal["approve", "reject", "cannot-judge"], ...]
     """What the caller may decide on it now."""

@@ -28,6 +28,7 @@ from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.triage.alike import linked
+from services.triage.gates import of_proposal
 from services.triage.handling.ball import ball
 from services.triage.handling.dispatch import Dispatch, Share
 from services.triage.handling.plans import Meeting, Plans
@@ -124,10 +125,22 @@ def _owing(asked: Incident, offices: Offices) -> dict[str, Any]:
     return {"ball": _shown_ball(asked, offices), "owes": explaining.owed(asked, offices)}
 
 
-async def balls(connection: AsyncConnection, ctx: Ctx, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
-    """Incident -> whom it waits for."""
+async def waits(connection: AsyncConnection, ctx: Ctx, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Incident -> whom it waits for, and the checks of each of its proposals that wait for approval."""
     rows = await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_(ids))
-    return {row["id"]: _shown_ball(asked_of(row, Standing(), None), ctx.offices) for row in rows}
+    figures = await reach.read(connection, METADATA, [row["id"] for row in rows if proposals_of(row)])
+    found = [asked_of(row, Standing(), figures.get(row["id"])) for row in rows]
+    return {
+        one.id: {
+            "ball": _shown_ball(one, ctx.offices),
+            "checks": [
+                {"proposal": proposal.number, "gates": of_proposal(proposal, one, ctx)}
+                for proposal in one.proposals
+                if proposal.due()
+            ],
+        }
+        for one in found
+    }
 
 
 def _shown_ball(asked: Incident, offices: Offices) -> dict[str, Any] | None:
@@ -312,6 +325,7 @@ def _due(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
     return {
         "due": nearest(due.who, asked.unit, ctx.offices) if due else [],
         **_titled(proposal, asked, ctx),
+        "gates": of_proposal(proposal, asked, ctx) if due else [],
         "may": may((right(proposal) for right in APPROVING.values()), asked, ctx),
     }
 
@@ -518,6 +532,7 @@ def _shown_proposal(proposal: Proposal, words: Callable[[str | None], str | None
         "at": proposal.at,
         **shown(proposal.course),
         "due": [],
+        "gates": [],
         "may": [],
     }
 

@@ -207,12 +207,12 @@ def _waits(answer: Answer) -> Callable[[Incident, Ctx, str], Refusal]:
     """An answer that may have to wait for verification."""
 
     def refusal(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-        return _unless_closed(incident, ctx, verb) or _unverified(incident, answer, ctx)
+        return _unless_closed(incident, ctx, verb) or unverified(incident, answer, ctx)
 
     return refusal
 
 
-def _unverified(incident: Incident, answer: Answer, ctx: Ctx) -> Refusal:
+def unverified(incident: Incident, answer: Answer, ctx: Ctx) -> Refusal:
     pack = _pack(incident, ctx)
     if pack is None:
         return None
@@ -344,6 +344,12 @@ def _deciding(verb: str, proposal: Proposal) -> Right[Incident]:
     return Right(verb, codes, _accountable, refusal, also)
 
 
+def outdated(proposal: Proposal, incident: Incident, pack: LoadedPack, ctx: Ctx) -> bool:
+    """Whether the matter now needs other approvals than those that were fixed when the proposal was made."""
+    now = chain_of(pack, context_of(incident, pack, ctx, proposal.marks), proposal.of)
+    return fixed(now) != proposal.course.steps
+
+
 def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     """Why a proposal cannot be decided so by this person now; None if it can."""
     pack = _pack(incident, ctx)
@@ -356,13 +362,13 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
         )
     if verb == "reject":
         return None
-    if fixed(chain_of(pack, context_of(incident, pack, ctx, proposal.marks), proposal.of)) != proposal.course.steps:
+    if outdated(proposal, incident, pack, ctx):
         return Rejected(
             f"proposal {proposal.number} needs other approvals now than when it was made; reject it and propose anew",
             code="proposal-outdated",
             given=str(proposal.number),
         )
-    if verb == "approve" and proposal.of != "measure" and (waits := _unverified(incident, proposal.of, ctx)):
+    if verb == "approve" and proposal.of != "measure" and (waits := unverified(incident, proposal.of, ctx)):
         return waits
     approval, by = pack.model.approval, ctx.by(incident.id)
     if approval and approval.separation.value == "by_person":

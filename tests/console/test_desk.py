@@ -214,6 +214,7 @@ async def test_what_waits_for_approval_leads_from_its_row_to_the_decision(town: 
     page = await (await town.at("approver@town-east")).open("/inbox")
     link = f"{own}/triage/approve?proposal=1"
     assert number in page.said and HOME + link in page.links, page.links
+    assert "✓ 审核链：已过" in page.said and "✓ 保密审查：未标明" in page.said
     form = await (await town.at("approver@town-east")).open(link)
     assert form.status == 200, form.said
     (sent,) = [one for one in form.forms if one.action.startswith(f"{HOME}{own}/triage/approve")]

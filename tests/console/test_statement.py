@@ -44,6 +44,8 @@ async def test_a_text_goes_from_draft_to_correction_and_everybody_sees_what_chan
     approver = await town.at("approver@town-east")
     inbox = await approver.open("/inbox")
     assert f"{HOME}{statement}#difference" in inbox.links, "the inbox leads to the difference"
+    assert "✓ 写审分离：已过" in inbox.said and "✓ 保密审查：未标明" in inbox.said
+    assert "▲ 写审分离：未过" in waiting.said, "the writer sees that somebody else must approve"
     page = await approver.open(statement)
     (reject,) = [link.removeprefix(HOME) for link in page.links if f"{statement}/reject" in link]
     assert re.search(r"\?seen=\d+$", reject)

@@ -294,6 +294,31 @@ async def test_why_somebody_may_not_go_on_is_said_and_recorded_by_nobody(office:
     assert await said("handler") == [("approve", "无权操作")]
 
 
+async def test_the_checks_before_an_approval_stand_with_each_statement(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    await office.act(id_, "submit", "handler")
+
+    async def checks(role: str) -> dict[str, str]:
+        listed = (await office.client.get(STATEMENTS, headers=office.as_(role))).json()["items"]
+        [one] = [item for item in listed if item["id"] == id_]
+        whole = (await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_(role))).json()
+        assert whole["gates"] == one["gates"]
+        return {gate["gate"]: gate["state"] for gate in one["gates"]}
+
+    told = await checks("approver")
+    assert told == {
+        "facts": "not_asked",
+        "verification": "not_asked",
+        "chain": "met",
+        "separation": "met",
+        "secrecy": "clear",
+        "major_information": "clear",
+    }
+    assert (await checks("handler")) == told | {"separation": "missing"}
+    assert (await office.act(id_, "approve", "approver", {"secret": True})).status_code == 200
+    assert (await checks("approver"))["secrecy"] == "marked"
+
+
 async def test_a_preview_is_the_page_of_the_bulletin_and_changes_nothing(office: Office) -> None:
     id_ = await office.draft("尚未核准的草稿")
     path = f"{STATEMENTS}/{id_}/preview"

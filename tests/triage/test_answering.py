@@ -8,12 +8,16 @@ import pytest
 
 from schemas import answering as a
 from schemas import triage
+from schemas.fields import WordsRef, instant
 from schemas.pack import PolicyPack
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Delegation
+from services.kernel.rules.approval import Course
 from services.triage import commands as c
 from services.triage.decider import DECIDER
+from services.triage.gates import of_proposal
 from services.triage.handling.ball import ball
+from services.triage.handling.proposals import Proposal
 from services.triage.owed import answering_commands as do
 from services.triage.owed.explaining import owed
 from services.triage.state import State
@@ -413,6 +417,39 @@ def test_where_the_pack_asks_for_both_only_signed_and_sealed_material_is_taken()
     assert asked(None, sealed=False, signed_by=None).decided(), (
         "a pack that asks for nothing takes it and meets nothing"
     )
+
+
+@pytest.mark.requirement("CON-02", "PUB-11")
+def test_an_approver_sees_whether_the_material_of_each_helping_department_has_come() -> None:
+    rule = {"signed_by_head": True, "sealed": True, "source": SOURCE}
+    proposal = Proposal(
+        number=1,
+        of="reply",
+        text=WordsRef(ref=spec.UUID, digest="0" * 64),
+        course=Course(),
+        by="0" * 64,
+        desk="handler@town-east",
+        unit="town-east",
+        at=instant(NOW),
+    )
+
+    def state(*facts: Any, material: Any = rule) -> str:
+        case = past(OPENED, *facts, role="approver", material=material)
+        ctx = case.context
+        return {one["gate"]: one["state"] for one in of_proposal(proposal, case.state, ctx)}["material"]
+
+    helps = [
+        triage.IncidentHelpRequested.model_validate({"unit": unit, "text": "t"})
+        for unit in ("county-water", "county-roads")
+    ]
+    came = [
+        triage.IncidentMaterialReceived(unit=unit, signed=True, sealed=True, signed_by=f"chief@{unit}")
+        for unit in ("county-water", "county-roads")
+    ]
+    assert state() == "not_asked"
+    assert state(*helps) == state(*helps, came[0]) == "missing"
+    assert state(*helps, *came) == "met"
+    assert state(*helps, material=None) == "not_asked"
 
 
 # a matter that nobody has reported yet

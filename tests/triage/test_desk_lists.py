@@ -24,8 +24,8 @@ from tests.triage.test_desk import clock, counted, listed, started
 
 Scene = Callable[[Triage, str], Awaitable[None]]
 COLUMNS = {
-    "number", "incident_id", "title", "unit", "assigned", "level", "drill", "ball", "proposals", "statements", "limits",
-    "due", "soon",
+    "number", "incident_id", "title", "unit", "assigned", "level", "drill", "ball", "proposals", "checks", "statements",
+    "limits", "due", "soon",
 }  # fmt: skip
 
 
@@ -205,6 +205,16 @@ async def test_a_proposal_is_named_by_its_number_and_a_post_has_the_ball(triage:
     await proposed(triage, one)
     [row] = await listed(triage, "to_approve")
     assert (row["proposals"], row["statements"], row["ball"]["post"]) == ([1], [], "approver@town-east")
+    [of_one] = row["checks"]
+    assert of_one["proposal"] == 1
+    assert {gate["gate"]: gate["state"] for gate in of_one["gates"]} == {
+        "verification": "met",
+        "material": "not_asked",
+        "chain": "met",
+        "separation": "missing",  # here one person holds every post, and proposed it
+        "secrecy": "clear",
+        "major_information": "clear",
+    }
     await triage.agree(one)
     assert await listed(triage, "to_approve") == []
     assert (await listed(triage, "open"))[0]["ball"]["for"] == "handling"

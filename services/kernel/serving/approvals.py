@@ -1,6 +1,6 @@
-"""How answers show the approvals of a text or a measure."""
+"""How answers show the approvals of a text or a measure, and the checks that go with them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from schemas.fields import Code, Instant, Post
 from services.kernel.core.units import LoadedPack
@@ -42,6 +42,38 @@ class Step(Answered):
     """Who agreed."""
     done: bool
     """Whether enough of them agreed."""
+
+
+GateState = Literal["met", "missing", "marked", "clear", "not_asked"]
+
+
+class Gate(Answered):
+    """A check that stands before an approval."""
+
+    gate: Literal["facts", "verification", "material", "secrecy", "major_information", "chain", "separation"]
+    """What is checked: the facts on which a text rests, the verification of the matter, the signed and sealed material
+    of departments, the two declarations, whether the chain of approvals is still the right one, and whether the
+    caller is another person than those who wrote or approved.
+    """
+    state: GateState
+    """`met`, or `missing` as long as something stands against it; of a declaration, `marked` or `clear`. `not_asked`
+    if the rules do not ask for it here.
+    """
+
+
+def gate(asked: bool, stands_against: object) -> GateState:
+    """The state of a check."""
+    return "not_asked" if not asked else "missing" if stands_against else "met"
+
+
+def gates(marks: frozenset[str], **checks: GateState) -> list[dict[str, str]]:
+    """The checks as answers show them, with the two declarations. `marks` are what a text or a measure says of itself.
+
+    The check of secrecy is the declaration of the writer and of each approver. A machine does not judge it.
+    """
+    declared = {"secrecy": "secret", "major_information": "major_information"}
+    said = {name: "marked" if mark in marks else "clear" for name, mark in declared.items()}
+    return [{"gate": name, "state": state} for name, state in {**checks, **said}.items()]
 
 
 def shown(course: Course, pack: LoadedPack | None = None, of: Kind = "statement") -> dict[str, Any]:

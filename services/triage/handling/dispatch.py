@@ -20,6 +20,8 @@ class Share(BaseModel):
     asked_at: datetime
     accepted_at: datetime | None = None
     completed_at: datetime | None = None
+    material_at: datetime | None = None
+    """When its material came. Material that the pack does not accept never comes."""
 
 
 class Dispatch(BaseModel):
@@ -91,6 +93,8 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
             return dispatch.with_helper(data.unit, accepted_at=at)
         case triage.IncidentHelpCompleted() as data:
             return dispatch.with_helper(data.unit, completed_at=at)
+        case triage.IncidentMaterialReceived() as data:
+            return dispatch.with_helper(data.unit, material_at=at)
         case triage.IncidentHelpReturned() as data:
             others = (one for one in dispatch.helpers if one.unit != data.unit)
             return dispatch.model_copy(update={"helpers": tuple(others)})

@@ -35,10 +35,11 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Units
 from services.kernel.serving import documents, http, paging
 from services.kernel.serving.answers import Answered, Page
+from services.kernel.serving.approvals import Gate
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.views import Row
 from services.triage.part_answers import BallOf
-from services.triage.queries import balls, subjects
+from services.triage.queries import subjects, waits
 from services.triage.rights import READ_MATTER
 from services.triage.views import DESK, DUTY_GAPS, INCIDENTS
 from services.triage.worklist import desk, desk_gaps
@@ -80,6 +81,15 @@ class LimitOf(Answered):
     """How long is left; below 0 afterwards."""
 
 
+class Checks(Answered):
+    """The checks before the approval of a proposal."""
+
+    proposal: Figure
+    """Its number within the incident."""
+    gates: tuple[Gate, ...]
+    """The checks, as they stand for the caller."""
+
+
 class DeskRow(Answered):
     """A matter on a desk."""
 
@@ -101,6 +111,8 @@ class DeskRow(Answered):
     """Whom it waits for."""
     proposals: tuple[Figure, ...]
     """The numbers of its proposals that wait for approval."""
+    checks: tuple[Checks, ...]
+    """The checks of each of them."""
     statements: tuple[StreamId, ...]
     """Its statements that wait for approval."""
     limits: tuple[LimitOf, ...]
@@ -126,6 +138,7 @@ class DeskList(
                 "drill": False,
                 "ball": _BALL,
                 "proposals": [],
+                "checks": [],
                 "statements": [],
                 "limits": [_LIMIT],
                 "due": "2026-03-02T05:00:00.000000Z",
@@ -248,9 +261,11 @@ def router() -> APIRouter:
             found = await page(connection, names, units, cursor, limit, filters.conditions(ctx.now))
             rows, further = paging.page(found, limit, lambda row: (row["due"], row["incident_id"]))
             ids = [row["incident_id"] for row in rows]
-            titles, waiting = await subjects(connection, ids), await balls(connection, ctx, ids)
+            titles, waiting = await subjects(connection, ids), await waits(connection, ctx, ids)
             counted = await by_date(connection, names, units, filters, ctx.now)
-        items = [_shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"]), ctx.now) for row in rows]
+        items = [
+            _shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"], {}), ctx.now) for row in rows
+        ]
         return http.json_response({"items": items, "counts": counted, "next": further})
 
     return routes
@@ -388,7 +403,7 @@ async def by_date(
     return found
 
 
-def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
+def _shown(row: Row, title: str | None, waits: Row, now: datetime) -> Row:
     limits = [
         {"clock": clock, "unit": None, **one, "seconds_left": (parse_instant(one["due"]) - now).total_seconds()}
         for clock, one in json.loads(row["limits"]).items()
@@ -397,8 +412,9 @@ def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
         **{name: row[name] for name in ("number", "incident_id")},
         "title": title,
         **{name: row[name] for name in ("unit", "assigned", "level", "drill")},
-        "ball": ball,
+        "ball": waits.get("ball"),
         "proposals": [int(number) for number in row["proposals"].split()],
+        "checks": waits.get("checks", []),
         "statements": row["statements"].split(),
         "limits": sorted(limits, key=itemgetter("due", "clock")),
         "due": None if row["due"] == desk.NEVER else row["due"],
