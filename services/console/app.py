@@ -11,9 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.console import page
+from services.console.access.sessions import digest
 from services.console.calls import Down, Refused
 from services.console.labels import PARTS
-from services.console.sessions import digest
 from services.console.site import HOME, SignedOut, Site, language, problem_of, session_of
 from services.console.words import N_, translations
 from services.kernel.core.problems import Problem
@@ -21,31 +21,31 @@ from services.kernel.core.texts import check_text, decoded
 from services.kernel.serving.bodies import read_body
 
 PAGES = (
-    "entering",
-    "sso",
-    "desk",
-    "timeline",
-    "live",
-    "register",
-    "supervision",
-    "matter",
-    "report",
-    "evidence",
-    "statement",
-    "duty",
-    "notices",
-    "periods",
-    "paper",
-    "finding",
-    "rules",
-    "drafting",
-    "repairs",
-    "integrations",
-    "people",
-    "units",
-    "setup",
-    "tour",
-    "health",
+    "access.entering",
+    "access.sso",
+    "worklist.desk",
+    "matters.timeline",
+    "worklist.live",
+    "worklist.register",
+    "worklist.supervision",
+    "matters.matter",
+    "matters.report",
+    "matters.evidence",
+    "matters.statement",
+    "rosters.duty",
+    "rosters.notices",
+    "rosters.periods",
+    "matters.paper",
+    "worklist.finding",
+    "packs.rules",
+    "packs.drafting",
+    "operations.repairs",
+    "operations.integrations",
+    "access.people",
+    "offices.units",
+    "offices.setup",
+    "offices.tour",
+    "operations.health",
 )
 """The modules of the pages."""
 SAFE = ("GET", "HEAD", "OPTIONS")

@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.fields import instant
-from services.console import week
+from services.console.access.staff import Staff
 from services.console.calls import Down, Refused
+from services.console.rosters import week
 from services.console.site import PAUSE, Site
-from services.console.staff import Staff
 
 LASTS = 10.0
 """Seconds for which the line may be old."""

@@ -8,8 +8,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.console.access.claims import read_mapping
 from services.console.app import application
-from services.console.claims import read_mapping
 from services.console.site import HOME, Site
 from services.console.store import METADATA, REVISIONS
 from services.kernel.serving.bodies import Timed

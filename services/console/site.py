@@ -13,16 +13,16 @@ from pydantic import AfterValidator
 from starlette.datastructures import FormData
 
 from schemas.titles import Language
-from services.console.accounts import Accounts
+from services.console.access.accounts import Accounts
+from services.console.access.claims import wanted
+from services.console.access.handshakes import Handshakes
+from services.console.access.provider import Provider
+from services.console.access.sessions import Session, Sessions, digest
+from services.console.access.staff import Offices, Staff, token
 from services.console.calls import Answer, Calls, Down, Refused, part_of_path
-from services.console.claims import wanted
-from services.console.drafts import Drafts
-from services.console.following import Followers
 from services.console.forms import Documents
-from services.console.handshakes import Handshakes
-from services.console.provider import Provider
-from services.console.sessions import Session, Sessions, digest
-from services.console.staff import Offices, Staff, token
+from services.console.packs.drafts import Drafts
+from services.console.worklist.following import Followers
 from services.kernel.access import signing
 from services.kernel.access.keys import Keys
 from services.kernel.access.signing import SigningKey

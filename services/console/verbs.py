@@ -11,14 +11,14 @@ from starlette.datastructures import FormData
 
 from schemas.fields import instant
 from services.console import forms
+from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Refused, parts
-from services.console.difference import Piece, difference
 from services.console.forms import Choices, Control, Operation
 from services.console.labels import PARTS
+from services.console.matters.difference import Piece, difference
+from services.console.matters.timeline import AT_ONCE, EXACT, is_of_system
 from services.console.page import Reader, go, reader, render
 from services.console.site import Site, problem_of, site_of
-from services.console.staff import Staff
-from services.console.timeline import AT_ONCE, EXACT, is_of_system
 from services.console.words import N_
 
 LONG = 20

@@ -24,7 +24,7 @@ from schemas.fields import parse_instant
 from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
-from services.console.accounts import one_time_password
+from services.console.access.accounts import one_time_password
 from services.demo import duty, mailbox, samples, stories
 from services.demo.day import Day
 from services.demo.desk import Desk, Failed, Incident, Officers, Stage

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from services.console.accounts import Accounts
+from services.console.access.accounts import Accounts
 from tests.console.browser import HOME, Browser
 
 PASSWORD = "a phrase for these tests"

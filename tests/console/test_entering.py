@@ -5,9 +5,9 @@ import re
 import pyotp
 import pytest
 
-from services.console import sessions
-from services.console.accounts import STEP, Locked
-from services.console.passwords import fault
+from services.console.access import sessions
+from services.console.access.accounts import STEP, Locked
+from services.console.access.passwords import fault
 from services.console.site import seconds
 from tests.console.conftest import PASSWORD, Town
 

@@ -8,7 +8,7 @@ from schemas.titles import TITLES
 from services.console import forms
 from services.console.forms import SERVICES, controls
 from services.console.labels import FIELDS, LISTS, WAITS
-from services.console.matter import of_verb
+from services.console.matters.matter import of_verb
 from services.triage.handling.ball import Awaited
 from services.triage.worklist.desk import ListName
 

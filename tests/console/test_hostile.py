@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.console.accounts import Locked, LoginTaken
+from services.console.access.accounts import Locked, LoginTaken
 from services.console.page import HEADERS
 from services.console.site import seconds
 from services.console.words import typed_moment

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from services.console import lines
-from services.console.lines import Line, changes
+from services.console.packs import lines
+from services.console.packs.lines import Line, changes
 
 
 def shown(before: str, after: str) -> list[list[str]]:

@@ -15,10 +15,11 @@ import pytest_asyncio
 from services.apps import web
 from services.apps.embedded import running
 from services.apps.up import served
-from services.console import following, live, sessions
+from services.console.access import sessions
 from services.console.calls import Answer, Down
-from services.console.following import Followers, Listener
 from services.console.site import seconds
+from services.console.worklist import following, live
+from services.console.worklist.following import Followers, Listener
 from services.kernel.settings import Settings
 from tests.console.browser import HOME
 from tests.console.conftest import Town

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from services.console import calls, repairs
+from services.console import calls
 from services.console.calls import Calls
+from services.console.operations import repairs
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.store import sql

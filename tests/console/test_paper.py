@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from services.console.paper import ON_PAPER
-from services.console.report import FIELDS
+from services.console.matters.paper import ON_PAPER
+from services.console.matters.report import FIELDS
 from tests.console.browser import HOME
 from tests.console.conftest import Town
 

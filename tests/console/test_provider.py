@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 
 from services.apps import web
 from services.apps.up import served
-from services.console import claims, provider, sso
-from services.console.handshakes import LIFE
-from services.console.provider import ALGORITHMS, LOGOUT
+from services.console.access import claims, provider, sso
+from services.console.access.handshakes import LIFE
+from services.console.access.provider import ALGORITHMS, LOGOUT
 from services.console.site import seconds
 from services.console.store import ACCOUNTS, SESSIONS
 from services.kernel.settings import Settings

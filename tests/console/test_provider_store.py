@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.console.accounts import Accounts
-from services.console.handshakes import Handshakes
-from services.console.sessions import Origin, Sessions
+from services.console.access.accounts import Accounts
+from services.console.access.handshakes import Handshakes
+from services.console.access.sessions import Origin, Sessions
 from services.console.store import METADATA, REVISIONS
 from services.kernel.access.keys import Keys
 from services.kernel.store import migrations

@@ -5,8 +5,8 @@ import re
 import pytest
 import pytest_asyncio
 
-from services.console.setup import lacking
-from services.console.staff import Offices
+from services.console.access.staff import Offices
+from services.console.offices.setup import lacking
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Town
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.console import sessions
+from services.console.access import sessions
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Town
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from services.console import timeline
-from services.console.timeline import by_day, folded, steps
+from services.console.matters import timeline
+from services.console.matters.timeline import by_day, folded, steps
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
 

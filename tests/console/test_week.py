@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from services.console.week import week
+from services.console.rosters.week import week
 
 
 def test_the_table_of_a_week_keeps_what_was_planned_and_says_what_became_of_it() -> None:

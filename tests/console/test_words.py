@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from schemas.titles import TITLES
-from services.console import catalogue, forms, report
+from services.console import catalogue, forms
 from services.console.labels import KINDS
-from services.console.setup import STEPS
+from services.console.matters import report
+from services.console.offices.setup import STEPS
 from services.console.words import CATALOGUE, translations
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town

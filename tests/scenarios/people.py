@@ -12,7 +12,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
 from schemas.catalogue import SERVICES
 from services.apps import web
-from services.console.accounts import Accounts
+from services.console.access.accounts import Accounts
 from services.console.serving import Console
 from services.kernel.access.keys import Keys
 from services.kernel.core.time_source import TimeSource

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.titles import TITLES
 from services.console import verbs
+from services.console.access.staff import Staff
 from services.console.calls import Answer, Refused, part_of_path
 from services.console.labels import MEMBERS, SECTIONS, VALUES
-from services.console.lines import changes
+from services.console.packs.lines import changes
 from services.console.page import Reader, reader, render
 from services.console.site import Signed, Site
-from services.console.staff import Staff
 from services.console.verbs import Asked
 from services.console.words import N_, length
 

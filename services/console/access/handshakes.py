@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert
 
-from services.console.sessions import digest
+from services.console.access.sessions import digest
 from services.console.store import HANDSHAKES
 from services.kernel.store.database import Database
 

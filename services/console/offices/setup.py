@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
+from services.console.access.staff import Offices
 from services.console.calls import Answer, Part, Refused, parts
+from services.console.packs.rules import as_limit
 from services.console.page import go, render
-from services.console.rules import as_limit
 from services.console.site import Signed, Site
-from services.console.staff import Offices
 from services.console.verbs import Asked
 from services.console.words import N_
 from services.kernel.settings import Settings

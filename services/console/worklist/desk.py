@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from services.console.access.staff import Staff
 from services.console.calls import Down, Part, part_of_path, parts
 from services.console.labels import LISTS
 from services.console.page import go, render
 from services.console.site import Signed, Site, Watching
-from services.console.staff import Staff
 from services.console.words import N_, translations
 
 ROWS = 100

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
 from services.console.calls import part
-from services.console.desk import titles
 from services.console.labels import BECAME, NOTICES
 from services.console.page import render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 from services.console.words import N_, translations
+from services.console.worklist.desk import titles
 
 ROWS = 50
 

@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from schemas.fields import UUID
+from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Refused, parts
 from services.console.forms import SERVICES
 from services.console.labels import CAUSES, PARTS
 from services.console.page import go, reader, render
 from services.console.site import Id, Signed, Site, problem_of
-from services.console.staff import Staff
 from services.console.words import N_
 
 VERBS = ("redrive", "discard")

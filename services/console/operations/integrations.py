@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Refused
 from services.console.page import go, reader, render
 from services.console.site import Id, Signed, Site, problem_of
-from services.console.staff import Staff
 from services.console.verbs import told_of
 from services.console.words import N_
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas.titles import Language
 from services.console import words
+from services.console.access.sessions import Session
 from services.console.calls import Calls
-from services.console.sessions import Session
 from services.kernel.access import tokens
 from services.kernel.access.signing import SigningKey
 

@@ -17,7 +17,7 @@ import httpx
 import jwt
 import structlog
 
-from services.console.handshakes import Handshake
+from services.console.access.handshakes import Handshake
 from services.kernel.settings import Settings
 
 SECONDS = 8.0

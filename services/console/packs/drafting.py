@@ -12,14 +12,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.fields import instant
+from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Refused, part_of_path
-from services.console.drafts import Draft
 from services.console.labels import DIFFERS
-from services.console.lines import changes
+from services.console.packs.drafts import Draft
+from services.console.packs.lines import changes
+from services.console.packs.rules import may_try
 from services.console.page import go, reader, render
-from services.console.rules import may_try
 from services.console.site import Signed, Site, problem_of, seconds, site_of
-from services.console.staff import Staff
 from services.console.verbs import told_of
 from services.console.words import N_, plain, typed_moment
 

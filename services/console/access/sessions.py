@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from services.console.accounts import Account, account_of
+from services.console.access.accounts import Account, account_of
 from services.console.store import ACCOUNTS, SESSIONS
 from services.kernel.store.database import Database
 

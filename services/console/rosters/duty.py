@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.fields import instant
 from services.console import frame, verbs
+from services.console.access.staff import Staff
 from services.console.calls import parts
-from services.console.desk import titles
 from services.console.forms import Control, shown_time
 from services.console.page import Reader, reader, render
+from services.console.rosters.week import bounds, monday, next_duty, week
 from services.console.site import Signed, Site
-from services.console.staff import Staff
 from services.console.verbs import Asked, Body
-from services.console.week import bounds, monday, next_duty, week
 from services.console.words import N_, typed_day
+from services.console.worklist.desk import titles
 
 OPEN = 30
 """Open matters on the page of a hand-over,"""

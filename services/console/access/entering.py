@@ -9,12 +9,12 @@ import segno
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.console import passwords
-from services.console.accounts import Locked, LoginTaken, fits
+from services.console.access import passwords
+from services.console.access.accounts import Locked, LoginTaken, fits
+from services.console.access.people import record
+from services.console.access.sessions import Session
 from services.console.calls import Answer, Refused
 from services.console.page import go, render
-from services.console.people import record
-from services.console.sessions import Session
 from services.console.site import (
     HOME,
     Entered,

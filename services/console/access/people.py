@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.accounts import Account, LoginTaken, fits, one_time_password
+from services.console.access.accounts import Account, LoginTaken, fits, one_time_password
 from services.console.calls import Answer, Calls, Refused
 from services.console.page import reader, render
 from services.console.site import Signed, Site

@@ -7,16 +7,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.console import forms, verbs
+from services.console.access.staff import Staff
 from services.console.calls import Down, Part, parts
-from services.console.desk import titles
 from services.console.forms import Choices, Control
 from services.console.labels import STATES
+from services.console.matters.timeline import by_day
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
-from services.console.staff import Staff
-from services.console.timeline import by_day
 from services.console.verbs import Asked
 from services.console.words import N_, translations, typed_moment
+from services.console.worklist.desk import titles
 
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from services.console import claims
-from services.console.accounts import Account
-from services.console.claims import MOST, Person
-from services.console.handshakes import LIFE
+from services.console.access import claims
+from services.console.access.accounts import Account
+from services.console.access.claims import MOST, Person
+from services.console.access.handshakes import LIFE
+from services.console.access.people import record
+from services.console.access.provider import LEEWAY, Failed, Provider
+from services.console.access.sessions import Origin
 from services.console.page import go, render
-from services.console.people import record
-from services.console.provider import LEEWAY, Failed, Provider
-from services.console.sessions import Origin
 from services.console.site import Site, is_here, leave, onward, seconds
 from services.console.words import N_
 

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.console import passwords
+from services.console.access import passwords
 from services.console.store import ACCOUNTS, FAILURES, SESSIONS
 from services.console.words import plain
 from services.kernel.access.keys import Keys

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.fields import instant
 from services.console.calls import parts
-from services.console.desk import Filter, address, titles
 from services.console.page import render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations
+from services.console.worklist.desk import Filter, address, titles
 
 ROWS = 100
 BACK = timedelta(days=30)

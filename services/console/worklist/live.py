@@ -8,9 +8,9 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from services.console.following import Listener, event
 from services.console.page import HEADERS
 from services.console.site import Site, Watching, still_watching
+from services.console.worklist.following import Listener, event
 
 BEAT = 20.0
 """Seconds between two beats of a stream. At each, its session is looked at."""

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.fields import instant
 from services.console.calls import parts
-from services.console.desk import Filter, address, nothing
 from services.console.labels import REPLIES
 from services.console.page import render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations, typed_day
+from services.console.worklist.desk import Filter, address, nothing
 
 ROWS = 100
 FILTERS = {"unit": N_("单位"), "channel": N_("渠道"), "reply": N_("答复")}

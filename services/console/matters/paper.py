@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.fields import parse_instant
 from services.console import forms
+from services.console.access.staff import Staff
 from services.console.calls import Down, parts
 from services.console.forms import Control
+from services.console.matters.report import FIELDS
 from services.console.page import go, reader, render
-from services.console.report import FIELDS
 from services.console.site import HOME, Signed, Site, problem_of
-from services.console.staff import Staff
 from services.console.verbs import told_of
 from services.console.words import N_, translations
 

@@ -1,0 +1,1 @@
+"""Who signs in: accounts, sessions, the provider, and the pages of them."""

@@ -1,0 +1,1 @@
+"""How the services are: health, repairs, keys of integrations."""

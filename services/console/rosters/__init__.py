@@ -1,0 +1,1 @@
+"""Who is on duty: plan, week, special periods, notices."""
