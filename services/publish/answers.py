@@ -54,7 +54,7 @@ _SHOWN: dict[str, Any] = {
         }
     ],
     "due": [],
-    "gates": [{"gate": "verification", "state": "met"}, {"gate": "secrecy", "state": "clear"}],
+    "gates": [{"check": "verification", "state": "met"}, {"check": "secrecy", "state": "clear"}],
     "rejection": None,
     "drafted_at": "2026-03-02T09:00:00.000000Z",
     "text": TEXT,

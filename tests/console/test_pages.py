@@ -33,7 +33,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     found += await faults(page)
     await desk.open(page, f"{matter}/triage/grade")
     await page.click("main form .main")
-    assert await page.evaluate("document.activeElement.id") == "faults", "who is told of a fault is led to it"
+    await page.wait_for_selector("#faults:focus")  # Who is told of a fault is led to it.
     found += await faults(page)
     subject, place = ("井盖缺失", "幸福里") if language == "zh-CN" else ("噪声扰民", "北街夜市")
     rival = await desk.town.at("duty_officer@town-east")
@@ -44,7 +44,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     await page.fill("#f-reason", "应是水利的井")
     await page.click("main form .main")
     assert await page.input_value("#f-reason") == "应是水利的井"
-    assert await page.evaluate("document.activeElement.id") == "error"
+    await page.wait_for_selector("#error:focus")
     assert not await page.is_visible("#draft"), "what stands in the form is not offered once more"
     found += await faults(page)
     await desk.open(page, "/reports/new")
@@ -114,7 +114,7 @@ async def test_axe_finds_nothing_where_packs_are_written_and_services_repaired(
     await desk.open(page, f"{own}/adopt")
     await page.fill("#f-lessons", "eins")
     await page.click("main form .main")
-    assert await page.evaluate("document.activeElement.id") == "error"
+    await page.wait_for_selector("#error:focus")
     found += await seen(page)
     await desk.open(page, own)
     await page.fill("#f-text", "id: a\nversion: 1\nid: b\n")
@@ -352,7 +352,7 @@ async def test_a_slider_says_its_instant_and_opens_it(desk: Desk) -> None:
         await page.keyboard.press("ArrowLeft")
         assert await page.get_attribute("#slider", "aria-valuetext") != last
     assert "known_at=" in page.url
-    assert await page.evaluate("document.activeElement.id") == "slider", "the next step needs no search for it"
+    await page.wait_for_selector("#slider:focus")  # The next step needs no search for it.
     async with page.expect_navigation():
         await page.keyboard.press("BracketRight")
     assert await page.get_attribute("#slider", "aria-valuetext") == last

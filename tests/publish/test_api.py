@@ -303,7 +303,7 @@ async def test_the_checks_before_an_approval_stand_with_each_statement(office: O
         [one] = [item for item in listed if item["id"] == id_]
         whole = (await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_(role))).json()
         assert whole["gates"] == one["gates"]
-        return {gate["gate"]: gate["state"] for gate in one["gates"]}
+        return {gate["check"]: gate["state"] for gate in one["gates"]}
 
     told = await checks("approver")
     assert told == {

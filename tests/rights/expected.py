@@ -238,6 +238,15 @@ readEvent              | staff                         | part^
 followChanges          | staff                         | read^
 eraseWordsOfAudit      | chief admin                   | sibling^
 """
+EXPECTED_OF_EACH = """
+# every service: how it runs, and what it set aside
+readOperationOf{service} | admin auditor | everywhere
+listLettersOf{service}   | admin auditor | root
+readLetterOf{service}    | admin auditor | root
+redriveLetterOf{service} | admin         | root
+discardLetterOf{service} | admin         | root
+"""
+SERVICES = ("Ingest", "Triage", "Escalation", "Publish", "Audit")
 
 
 DELEGATED = {
@@ -263,7 +272,8 @@ def _where(text: str) -> set[str]:
 def allowed() -> dict[str, set[tuple[str, str]]]:
     """Operation -> the pairs of relation and caller that it lets in."""
     found: dict[str, set[tuple[str, str]]] = {}
-    for line in EXPECTED.splitlines():
+    lines = [EXPECTED, *(EXPECTED_OF_EACH.format(service=name) for name in SERVICES)]
+    for line in "".join(lines).splitlines():
         if line and not line.startswith("#"):
             operation, who, where = (part.strip() for part in line.split("|"))
             pairs = {(relation, caller) for relation in _where(where) for caller in _who(who)}

@@ -93,6 +93,7 @@ PATHS = {
     "desk": "list",
     "units": "unit",
     "packs": "policy",
+    "dead-letters": "letter",
 }
 """Part of a path -> the record that stands behind it."""
 QUERIES = {

@@ -49,11 +49,12 @@ def test_who_refuses_beside_the_tables_is_known() -> None:
 
 @pytest.mark.requirement("MUL-06")
 def test_every_row_of_a_right_stands_in_a_table() -> None:
-    """Each service has the row on erasing words from the kernel."""
+    """Each service has the rows on erasing words and on its operation from the kernel."""
     rows = {
         name
         for name, module in modules()
         for node in ast.walk(module)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Right", "Read")
     }
-    assert rows - set(TABLES) == {"services/kernel/access/erasure.py"}
+    of_all = ("erasure", "operating")
+    assert rows - set(TABLES) == {f"services/kernel/access/{name}.py" for name in of_all}

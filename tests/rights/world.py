@@ -25,8 +25,11 @@ from services.apps.embedded import Embedded, running
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.core.decider import STAFF_ROLES
+from services.kernel.delivery import operations
+from services.kernel.delivery.log import Record
 from services.kernel.serving import sign_in
 from services.kernel.settings import ROOT, Settings
+from services.kernel.store import sql
 from services.kernel.store.database import Database
 
 UNITS = {
@@ -268,8 +271,19 @@ async def _made(world: World) -> None:
     names["clock ref"] = events["clock.decision_proposed"]["data"]["reason"]["ref"]
     matters = await world.done("city", "admin", "GET", f"/triage/v1/packs/matters?incident={incident}")
     names["matter"] = matters["items"][0]
+    names["letter"] = await _set_aside(system)
     drafted = await world.done("city", "auditor", "GET", f"/audit/v1/events?subject={names['draft']}")
     names["draft ref"] = drafted["items"][0]["data"]["title"]["ref"]
+
+
+async def _set_aside(system: Embedded) -> str:
+    """The id of a dead letter that every service has."""
+    record = Record("triage.incident", 0, 900_000, b"k", b"{")
+    row = operations.dead_letter("audit", record, None, "undecodable", "no JSON", system.time_source.now())
+    for runtime in system.runtimes.values():
+        async with runtime.database.transaction() as connection:
+            await sql.insert(connection, runtime.tables["dead_letters"], [row])
+    return str(row["id"])
 
 
 def _next_version(policies: Path) -> str:

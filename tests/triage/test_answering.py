@@ -436,7 +436,7 @@ def test_an_approver_sees_whether_the_material_of_each_helping_department_has_co
     def state(*facts: Any, material: Any = rule) -> str:
         case = past(OPENED, *facts, role="approver", material=material)
         ctx = case.context
-        return {one["gate"]: one["state"] for one in of_proposal(proposal, case.state, ctx)}["material"]
+        return {one["check"]: one["state"] for one in of_proposal(proposal, case.state, ctx)}["material"]
 
     helps = [
         triage.IncidentHelpRequested.model_validate({"unit": unit, "text": "t"})

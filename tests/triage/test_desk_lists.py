@@ -207,7 +207,7 @@ async def test_a_proposal_is_named_by_its_number_and_a_post_has_the_ball(triage:
     assert (row["proposals"], row["statements"], row["ball"]["post"]) == ([1], [], "approver@town-east")
     [of_one] = row["checks"]
     assert of_one["proposal"] == 1
-    assert {gate["gate"]: gate["state"] for gate in of_one["gates"]} == {
+    assert {gate["check"]: gate["state"] for gate in of_one["gates"]} == {
         "verification": "met",
         "material": "not_asked",
         "chain": "met",

@@ -50,7 +50,7 @@ GateState = Literal["met", "missing", "marked", "clear", "not_asked"]
 class Gate(Answered):
     """A check that stands before an approval."""
 
-    gate: Literal["facts", "verification", "material", "secrecy", "major_information", "chain", "separation"]
+    check: Literal["facts", "verification", "material", "secrecy", "major_information", "chain", "separation"]
     """What is checked: the facts on which a text rests, the verification of the matter, the signed and sealed material
     of departments, the two declarations, whether the chain of approvals is still the right one, and whether the
     caller is another person than those who wrote or approved.
@@ -73,7 +73,7 @@ def gates(marks: frozenset[str], **checks: GateState) -> list[dict[str, str]]:
     """
     declared = {"secrecy": "secret", "major_information": "major_information"}
     said = {name: "marked" if mark in marks else "clear" for name, mark in declared.items()}
-    return [{"gate": name, "state": state} for name, state in {**checks, **said}.items()]
+    return [{"check": name, "state": state} for name, state in {**checks, **said}.items()]
 
 
 def shown(course: Course, pack: LoadedPack | None = None, of: Kind = "statement") -> dict[str, Any]:

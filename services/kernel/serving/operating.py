@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas.envelope import Event
 from schemas.fields import UUID, Instant
 from services.kernel.access.erasure import Reason
+from services.kernel.access.operating import DISCARD, LIST, LOOK, REDRIVE
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
@@ -37,11 +38,6 @@ SHOWN = 4_000
 """The most characters of a record that are shown."""
 Cause = Literal["undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged"]
 LetterId = Annotated[str, Path(pattern=f"^{UUID}$", description="The dead letter's id.")]
-LOOK: Right[str] = Right("read-operation", ("admin", "auditor"), lambda unit, _: (unit,))
-"""Whoever administers or audits any unit sees how the services run."""
-LIST: Right[None] = Right("list-dead-letters", ("admin", "auditor"), lambda _, ctx: (ctx.offices.root,))
-REDRIVE: Right[None] = Right("redrive", ("admin",), lambda _, ctx: (ctx.offices.root,))
-DISCARD: Right[None] = Right("discard", ("admin",), lambda _, ctx: (ctx.offices.root,))
 
 
 class Settle(Command, json_schema_extra=example(reason="版本已更新")):
