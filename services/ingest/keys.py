@@ -3,6 +3,7 @@
 An integration is its own identity: the reports of its keys belong to it alone. Its id comes from its unit and name.
 """
 
+import asyncio
 import hashlib
 import secrets
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ PREFIX = "hy_"
 SCOPE = "ingest"
 NOTED = timedelta(hours=1)
 """How exact the last use of a key is."""
+NOTE_SECONDS = 0.2
+"""How long a request may wait for its note."""
 logger = structlog.get_logger()
 
 
@@ -72,9 +75,9 @@ class Keys:
         return Actor(row.integration, row.unit, frozenset({"integration"}))
 
     async def _note(self, id_: str) -> None:
-        """Notes that a key was used, at most once an hour for each process: no request waits for a write of its own.
+        """Notes that a key was used, at most once an hour for each process. A slow store holds up no request for it.
 
-        It is a note and no event: a lost one is written with the next use.
+        It is a note and no event: a lost one is written with a use an hour later.
         """
         now = self._runtime.time_source.now()
         if (noted := self._noted.get(id_)) is not None and now - noted < NOTED:
@@ -83,7 +86,7 @@ class Keys:
         if not self._runtime.recovered:
             return
         try:
-            async with self._runtime.database.transaction() as connection:
+            async with asyncio.timeout(NOTE_SECONDS), self._runtime.database.transaction() as connection:
                 await sql.upsert(connection, KEY_USES, [{"id": id_, "used_at": instant(now)}])
         except (DBAPIError, OSError) as error:
             logger.warning("key.use_not_noted", error=brief(error))

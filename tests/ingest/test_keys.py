@@ -1,6 +1,8 @@
 """Keys of integrations, and their owners."""
 
+import asyncio
 import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -130,3 +132,16 @@ async def test_a_further_key_of_the_same_name_is_the_same_integration(ingest: In
     await revoke(ingest, former["id"])
     assert (await ingest.client.get(url, headers=new)).status_code == 200
     assert (await ingest.client.get(url, headers=elsewhere)).status_code == 403
+
+
+async def test_no_report_waits_for_the_note_that_its_key_was_used(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await ingest.key()
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("services.ingest.keys.sql", SimpleNamespace(upsert=never))
+    async with asyncio.timeout(5):
+        assert (await post(ingest, key)).status_code == 201

@@ -1,6 +1,7 @@
 """Answers and log lines when the store fails: infrastructure gives 503, a defect gives 500 with a number."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -186,6 +187,9 @@ async def test_a_commit_that_does_not_answer_in_time_may_have_been_kept(
     monkeypatch.setenv("HUIYING_ANSWER_SECONDS", "1")
     async with started(where, tmp_path) as service, asyncio.timeout(20):
         key = await service.key()
+        assert (
+            await service.client.get(f"{PATH}/report-{uuid.uuid4()}", headers=key)
+        ).status_code == 404  # Its use is noted now.
         slow = True
         answer = await post(service, key)
         refused(answer, 503, "may not have been kept")

@@ -566,7 +566,8 @@ POSTS = (
 
 async def test_every_page_that_the_console_offers_of_this_record_opens(office: Office) -> None:
     async with served(office.desk.world) as (address, accounts):
-        for post, language in POSTS:
+        # The pages are the same there, only the way to the services is another one.
+        for post, language in POSTS[:2] if "HUIYING_KAFKA" in office.desk.world.environment else POSTS:
             failed, pages = await broken(address, accounts, post, language)
             assert not failed, "\n".join(failed)
             assert pages > 30, (post, pages)
