@@ -159,7 +159,7 @@ async def test_the_first_account_reaches_all_five_services_in_the_console(world:
         typed = {"login": "root", "name": "王敏", "post": "admin@city", "code": code}
         phrase = "a phrase for these tests"
         page = await browser.send(await browser.open("/"), "/first-run", **typed, password=phrase, again=phrase)
-        assert page.path == "/console/accounts"
+        assert page.path == "/console/setup/site"
         assert (await browser.open("/health")).said.count("✓") == len(SERVICES)
 
 
