@@ -8,7 +8,6 @@ page is the call that fills most of it, by the same clock. Each request is alone
 python -m benchmarks.console FOLDER PORT DATABASES        serves the embedded system, on PostgreSQL if named
 """
 
-import asyncio
 import os
 import re
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvloop
 from sqlalchemy import text
 
 from benchmarks import embedded, rig
@@ -266,4 +266,4 @@ async def _serve(folder: Path, port: int, databases: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    uvloop.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

@@ -150,6 +150,14 @@ def test_both_readmes_name_every_command() -> None:
         assert [command for command in commands if not re.search(rf"`{command}\b", rows)] == [], name
 
 
+def test_an_answer_does_not_wait_for_the_clients_word_on_its_head() -> None:
+    """Without this option, the body of a page that follows its head in a second packet comes 40 ms later."""
+    with web.bound("127.0.0.1", 0) as taken, socket.create_connection(taken.getsockname()):
+        connection, _ = taken.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_number_that_is_no_port() -> None:
     with (
         pytest.raises(web.PortTaken, match="99999 is no port; name one from 1 to 65535"),
