@@ -13,6 +13,7 @@ from services.console.serving import Console
 from services.kernel import logging
 from services.kernel.access import keys
 from services.kernel.core.time_source import TimeSource
+from services.kernel.serving import process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 
@@ -40,6 +41,7 @@ async def serve(settings: Settings) -> None:
             await console.start()
             if code := await console.first_code():
                 print(f"No account yet: the console asks for the set-up code {code}", flush=True)
+            process.collect_less()
             await server.serve([on])
         finally:
             await console.stop()

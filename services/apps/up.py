@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from services.apps import web
 from services.apps.embedded import Embedded
+from services.kernel.serving import process
 
 
 class _Server(web.Server):
@@ -40,6 +41,7 @@ async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
 
 async def until_ended(system: Embedded) -> None:
     """Waits for Ctrl-C or SIGTERM. Raises the error of a part that ended."""
+    process.collect_less()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -22,6 +22,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/paper", "/paper/report", "/paper/enter", "/receipts",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
+        f"{matter}/similar",
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
         f"/statements/{desk.statement}/revise", f"/statements/new?incident={desk.number}",
@@ -184,7 +185,7 @@ async def test_a_pack_is_mended_by_keyboard_alone(desk: Desk) -> None:
     await tab_to("main form .main")
     async with page.expect_navigation():
         await press("Enter")
-    assert await page.evaluate(focused) == "faults", "who is told of a fault is led to it"
+    await page.wait_for_selector("#faults:focus")  # Who is told of a fault is led to it.
     await tab_to("[data-line]")
     await press("Enter")
     assert await page.evaluate(focused) == "f-text"
@@ -195,6 +196,22 @@ async def test_a_pack_is_mended_by_keyboard_alone(desk: Desk) -> None:
     async with page.expect_navigation():
         await press("Enter")
     assert "/pack-drafts/" in page.url
+    await context.close()
+
+
+async def test_similar_matters_come_into_the_page_of_a_matter_after_the_rest(desk: Desk) -> None:
+    browser = await desk.town.at("duty_officer@town-west")
+    known, own = [
+        (await desk.town.reported(browser, subject, place="西街桥头")).path.rpartition("/")[2]
+        for subject in ("西街桥头护栏断了两根", "西街桥头护栏断了，很危险")
+    ]
+    await desk.town.system.settle()
+    listed = await browser.open(f"/incidents/{own}/similar")
+    assert known in listed.said and f"{HOME}/incidents/{own}/triage/link?to={known}" in listed.links
+    assert f"{HOME}/incidents/{own}/similar" in (await browser.open(f"/incidents/{own}")).links
+    context, page = await desk.at("duty_officer@town-west")
+    await desk.open(page, f"/incidents/{own}")
+    await page.wait_for_selector(f"#near a:text-is('{known}')")
     await context.close()
 
 
@@ -223,6 +240,13 @@ async def test_the_job_is_done_by_keyboard_alone(desk: Desk) -> None:
     assert await page.locator("#keys").evaluate("e => e.open")
     await press("Escape")
     assert not await page.locator("#keys").evaluate("e => e.open")
+    for turned, opened in (("停用快捷键", False), ("启用快捷键", True)):
+        await page.click("#show-keys")
+        await page.click(f"#keys button:text-is('{turned}')")
+        await page.click("#keys button:text-is('关闭')")
+        await press("?")
+        assert await page.locator("#keys").evaluate("e => e.open") is opened, turned
+    await press("Escape")
     rows = await page.locator("[data-row]").all_inner_texts()
     await press("j")
     assert await focused() == rows[0]

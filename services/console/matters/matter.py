@@ -74,11 +74,10 @@ def router(site: Site) -> APIRouter:
     async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
         """The matter: what it is, whom it waits for, what may be done, what was done."""
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
-        limits, statements, timeline, similar, sheet, pack, lists = await parts(
+        limits, statements, timeline, sheet, pack, lists = await parts(
             me.calls.get(f"/escalation/v1/incidents/{id}"),
             me.calls.get("/publish/v1/statements", incident=id, limit=50),
             me.calls.get(f"/audit/v1/incidents/{id}/timeline", newest=True, limit=EVENTS),
-            me.calls.get(f"/triage/v1/incidents/{id}/similar", limit=5),
             me.calls.get(f"/triage/v1/incidents/{id}/facts"),
             site.pack_of(incident["unit"], incident["policy"]),
             me.calls.get("/triage/v1/lists"),
@@ -94,7 +93,6 @@ def router(site: Site) -> APIRouter:
             timeline=timeline,
             days=by_day(timeline.value["items"], look) if timeline.value else [],
             why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
-            similar=similar,
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
             pack=titles(pack.value or {}),
@@ -102,6 +100,13 @@ def router(site: Site) -> APIRouter:
             channels=named(lists, "channels", me.language),
             done=done,
         )
+
+    @pages.get("/incidents/{id}/similar")
+    async def similar(request: Request, me: Signed, id: Id) -> Response:
+        """Matters that are like this one. They are compared anew, so the page of the matter does not wait for them."""
+        incident = await me.calls.get(f"/triage/v1/incidents/{id}")
+        (found,) = await parts(me.calls.get(f"/triage/v1/incidents/{id}/similar", limit=5))
+        return await render(request, "matter_similar.html", one=incident, found=found)
 
     @pages.get("/incidents/{id}/{service}/{verb}")
     async def form(request: Request, me: Signed, id: Id, service: str, verb: str) -> Response:

@@ -82,13 +82,25 @@
   }
   document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/sign-out")) sessionStorage.removeItem("list"); });
 
+  // Whoever speaks to the computer, or leans on a key, turns them off.
+  const keys = document.getElementById("keys"), turn = keys?.querySelector("[data-turn]");
+  const off = () => localStorage.getItem("keys") === "off";
+  const label = () => { turn.textContent = off() ? turn.dataset.on : turn.dataset.off; };
+  if (keys) {
+    const open = document.getElementById("show-keys");
+    open.hidden = false;
+    open.addEventListener("click", () => keys.showModal());
+    turn.addEventListener("click", () => { localStorage.setItem("keys", off() ? "on" : "off"); label(); });
+    label();
+  }
+
   let going = false;
   const places = { KeyB: "board", KeyI: "inbox", KeyR: "roster", KeyN: "reports/new", KeyS: "statements", KeyD: "dead-letters" };
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.keyCode === 229) return;
-    if (typing(event.target) || localStorage.getItem("keys") === "off") return;
+    if (typing(event.target) || off()) return;
     if (going) { going = false; if (places[event.code]) location.href = `${body.dataset.home}/${places[event.code]}`; return; }
-    if (event.key === "?") document.getElementById("keys")?.showModal();
+    if (event.key === "?") keys?.showModal();
     else if (event.code === "KeyG") { going = true; setTimeout(() => { going = false; }, 1500); }
     else if (event.code === "KeyJ") step(1);
     else if (event.code === "KeyK") step(-1);
@@ -141,6 +153,15 @@
       rests = setTimeout(() => { location.href = `${slider.dataset.address.replace("known_at=AT", `known_at=${moments[slider.value]}`)}#slider`; }, 700);
     });
   }
+
+  // A part of a page that takes long is a page of its own, and comes into its place after the rest.
+  document.querySelectorAll("[data-fetch]").forEach(async (place) => {
+    try {
+      const answer = await fetch(place.querySelector("a").href);
+      const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(place.id);
+      if (answer.ok && made && !place.contains(document.activeElement)) place.replaceChildren(...made.childNodes);
+    } catch { /* the link stays */ }
+  });
 
   // Similar matters are offered while somebody types. What is typed is sent as a form, so it stands in no address.
   const offer = document.getElementById("similar");
