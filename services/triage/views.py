@@ -213,6 +213,9 @@ REPORTS = Table(
 )
 """One row for each report from ingest. `refusal` is the reason why it gets no answer."""
 
+SAID = {name: (REPORTS.c[name], INCIDENTS.c[name]) for name in ("subject", "text", "place")}
+"""The texts by which matters are found: of their reports, or of a matter that was registered."""
+
 INCIDENT_LINKS = Table(
     "incident_links",
     METADATA,

@@ -16,8 +16,9 @@ from services.ingest.recognition import match_key
 from services.kernel.core.ids import derived
 from services.kernel.core.lists import Lists
 from services.kernel.store import word_index
-from services.triage.alike import similar
+from services.triage.alike import search, similar
 from services.triage.alike.tokens import commonness, cosine, document, shared, vector
+from services.triage.views import SAID
 from tests.triage.conftest import Triage, words
 
 LAMP = ("卫生院门前路灯不亮", "卫生院门前的路灯已经四天不亮，晚上看病的人走路不安全。")
@@ -229,6 +230,22 @@ async def test_words_that_come_after_their_report_are_found_as_well(desk: Triage
     assert [item["incident_id"] for item in (await offered(desk, again))["items"]] == [lamp]
 
 
+async def test_words_that_staff_typed_hide_no_report(desk: Triage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search keeps its words. They are newer than the report, and of them there may be more than the index names."""
+    monkeypatch.setattr(search, "MOST", 3)
+    monkeypatch.setattr(word_index, "OF_ONE", 3)
+    for statement in (word_index._nearest_in_fts5, word_index._nearest_in_gin):
+        statement.cache_clear()
+    lamp = await opened(desk, LAMP, place="东风路")
+    for _ in range(4):
+        for said in ({"words": LAMP[0]}, {"place": "东风路"}):
+            assert await searched(desk, **said, purpose="核对重复反映") == [lamp]
+    await desk.say(*(f"{LAMP[1]}核实意见之{number}" for number in range(4)))
+    assert [one["incident_id"] for one in (await asked(desk, LAMP_AGAIN)).json()["items"]] == [lamp]
+    for statement in (word_index._nearest_in_fts5, word_index._nearest_in_gin):
+        statement.cache_clear()
+
+
 async def test_erased_words_leave_the_index_with_their_row(desk: Triage) -> None:
     event = report(desk, LAMP)
     await desk.say(*LAMP)
@@ -241,7 +258,7 @@ async def test_erased_words_leave_the_index_with_their_row(desk: Triage) -> None
     assert (await offered(desk, again))["items"] == []
     assert (await asked(desk, LAMP)).json()["items"][0]["incident_id"] == again
     async with desk.runtime.database.read() as connection:
-        assert await word_index.nearest(connection, {"不亮": 1.0}, 10) == {words(LAMP_AGAIN[1]).ref: 1.0}
+        assert await word_index.nearest(connection, {"不亮": 1.0}, SAID["text"], 10) == {words(LAMP_AGAIN[1]).ref: 1.0}
     database = desk.runtime.database
     await word_index.forget(database)
     assert await database.forget()
@@ -321,9 +338,11 @@ async def test_a_long_text_is_indexed_as_fast_as_its_beginning(desk: Triage) -> 
         await desk.say(said)
         took.append(time.perf_counter() - begun)
     assert took[1] < 10 * took[0] + 0.1
+    await desk.take(report(desk, (beginning, beginning + "长" * 96_000)))
     async with desk.runtime.database.read() as connection:
-        assert len(await word_index.holding(connection, [beginning[-2:]], 9)) == 2
-        assert await word_index.holding(connection, [beginning[-1] + "长"], 9) == []
+        of = (*SAID["subject"], *SAID["text"])
+        assert len(await word_index.holding(connection, [beginning[-2:]], of, 9)) == 2
+        assert await word_index.holding(connection, [beginning[-1] + "长"], of, 9) == []
 
 
 async def test_beside_a_suggestion_stands_how_often_it_was_right_for_other_matters(desk: Triage) -> None:

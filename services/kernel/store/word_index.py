@@ -5,13 +5,16 @@ Latin text alike. On PostgreSQL it is a GIN index over an expression, in which e
 in half the time of texts. On SQLite it is an FTS5 table that triggers keep. So it
 always holds exactly the words of `contents`, whoever writes or erases them. It is made at the start of a service, and
 from the words at hand if it is missing: it is no table of the record, and no migration or replay knows it.
+
+`contents` also holds reasons, notes and the words of searches. A caller names the columns whose texts it asks for, so
+that no others take up its limit.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Column, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.store.database import Database, is_sqlite
@@ -24,6 +27,8 @@ OF_ONE = 200
 """At most so many texts are taken for one pair of a `nearest`."""
 STEP = 500
 """Pages that one step of `forget` writes."""
+Columns = tuple[Column[Any], ...]
+"""Columns with references to texts. Each needs an index."""
 _ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -50,8 +55,10 @@ async def make(database: Database) -> None:
                 await connection.exec_driver_sql(statement)
 
 
-async def nearest(connection: AsyncConnection, weights: Mapping[str, float], limit: int) -> dict[str, float]:
-    """References of texts with some of these pairs, and the sum of the weights of the pairs that each has.
+async def nearest(
+    connection: AsyncConnection, weights: Mapping[str, float], of: Columns, limit: int
+) -> dict[str, float]:
+    """References in `of` to texts with some of these pairs, and the sum of the weights of the pairs that each has.
 
     The heaviest come first. At most `ASKED` pairs count, and at most `OF_ONE` texts for each pair.
     """
@@ -62,23 +69,23 @@ async def nearest(connection: AsyncConnection, weights: Mapping[str, float], lim
         values: dict[str, Any] = {"limit": limit}
         for at, (pair, weight) in enumerate(weights.items()):
             values |= {f"pair{at}": _token(pair), f"weight{at}": weight}
-        found = await connection.execute(_nearest_in_fts5(len(weights)), values)
+        found = await connection.execute(_nearest_in_fts5(len(weights), of), values)
     else:
         values = {"pairs": list(map(_number, weights)), "weights": list(weights.values()), "limit": limit}
-        found = await connection.execute(_NEAREST_IN_GIN, values)
+        found = await connection.execute(_nearest_in_gin(of), values)
     return {row.ref: row.weight for row in found}
 
 
-async def holding(connection: AsyncConnection, pairs: Sequence[str], limit: int) -> list[str]:
-    """References of the texts that have all of these pairs, newest first.
+async def holding(connection: AsyncConnection, pairs: Sequence[str], of: Columns, limit: int) -> list[str]:
+    """References in `of` to the texts that have all of these pairs, newest first.
 
     On SQLite these are the texts that came last, since FTS5 finds them in this order and then stops.
     """
     if is_sqlite(connection):
         asked: dict[str, Any] = {"all": " AND ".join(map(_token, pairs)), "limit": limit}
-        found = await connection.execute(_HOLDING_IN_FTS5, asked)
+        found = await connection.execute(_holding_in_fts5(of), asked)
     else:
-        found = await connection.execute(_HOLDING_IN_GIN, {"pairs": list(map(_number, pairs)), "limit": limit})
+        found = await connection.execute(_holding_in_gin(of), {"pairs": list(map(_number, pairs)), "limit": limit})
     return list(found.scalars())
 
 
@@ -135,10 +142,6 @@ _SQLITE = (
     end""",
     "insert into word_pairs(word_pairs) values ('rebuild')",
 )
-_HOLDING_IN_FTS5 = text(
-    "with found as (select rowid from word_pairs where word_pairs match :all order by rowid desc limit :limit) "
-    "select contents.ref from found join contents on contents.rowid = found.rowid order by contents.ref desc"
-)
 
 # The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the plan
 # of its query, so it takes half the time of a function in plain SQL.
@@ -156,30 +159,57 @@ _POSTGRES = (
     end $$""",
     "create index if not exists word_pairs on contents using gin (word_pairs(words))",
 )
-_NEAREST_IN_GIN = text(
-    f"""select found.ref, sum(asked.weight) as weight
-    from unnest(cast(:pairs as bigint[]), cast(:weights as float8[])) as asked(pair, weight)
-    cross join lateral (
-        select ref from contents where word_pairs(words) @> array[asked.pair] limit {OF_ONE}
-    ) as found
-    group by found.ref order by weight desc, found.ref desc limit :limit"""
-)
-_HOLDING_IN_GIN = text(
-    "select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) order by ref desc limit :limit"
-)
+
+
+def _told(of: Columns) -> str:
+    """The condition that a column refers to the row of `contents`.
+
+    It is one `exists`. For several with `or` between them PostgreSQL may read every row of these tables.
+    """
+    parts = (f"select 1 from {column.table.name} where {column} = contents.ref" for column in of)
+    return f"exists ({' union all '.join(parts)})"
 
 
 @lru_cache(ASKED)
-def _nearest_in_fts5(count: int) -> TextClause:
+def _holding_in_fts5(of: Columns) -> TextClause:
+    return text(
+        "with found as (select contents.ref from word_pairs cross join contents on contents.rowid = word_pairs.rowid "
+        f"where word_pairs match :all and {_told(of)} order by word_pairs.rowid desc limit :limit) "
+        "select ref from found order by ref desc"
+    )
+
+
+@lru_cache(ASKED)
+def _holding_in_gin(of: Columns) -> TextClause:
+    return text(
+        # What is inside is sorted first, so that the columns are asked for the newest texts alone.
+        "select ref from (select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) "
+        f"order by ref desc offset 0) as contents where {_told(of)} order by ref desc limit :limit"
+    )
+
+
+@lru_cache(ASKED)
+def _nearest_in_fts5(count: int, of: Columns) -> TextClause:
     """SQLite has no lateral join, so each pair is a part of the statement."""
     parts = (
-        f"select * from (select rowid, cast(:weight{at} as real) as weight from word_pairs "
-        f"where word_pairs match :pair{at} order by rowid desc limit {OF_ONE})"
+        f"select * from (select contents.ref, cast(:weight{at} as real) as weight "
+        "from word_pairs cross join contents on contents.rowid = word_pairs.rowid "
+        f"where word_pairs match :pair{at} and {_told(of)} order by word_pairs.rowid desc limit {OF_ONE})"
         for at in range(count)
     )
     return text(
-        f"with found as (select rowid, sum(weight) as weight from ({' union all '.join(parts)}) group by rowid "
-        "order by weight desc, rowid desc limit :limit) "
-        "select contents.ref, found.weight from found join contents on contents.rowid = found.rowid "
-        "order by found.weight desc, contents.ref desc"
+        f"select ref, sum(weight) as weight from ({' union all '.join(parts)}) group by ref "
+        "order by weight desc, ref desc limit :limit"
+    )
+
+
+@lru_cache(ASKED)
+def _nearest_in_gin(of: Columns) -> TextClause:
+    return text(
+        f"""select found.ref, sum(asked.weight) as weight
+        from unnest(cast(:pairs as bigint[]), cast(:weights as float8[])) as asked(pair, weight)
+        cross join lateral (
+            select ref from contents where word_pairs(words) @> array[asked.pair] and {_told(of)} limit {OF_ONE}
+        ) as found
+        group by found.ref order by weight desc, found.ref desc limit :limit"""
     )

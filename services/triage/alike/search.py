@@ -1,8 +1,8 @@
 """Search among matters, by the index of words and by the columns of the incidents.
 
 All words must stand in one matter: in a subject, a text or a place of its reports, or of its registration, masked as
-they are kept. The index
-names at most `MOST` texts for a word, newest first, so a search is bounded in time and memory.
+they are kept. The index names at most `MOST` of these texts for a word, newest first, so a search is bounded in time
+and memory.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from services.kernel.store.words import texts
 from services.triage.alike import linked
 from services.triage.queries import subjects
 from services.triage.rights import READ_MATTER
-from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
+from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS, SAID
 
 MOST = 2000
 """At most so many texts are looked at for a word."""
@@ -58,7 +58,7 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
         ("place", wanted.place, ("place",)),
     ):
         for word in (said or "").split():
-            refs, all_of_them = await _texts_with(connection, field, word)
+            refs, all_of_them = await _texts_with(connection, field, looked, word)
             complete = complete and all_of_them
             # One parameter for each word, however many texts have it.
             holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
@@ -107,7 +107,9 @@ async def categories(connection: AsyncConnection, ctx: Ctx, asked: str | None) -
     return listed if held.first() is None else {asked}
 
 
-async def _texts_with(connection: AsyncConnection, field: str, word: str) -> tuple[list[str], bool]:
+async def _texts_with(
+    connection: AsyncConnection, field: str, looked: Collection[str], word: str
+) -> tuple[list[str], bool]:
     """References of the newest texts that hold the word, and whether these are all."""
     pairs = word_index.pairs_of(word)[: word_index.ASKED]
     if not pairs:
@@ -117,6 +119,7 @@ async def _texts_with(connection: AsyncConnection, field: str, word: str) -> tup
             field=field,
             given=word[:20],
         )
-    refs = await word_index.holding(connection, pairs, MOST)
+    of = tuple(column for name in looked for column in SAID[name])
+    refs = await word_index.holding(connection, pairs, of, MOST)
     said, told = await texts(connection, METADATA, refs), word_index.plain(word)
     return [ref for ref in refs if told in word_index.plain(said.get(ref, ""))], len(refs) < MOST

@@ -27,7 +27,7 @@ from services.kernel.store.words import texts
 from services.triage.alike.tokens import Commonness, commonness, cosine, document, shared, vector
 from services.triage.rights import READ_MATTER
 from services.triage.seen import rows_of
-from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
+from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS, SAID
 
 OFFERED_FROM = 0.08
 """The lowest score that is offered. No score tells "the same" from "alike", so this only keeps the list short."""
@@ -43,8 +43,7 @@ EQUALS = 10
 """At most so many of them have the same pairs of what is asked, so that near copies of many matters hide no other."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
-_SAID = ("subject", "text", "place")
-_OF_REPORT = ("report_id", "discovered_at", *_SAID)
+_OF_REPORT = ("report_id", "discovered_at", *SAID)
 FRESH = 600.0
 """Seconds for which it is known, unless the matters grow by a tenth."""
 
@@ -133,7 +132,8 @@ async def find(
     told = document(asked.subject, asked.text, asked.place)
     weights = {pair: known.weight(pair) for pair in word_index.pairs_of(told) if pair.isalnum()}
     rarest = sorted(weights, key=lambda pair: (-weights[pair], pair))[: word_index.ASKED]
-    refs = await word_index.nearest(connection, {pair: weights[pair] for pair in rarest}, FOUND)
+    of = tuple(column for columns in SAID.values() for column in columns)
+    refs = await word_index.nearest(connection, {pair: weights[pair] for pair in rarest}, of, FOUND)
     below, above = ctx.offices.below(asked.unit), ctx.offices.above(asked.unit)[1:]
     rows = await _reports(connection, ctx, asked, refs, {*below, *above})
     words = await texts(connection, METADATA, [ref for row in rows for ref in _refs(row)])
@@ -199,11 +199,11 @@ async def _reports(
         .select_from(REPORTS)
         .join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.report_id == REPORTS.c.report_id)
         .join(INCIDENTS, INCIDENTS.c.id == INCIDENT_REPORTS.c.incident_id)
-        .where(or_(*(REPORTS.c[name].in_(holding) for name in _SAID)), INCIDENT_REPORTS.c.active, *near)
+        .where(or_(*(REPORTS.c[name].in_(holding) for name in SAID)), INCIDENT_REPORTS.c.active, *near)
     )
     of_matter = (INCIDENTS.c[name] for name in _OF_REPORT[1:])
     registered = select(INCIDENTS.c.id, INCIDENTS.c.id.label("report_id"), *of_matter).where(
-        or_(*(INCIDENTS.c[name].in_(holding) for name in _SAID)), *near
+        or_(*(INCIDENTS.c[name].in_(holding) for name in SAID)), *near
     )
     rows = [dict(row) for one in (reported, registered) for row in (await connection.execute(one)).mappings()]
     nearest = _likeliest([row for row in rows if row["id"] not in asked.besides], refs)
