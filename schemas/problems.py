@@ -366,10 +366,14 @@ TYPES: Mapping[str, ProblemType] = {
             "unit-code-used": ("代码已用过", "{unit}曾是一个单位的代码；新单位请另用代码，以免混淆。"),
             "unit-has-matters": (
                 "还有未结事项",
-                "{unit}还有未结事项（如 {known}）；请先移交给其他单位或结案。",
+                "{unit}还有未结事项（如 {known}）；请先移交给其他单位或结案，要它核实、协助或整改的请先办完。",
             ),
             "unit-has-units": ("还有下级单位", "{units} 隶属于{unit}；请先撤销它们，或改为隶属于其他单位。"),
             "unit-there": ("单位已存在", "{unit}已经存在；它的岗位请逐个调整，是否演练单位不能改。"),
+            "admin-needed": (
+                "须有管理员",
+                "{unit}自 {at} 起将没有管理员，无人再能设置；请先给{unit}的另一个岗位管理员身份。",
+            ),
             "head-needed": ("须有负责岗位", "{post} 是{unit}的负责岗位；请先把另一个岗位设为负责岗位。"),
             "unit-place-ended": ("隶属关系已结束", "{unit}自 {since} 的隶属关系已经结束，请另写一条。"),
             "unit-placed-twice": ("隶属关系重复", "{unit}自 {since} 有两条隶属关系，请只留一条。"),

@@ -132,7 +132,6 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("place-post", "title"): N_("岗位名称"),
     ("place-post", "head"): N_("是否主要负责岗位"),
     ("place-post", "since"): N_("从何时起"),
-    ("end-unit", "until"): N_("到何时止"),
     ("end-post", "until"): N_("到何时止"),
     ("end-post", "post"): N_("岗位"),
     ("report-upward", "proposal"): N_("拟处理意见"),

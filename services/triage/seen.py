@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -20,6 +20,7 @@ from services.kernel.store.words import resolve
 from services.triage.alike.matching import Lead, Matching, places
 from services.triage.state import State
 from services.triage.views import (
+    DESK,
     EVIDENCE,
     INCIDENT_FACTS,
     INCIDENT_REPORTS,
@@ -29,6 +30,7 @@ from services.triage.views import (
     METADATA,
     REPORTS,
 )
+from services.triage.worklist import desk
 
 
 async def naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
@@ -39,11 +41,18 @@ async def naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -
 
 
 async def open_at(connection: AsyncConnection, unit: str) -> list[str]:
-    """The numbers of the matters that a unit answers for or handles and that are not over, the earliest first."""
+    """The numbers of the matters in which a unit has something to do, the earliest first.
+
+    It answers for the matter or handles it, and the matter is not over. Or it still verifies, helps or corrects.
+    """
     table = INCIDENTS
-    concerned = or_(table.c.unit == unit, table.c.assigned == unit)
-    chosen = select(table.c.number).where(concerned, table.c.state.in_(("open", "assigned", "accepted")))
-    return list((await connection.execute(chosen.order_by(table.c.opened_at, table.c.id))).scalars())
+    answers = and_(
+        or_(table.c.unit == unit, table.c.assigned == unit), table.c.state.in_(("open", "assigned", "accepted"))
+    )
+    asked = (desk.names(DESK.c[column], unit) for column in desk.SEVERAL.values())
+    chosen = select(func.coalesce(table.c.number, table.c.id)).outerjoin(DESK, DESK.c.incident_id == table.c.id)
+    ordered = chosen.where(or_(answers, *asked)).order_by(table.c.opened_at, table.c.id)
+    return list((await connection.execute(ordered)).scalars())
 
 
 async def absorbed_by(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[Row]:

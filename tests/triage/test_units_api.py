@@ -84,6 +84,25 @@ async def test_a_unit_with_open_matters_or_units_below_does_not_end(desk: Triage
     assert member["type"].endswith(":member-unknown")
 
 
+@pytest.mark.parametrize("verb", ["request-verification", "request-help"])
+async def test_a_unit_that_has_yet_to_verify_or_to_help_does_not_end(desk: Triage, verb: str) -> None:
+    id_ = await desk.open(unit="town-east")
+    if verb == "request-help":
+        assert (await desk.ask(id_, "assign", {"unit": "town-east"}, role="duty_officer")).status_code == 200
+    asked = {"unit": "town-west", "text": "请核实"}
+    assert (await desk.ask(id_, verb, asked, role="duty_officer")).status_code == 200
+    number = (await desk.get(f"incidents/{id_}")).json()["number"]
+    refused = problem(await ask(desk, "end-unit", unit="town-west", **WHY), 409, "asked to verify")
+    assert refused["known"] == [number]
+    done = ("conclude-verification", "verifier") if verb == "request-verification" else ("return-help", "handler")
+    said = (
+        {"outcome": "confirmed", "text": "已核实"} if verb == "request-verification" else {"reason": "不属本单位职责"}
+    )
+    answer = await desk.ask(id_, done[0], said, role=done[1], unit="town-west")
+    assert answer.status_code == 200, answer.text
+    assert (await ask(desk, "end-unit", unit="town-west", **WHY)).status_code == 200
+
+
 async def test_rights_over_the_unit_above_are_needed(desk: Triage) -> None:
     for role, unit in (("chief", "county"), ("admin", "town-east"), ("duty_officer", "city")):
         problem(await ask(desk, "place-unit", role, unit, **HEALTH), 403, "admin over county")
@@ -117,6 +136,30 @@ async def test_posts_are_added_changed_and_ended_and_a_unit_keeps_one_head(desk:
     problem(await ask(desk, "place-post", **press, since="2020-01-01T00:00:00+08:00"), 422, "has passed")
 
 
+async def test_the_root_keeps_an_administrator_now_and_later(desk: Triage) -> None:
+    day = timedelta(days=1)
+    later = [(desk.runtime.time_source.now() + day * days).isoformat() for days in (1, 2)]
+
+    async def place(post: str, *roles: str, since: str | None = None) -> httpx.Response:
+        body = {"unit": "city", "post": post, "title": "信息化", "roles": roles, "since": since, **WHY}
+        return await ask(desk, "place-post", "admin", "city", **body)
+
+    async def end(post: str, until: str | None = None) -> httpx.Response:
+        return await ask(desk, "end-post", "admin", "city", post=f"{post}@city", until=until, **WHY)
+
+    refused = problem(await place("admin", "auditor"), 409, "give another post of city the role admin first")
+    assert refused["type"].endswith(":admin-needed")
+    for until in (None, later[0]):
+        problem(await end("admin", until), 409, "no administrator")
+    problem(await place("admin", "auditor", since=later[0]), 409, "no administrator")
+    assert (await place("second", "admin", since=later[0])).status_code == 200
+    problem(await end("admin"), 409, "no administrator")
+    assert (await end("admin", later[0])).status_code == 200
+    problem(await place("second", "auditor", since=later[1]), 409, "no administrator")
+    assert (await place("third", "admin")).status_code == 200
+    assert (await end("admin")).status_code == 200
+
+
 async def test_what_changes_later_does_not_end_before_and_a_named_end_can_be_moved(desk: Triage) -> None:
     day = timedelta(days=1)
     later = [(desk.runtime.time_source.now() + day * days).isoformat() for days in (1, 2)]
@@ -125,13 +168,12 @@ async def test_what_changes_later_does_not_end_before_and_a_named_end_can_be_mov
     assert (await ask(desk, "place-post", **press | {"title": "新闻联络员", "since": later[0]})).status_code == 200
     back = problem(await ask(desk, "end-post", post="press_officer@town-east", **WHY), 409, "a further place from")
     assert back["type"].endswith(":unit-changes-later"), "it would come back tomorrow"
-    for verb, of in (("end-post", {"post": "auditor@town-east"}), ("end-unit", {"unit": "town-west"})):
-        for until in (later[1], later[0], None):
-            answer = await ask(desk, verb, **of, until=until, **WHY)
-            assert answer.status_code == 200, answer.text
-    found = await tree(desk)
-    assert "town-west" not in found
-    assert "auditor@town-east" not in {one["post"] for one in found["town-east"]["posts"]}
+    for until in (later[1], later[0], None):
+        answer = await ask(desk, "end-post", post="auditor@town-east", until=until, **WHY)
+        assert answer.status_code == 200, answer.text
+    assert "auditor@town-east" not in {one["post"] for one in (await tree(desk))["town-east"]["posts"]}
+    planned = await ask(desk, "end-unit", unit="town-west", until=later[0], **WHY)
+    assert planned.status_code == 422, "nobody knows what it has to do tomorrow"
 
 
 async def test_a_change_of_offices_names_the_version_that_somebody_saw_if_it_likes(desk: Triage) -> None:

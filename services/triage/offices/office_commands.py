@@ -74,12 +74,13 @@ class PlaceUnit(
 
 
 class EndUnit(Command, json_schema_extra=example(unit="county-health", reason="并入县卫生健康委员会")):
-    """End a unit. It has no open matters and no units below it. An office for exercises ends with all that is in it."""
+    """End a unit now. It has nothing to do in any matter, and no units below it.
+
+    An office for exercises ends with all that is in it.
+    """
 
     unit: UnitCode
     """The unit."""
-    until: WrittenInstant | None = None
-    """When it ends; by default, and at the earliest, now."""
     reason: Text
     """Why, with the document that says so."""
 

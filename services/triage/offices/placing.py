@@ -12,7 +12,7 @@ from schemas.offices import UnitPlaced, UnitPostPlaced, UnitSiteNamed
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.offices.office_commands import EndPost, EndUnit, NameSite, PlacePost, PlaceUnit
-from services.triage.offices.tree import P, Places, Posts, standing_at
+from services.triage.offices.tree import P, Places, Posts, changes, name_of, standing_at
 from services.triage.rights import OF_OFFICES
 
 Wanted = tuple[Sequence[UnitPlaced], Sequence[UnitPostPlaced]]
@@ -28,9 +28,30 @@ def wanted(places: Places, posts: Posts, command: PlaceUnit | EndUnit | PlacePos
         case EndUnit():
             return [_unit_ended(places, command, ctx)], ()
         case PlacePost():
-            return (), _post(posts, command, ctx)
+            found = _post(posts, command, ctx)
         case EndPost():
-            return (), [_post_ended(posts, command, ctx)]
+            found = [_post_ended(posts, command, ctx)]
+    _must_keep_an_administrator(posts, found, ctx)
+    return (), found
+
+
+def _must_keep_an_administrator(posts: Posts, found: Sequence[UnitPostPlaced], ctx: Ctx) -> None:
+    """Raises `Rejected` if the root has an administrator and would have none, now or at a later time."""
+    root, after = ctx.offices.root, {**posts, **{(name_of(post), post.since): post for post in found}}
+    times = [ctx.now, *(at for at in changes(after.values()) if at > ctx.now)]
+    gone = next((at for at in times if not _administered(root, after, at) and _administered(root, posts, at)), None)
+    if gone:
+        raise Rejected(
+            f"{root} would have no administrator from {gone.isoformat()} on, and nobody could name one; "
+            f"give another post of {root} the role admin first",
+            code="admin-needed",
+            unit=root,
+            at=gone,
+        )
+
+
+def _administered(unit: str, posts: Posts, at: datetime) -> bool:
+    return any(post.unit == unit and "admin" in post.roles for post in standing_at(posts.values(), at).values())
 
 
 def named(command: NameSite, ctx: Ctx) -> Decided:
@@ -96,8 +117,11 @@ def _moved(post: str, unit: str) -> str:
 
 
 def _unit_ended(places: Places, command: EndUnit, ctx: Ctx) -> UnitPlaced:
-    """`ctx.seen["open"]` are the numbers of the unit's open matters. An office for exercises ends with them."""
-    code, until = command.unit, _begin(command.until, ctx)
+    """`ctx.seen["open"]` are the numbers of matters in which the unit has something to do.
+
+    It ends now, since nobody knows what it has to do later. An office for exercises ends with its matters.
+    """
+    code = command.unit
     ctx.offices.unit(code)
     OF_OFFICES[EndUnit].require(code, ctx)
     tree = standing_at(places.values(), ctx.now)
@@ -111,12 +135,13 @@ def _unit_ended(places: Places, command: EndUnit, ctx: Ctx) -> UnitPlaced:
         )
     if (matters := list(ctx.seen["open"])) and not tree[code].drill:
         raise Rejected(
-            f"{code} has open matters, {', '.join(matters[:NAMED])} first; transfer them to another unit or close them",
+            f"{code} has open matters, {', '.join(matters[:NAMED])} first; transfer them to another unit or close "
+            "them, and finish what it was asked to verify, to help with or to correct",
             code="unit-has-matters",
             unit=code,
             known=matters[:NAMED],
         )
-    return _ended(tree[code], until, command.reason, ctx)
+    return _ended(tree[code], ctx.now, command.reason, ctx)
 
 
 def _must_not_change_later(places: Places | Posts, name: str, ctx: Ctx) -> None:

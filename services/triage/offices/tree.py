@@ -91,7 +91,7 @@ def _is_same(one: P, other: P) -> bool:
 
 def check(places: Places) -> None:
     """Raises `Rejected` if the units, now or at a later time, form no tree of allowed kinds."""
-    for at in _changes(places.values()):
+    for at in changes(places.values()):
         tree = standing_at(places.values(), at)
         if not tree:
             raise Rejected(
@@ -112,7 +112,7 @@ def check(places: Places) -> None:
             _check_ring(place, tree)
 
 
-def _changes(places: Iterable[UnitPlaced | UnitPostPlaced]) -> list[datetime]:
+def changes(places: Iterable[UnitPlaced | UnitPostPlaced]) -> list[datetime]:
     """Every instant at which something begins or ends, in order."""
     return sorted({at for place in places for at in (place.since, place.until) if at})
 
@@ -172,7 +172,7 @@ def check_posts(posts: Posts, places: Places) -> None:
 
     A post ends with its unit. An end is checked like a begin: no body loses a member, and no unit its head.
     """
-    for at in _changes((*posts.values(), *places.values())):
+    for at in changes((*posts.values(), *places.values())):
         tree, standing = standing_at(places.values(), at), standing_at(posts.values(), at)
         for name, post in standing.items():
             if post.since == at and post.unit not in tree:

@@ -79,7 +79,7 @@ def router() -> APIRouter:
 
     @routes.post("/units/end-unit", **documents.answers(Done))
     async def end_unit(runtime: http.Serving, body: EndUnit, caller: http.Command) -> Response:
-        """Ends a unit that has no open matters and no units below it.
+        """Ends a unit that has nothing to do in any matter, and no units below it.
 
         An office for exercises ends with all that is in it: no list and no count shows its exercises any more.
         """

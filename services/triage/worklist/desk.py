@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
 import orjson
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, MetaData, Table, Text, literal, text
 
 from schemas import answering, escalation, publish, triage
 from schemas.envelope import Event
@@ -134,6 +134,11 @@ def table(metadata: MetaData) -> Table:
 def has_several(name: ListName) -> str:
     """The condition that several units have a row of this list on their desks."""
     return f"{name} AND {SEVERAL[name]} LIKE '% %'"
+
+
+def names(column: ColumnElement[str], unit: str) -> ColumnElement[bool]:
+    """Whether a unit is one of those of a column that holds several."""
+    return (literal(" ") + column + " ").contains(f" {unit} ", autoescape=True)
 
 
 _OWN: tuple[type[Fact], ...] = (
