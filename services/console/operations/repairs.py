@@ -89,7 +89,9 @@ def router(site: Site) -> APIRouter:
     async def _list(request: Request, me: Staff, cause: str, status: int = 200, error: str | None = None) -> Response:
         if not {"admin", "auditor"} & set(me.roles):
             raise Refused(Answer(403, {}))
-        asked = {"cause": cause if cause in CAUSES else None, "limit": PAGE}
+        if cause and cause not in CAUSES:
+            raise Refused(Answer(404, {}))
+        asked = {"cause": cause or None, "limit": PAGE}
         found = await parts(*(me.calls.get(f"/{service}/v1/dead-letters", **asked) for service in SERVICES))
         of_service = list(zip(SERVICES, found, strict=True))
         rows = [(service, row) for service, one in of_service for row in (one.value or {"items": ()})["items"]]

@@ -27,7 +27,7 @@ def router(site: Site) -> APIRouter:
     ) -> Response:
         """The notices to the posts of a unit and those below it, the newest first."""
         code = unit or me.unit
-        chosen = {"unit": code, "state": state if state in BECAME else "", "rule": rule if rule in NOTICES else ""}
+        chosen = {"unit": code, "state": state, "rule": rule}
         found = await me.calls.get("/escalation/v1/outgoing-notices", **chosen, limit=ROWS, cursor=cursor)
         packs = await part(site.packs())
         further = urlencode({**chosen, "cursor": found["next"]}) if found["next"] else ""

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from services.console.access.staff import Staff
-from services.console.calls import Down, Part, part_of_path, parts
+from services.console.calls import Answer, Down, Part, Refused, part_of_path, parts
 from services.console.labels import LISTS
 from services.console.page import go, render
 from services.console.site import Signed, Site, Watching
-from services.console.words import N_, translations
+from services.console.words import N_, translations, typed_day
 
 ROWS = 100
 LIST = "desk_list.html"
@@ -33,21 +33,53 @@ AWAITED: Mapping[str, str] = {"submitted": "approve", "approved": "publish"}
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One way to narrow the board: what can be chosen, and what is."""
+    """One way to narrow a list: what can be chosen, and what is."""
 
     name: str
     title: str
     choices: Sequence[tuple[str, str]]
     value: str = ""
     without: str = ""
-    """The address of the board without it."""
+    """The address of the list without it."""
     is_day: bool = False
     """Whether a day is chosen, written `2026-11-23`."""
 
     @property
     def shown(self) -> str:
         """The title of what is chosen."""
-        return self.value if self.is_day else dict(self.choices)[self.value]
+        return dict(self.choices).get(self.value, self.value)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the address names what nobody can choose. Then the list stays empty, and the page says why."""
+        if self.is_day:
+            return bool(self.value) and typed_day(self.value) is None
+        # Without an answer of the service that has the choices, nobody knows.
+        return bool(self.value and self.choices) and self.value not in dict(self.choices)
+
+
+def filters(
+    request: Request,
+    me: Staff,
+    place: str,
+    names: Mapping[str, str],
+    choices: Mapping[str, Sequence[tuple[str, str]]],
+    **kept: str,
+) -> list[Filter]:
+    """The ways to narrow a list, with what its address chooses. A name without choices is a day."""
+    text = translations(me.language).gettext
+    given = {of: request.query_params.get(of, "") for of in names}
+    return [
+        Filter(
+            of,
+            text(title),
+            choices.get(of, ()),
+            given[of],
+            address(place, **kept, **given | {of: ""}),
+            of not in choices,
+        )
+        for of, title in names.items()
+    ]
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -82,14 +114,14 @@ def router(site: Site) -> APIRouter:
     @pages.get("/board")
     async def board(request: Request, me: Signed, list: str = "open", cursor: str | None = None) -> Response:
         """The matters of the office and those below it, the most urgent first."""
-        return await _page(request, me, list if list in LISTS else "open", cursor, "board.html")
+        return await _page(request, me, _known(list), cursor, "board.html")
 
     @pages.get("/desk/rows")
     async def rows(
         request: Request, me: Watching, list: str = "open", cursor: str | None = None, ids: str | None = None
     ) -> Response:
         """The list of a page alone, or of it only some matters: what a live page asks for."""
-        return await _page(request, me, list if list in LISTS else "open", cursor, LIST, ids)
+        return await _page(request, me, _known(list), cursor, LIST, ids)
 
     @pages.get("/receipts")
     async def receipts(request: Request, me: Signed, cursor: str | None = None) -> Response:
@@ -114,11 +146,14 @@ def router(site: Site) -> APIRouter:
     async def _page(
         request: Request, me: Staff, name: str, cursor: str | None, template: str, ids: str | None = None, **more: Any
     ) -> Response:
-        filters = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
-        asked = {one.name: one.value for one in filters if one.value}
+        ways = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
+        asked = {one.name: one.value for one in ways if one.value}
+        is_unknown = any(one.is_unknown for one in ways)
         few: dict[str, str | None] = {} if name == "gaps" else {**asked, "incidents": ids}
         rows, counts, receipts, packs = await parts(
-            me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
+            nothing()
+            if is_unknown
+            else me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
             nothing() if ids else me.calls.get("/triage/v1/desk"),
             nothing() if ids else me.calls.get("/escalation/v1/reports-to-confirm", limit=1),
             site.packs(),
@@ -143,13 +178,12 @@ def router(site: Site) -> APIRouter:
             receipts=(receipts.value or {}).get("count", ""),
             pack=titles(*(packs.value or ())),
             group_titles=GROUPS,
-            filters=filters,
-            chosen=[one for one in filters if one.value],
+            filters=ways,
+            is_unknown=is_unknown,
             **more,
         )
 
     async def _filters(request: Request, me: Staff, name: str) -> list[Filter]:
-        """The ways to narrow the board. What cannot be chosen, or not any more, narrows nothing."""
         text, is_english = translations(me.language).gettext, me.language == "en"
         lists, packs = await parts(me.calls.get("/triage/v1/lists"), site.packs())
         known = (lists.value or {}).get("categories", ())
@@ -159,14 +193,15 @@ def router(site: Site) -> APIRouter:
             "category": [(one["code"], one["title_en"] if is_english else one["title"]) for one in known],
             "soon": [(code, text(title)) for code, title in GROUPS.items()],
         }
-        asked = {of: request.query_params.get(of, "") for of in FILTERS}
-        given: dict[str, str | None] = {of: value if value in dict(choices[of]) else "" for of, value in asked.items()}
-        return [
-            Filter(of, text(title), choices[of], given[of] or "", address("board", list=name, **given | {of: None}))
-            for of, title in FILTERS.items()
-        ]
+        return filters(request, me, "board", FILTERS, choices, list=name)
 
     return pages
+
+
+def _known(name: str) -> str:
+    if name not in LISTS:
+        raise Refused(Answer(404, {}))
+    return name
 
 
 async def nothing() -> None:

@@ -10,7 +10,7 @@ from services.console.labels import REPLIES
 from services.console.page import render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations, typed_day
-from services.console.worklist.desk import Filter, address, nothing
+from services.console.worklist.desk import address, filters, nothing
 
 ROWS = 100
 FILTERS = {"unit": N_("单位"), "channel": N_("渠道"), "reply": N_("答复")}
@@ -34,30 +34,20 @@ def router(site: Site) -> APIRouter:
             "channel": [*channels.items()],
             "reply": [(code, text(title)) for code, (_, title) in REPLIES.items()],
         }
-        asked = {of: request.query_params.get(of, "") for of in FILTERS}
-        given: dict[str, str | None] = {of: code if code in dict(choices[of]) else "" for of, code in asked.items()}
-        first, last = (typed_day(request.query_params.get(of, "")) for of in DAYS)
-        given |= {of: day.isoformat() if day else "" for of, day in zip(DAYS, (first, last), strict=True)}
-        filters = [
-            Filter(
-                of,
-                text(title),
-                choices.get(of, ()),
-                given[of] or "",
-                address("register", **given | {of: None}),
-                of in DAYS,
-            )
-            for of, title in (FILTERS | DAYS).items()
-        ]
+        ways = filters(request, me, "register", FILTERS | DAYS, choices)
+        given = {one.name: one.value for one in ways}
+        first, last = (typed_day(given[of]) for of in DAYS)
         zone = await site.zone(me.unit)
         span = {
             "from": first and instant(datetime.combine(first, time(), zone)),
             "to": last
             and instant(datetime.combine(last + timedelta(days=1), time(), zone) - timedelta(microseconds=1)),
         }
-        is_reversed = bool(first and last and last < first)
+        is_reversed, is_unknown = bool(first and last and last < first), any(one.is_unknown for one in ways)
         (found,) = await parts(
-            nothing() if is_reversed else me.calls.get("/triage/v1/reports", limit=ROWS, cursor=cursor, **given | span)
+            nothing()
+            if is_reversed or is_unknown
+            else me.calls.get("/triage/v1/reports", limit=ROWS, cursor=cursor, **given | span)
         )
         further = (found.value or {}).get("next")
         return await render(
@@ -66,8 +56,8 @@ def router(site: Site) -> APIRouter:
             found=found,
             is_reversed=is_reversed,
             channels=channels,
-            filters=filters,
-            chosen=[one for one in filters if one.value],
+            is_unknown=is_unknown,
+            filters=ways,
             next_at=address("register", **given, cursor=further),
         )
 

@@ -8,10 +8,12 @@ from schemas.fields import instant
 from services.console.calls import parts
 from services.console.page import render
 from services.console.site import Signed, Site
-from services.console.words import N_, translations
-from services.console.worklist.desk import Filter, address, titles
+from services.console.words import N_
+from services.console.worklist.desk import address, filters, nothing, titles
 
 ROWS = 100
+FILTERS = {"unit": N_("单位")}
+"""What narrows the page: parameter of the address -> its title."""
 BACK = timedelta(days=30)
 """So far back the page shows instructions."""
 LISTS = ("deferred", "to_correct", "returned", "to_follow_up", "unhelpful")
@@ -25,20 +27,23 @@ def router(site: Site) -> APIRouter:
     @pages.get("/supervision")
     async def supervision(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """What the office and those below it have not done in time, the oldest end first."""
-        unit = request.query_params.get("unit", "")
-        units = me.offices.names()
-        unit = unit if unit in dict(units) else ""
+        ways = filters(request, me, "supervision", FILTERS, {"unit": me.offices.names()})
+        unit, is_unknown = ways[0].value, ways[0].is_unknown
         since = instant(site.now() - BACK)
         late, told, counts, packs = await parts(
-            me.calls.get("/escalation/v1/clocks", state="breached", unit=unit or me.unit, limit=ROWS, cursor=cursor),
-            me.calls.get(
+            nothing()
+            if is_unknown
+            else me.calls.get(
+                "/escalation/v1/clocks", state="breached", unit=unit or me.unit, limit=ROWS, cursor=cursor
+            ),
+            nothing()
+            if is_unknown
+            else me.calls.get(
                 "/audit/v1/events", type="incident.instruction_given", unit=unit, limit=ROWS, **{"from": since}
             ),
             me.calls.get("/triage/v1/desk"),
             site.packs(),
         )
-        title = translations(me.language).gettext(N_("单位"))
-        filters = [Filter("unit", title, units, unit, "supervision")]
         further = (late.value or {}).get("next")
         return await render(
             request,
@@ -48,8 +53,8 @@ def router(site: Site) -> APIRouter:
             counts=(counts.value or {}).get("lists", {}),
             watched=LISTS,
             pack=titles(*(packs.value or ())),
-            filters=filters,
-            chosen=[one for one in filters if one.value],
+            is_unknown=is_unknown,
+            filters=ways,
             next_at=address("supervision", unit=unit, cursor=further),
         )
 
