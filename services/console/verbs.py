@@ -59,6 +59,16 @@ class Asked:
     """What this page shows besides the form."""
 
 
+class Seen(NamedTuple):
+    """What the record showed when somebody opened a form. The form carries it until it is sent."""
+
+    version: str
+    opened: str
+    """When that was."""
+    was: str
+    """JSON: name -> value of `Asked.face`."""
+
+
 class Change(NamedTuple):
     """What a record showed when a form was opened, what it shows now, and what the person typed."""
 
@@ -97,20 +107,20 @@ async def form(request: Request, me: Staff, asked: Asked) -> Response:
     made = forms.controls(asked.operation, asked.choices, me.language, without=asked.without)
     made = forms.filled(made, {**asked.present, **request.query_params})
     if (typed := site_of(request).typed(request, me.session.account.id)) is not None:
-        # The revision is the one that they saw, so a conflict is told as ever.
-        version = str(typed.get("form.version", asked.version))
-        return await _page(request, asked, forms.filled(made, typed), version, secrets.token_urlsafe(18), is_kept=True)
-    seen = request.query_params.get("seen", asked.version)
+        # It is what they saw before, so a conflict is told as ever.
+        seen, key = _seen(request, asked, typed), secrets.token_urlsafe(18)
+        return await _page(request, asked, forms.filled(made, typed), seen, key, is_kept=True)
     # Whoever decides on what they read is told if it changed since; then sending is deliberate.
-    conflict = None if seen == asked.version else Conflict((), ())
-    return await _page(request, asked, made, asked.version, secrets.token_urlsafe(18), conflict=conflict)
+    is_same = request.query_params.get("seen", asked.version) == asked.version
+    conflict = None if is_same else Conflict((), ())
+    return await _page(request, asked, made, _now(request, asked), secrets.token_urlsafe(18), conflict=conflict)
 
 
 async def again(request: Request, me: Staff, asked: Asked) -> Response:
     """The form once more with what was typed, and nothing sent: a look at what the command would do."""
     sent = await request.form()
     made = forms.filled(forms.controls(asked.operation, asked.choices, me.language, without=asked.without), sent)
-    return await _page(request, asked, made, str(sent.get("form.version", "")), str(sent.get("form.key", "")))
+    return await _page(request, asked, made, _seen(request, asked, sent), str(sent.get("form.key", "")))
 
 
 async def act(request: Request, me: Staff, asked: Asked) -> Response:
@@ -124,35 +134,47 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     body, made = forms.body(made, look.zone, look.now, look.gettext)
     if asked.adapt is not None and not any(one.fault for one in made):
         body, made = asked.adapt(body, made, asked.choices, look)
-    version, key = str(sent.get("form.version", "")), str(sent.get("form.key", ""))
+    seen, key = _seen(request, asked, sent), str(sent.get("form.key", ""))
     if any(one.fault for one in made):
-        return await _page(request, asked, made, version, key, 422)
-    headers = {name: value for name, value in (("If-Match", version), ("Idempotency-Key", key)) if value}
+        return await _page(request, asked, made, seen, key, 422)
+    headers = {name: value for name, value in (("If-Match", seen.version), ("Idempotency-Key", key)) if value}
     path = asked.operation.address(**asked.ids)
     method = asked.operation.method.upper()
     try:
         answer = await me.calls.send(method, path, body={**body, **asked.fixed}, headers=headers)
     except Down as down:
         # The key stays: if the service did take it, the next send does it no second time.
-        return await _page(request, asked, made, version, key, 503, told_of(down, look))
+        return await _page(request, asked, made, seen, key, 503, told_of(down, look))
     if answer.ok:
         joint = "&" if "?" in asked.back else "?"
         return go(f"{asked.back}{joint}done={asked.verb}")
     conflict = None
     if answer.status in (412, 428):
-        version = str(answer.body.get("version", asked.version))
-        conflict = await _conflict(me, asked, made, sent)
+        conflict = await _conflict(me, asked, made, seen)
+        seen = _now(request, asked)._replace(version=str(answer.body.get("version", asked.version)))
     told = problem_of(answer, me)
     made = forms.faults_of(answer.body | {"detail": told}, made)
     ruled = await site_of(request).ruled(answer)
     key = secrets.token_urlsafe(18)
-    return await _page(request, asked, made, version, key, answer.status, told, conflict, ruled=ruled)
+    return await _page(request, asked, made, seen, key, answer.status, told, conflict, ruled=ruled)
 
 
-async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: FormData) -> Conflict:
-    """What changed since the form was opened. The form itself carries what it showed then."""
+def _now(request: Request, asked: Asked) -> Seen:
+    """What the record shows now."""
+    was = orjson.dumps({name: value for name, (_, value) in asked.face.items()}).decode()
+    return Seen(asked.version, instant(site_of(request).now()), was)
+
+
+def _seen(request: Request, asked: Asked, sent: FormData) -> Seen:
+    """What the record showed when this form was opened."""
+    now = _now(request, asked)
+    return Seen(*(str(sent.get(f"form.{name}", usual)) for name, usual in zip(Seen._fields, now, strict=True)))
+
+
+async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], seen: Seen) -> Conflict:
+    """What changed since the form was opened."""
     try:
-        was = orjson.loads(str(sent.get("form.was", "")))
+        was = orjson.loads(seen.was)
     except ValueError:
         was = None
     was = was if isinstance(was, dict) else {}
@@ -162,11 +184,11 @@ async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: Form
         for name, (title, now) in asked.face.items()
         if name in was and was[name] != now
     ]
-    since, acts = str(sent.get("form.opened", "")), []
-    if asked.about is not None and EXACT.fullmatch(since):
+    acts: list[Mapping[str, Any]] = []
+    if asked.about is not None and EXACT.fullmatch(seen.opened):
         path = f"/audit/v1/incidents/{asked.about['id']}/timeline"
         (found,) = await parts(me.calls.get(path, newest=True, limit=AT_ONCE))
-        acts = [one for one in (found.value or {"items": ()})["items"] if one["event"]["recordedtime"] > since]
+        acts = [one for one in (found.value or {"items": ()})["items"] if one["event"]["recordedtime"] > seen.opened]
     return Conflict(changes, [one for one in acts if not is_of_system(one)])
 
 
@@ -187,7 +209,7 @@ async def _page(
     request: Request,
     asked: Asked,
     made: Sequence[Control],
-    version: str,
+    seen: Seen,
     key: str,
     status: int = 200,
     told: str | None = None,
@@ -201,16 +223,14 @@ async def _page(
         asked.template,
         status,
         **asked.beside,
+        **seen._asdict(),
         verb=asked.verb,
         controls=made,
-        version=version,
         key=key,
         back=asked.back,
         one=asked.about,
         conflict=conflict,
         is_kept=is_kept,
         ruled=ruled,
-        opened=instant(site_of(request).now()),
-        was=orjson.dumps({name: value for name, (_, value) in asked.face.items()}).decode(),
         error=told,
     )

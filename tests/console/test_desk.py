@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from schemas.fields import parse_instant
+from services.console.access import sessions
 from services.console.page import HEADERS
 from tests.console.browser import HOME
 from tests.console.conftest import Town
@@ -66,6 +67,33 @@ async def test_a_conflict_keeps_what_was_typed_and_the_next_send_is_deliberate(t
     assert cells == ["无", "县交通运输局", "县水利局"], "what it was, what it is now, what was typed"
     done = await one.send(stale, action, unit="county-water", reason="应是水利的井")
     assert "县水利局" in done.said
+
+
+@pytest.mark.parametrize("how", ["the session ended", "a fault in a field"])
+async def test_a_form_that_comes_back_still_knows_what_its_record_showed(
+    town: Town, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Else a conflict after it would name no change."""
+    one, other = await town.at("duty_officer@town-east"), await town.at("duty_officer@town-east")
+    matter = await town.reported(other, f"井盖缺失 {how}", how, place=f"幸福里 {how}")
+    action = matter.path.removeprefix(HOME) + "/triage/assign"
+    page = await one.open(action)
+    done = await other.send(await other.open(action), action, unit="county-roads", reason="先交交通")
+    assert "已办" in done.said
+    if how == "a fault in a field":
+        page = await one.send(page, action, unit="county-water", reason="应是水利的井", due="不是时间")
+        assert page.status == 422
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(sessions, "IDLE", -1)
+            asked = await one.send(page, action, unit="county-water", reason="应是水利的井")
+        assert "/sign-in?next=" in asked.path
+        page = await one.open(action)
+        assert "已放回" in page.said and "应是水利的井" in page.text
+    stale = await one.send(page, action, unit="county-water", reason="应是水利的井", due="")
+    assert stale.status == 412
+    shown = re.search(r"承办单位</th>(.*?)</tr>", stale.text, re.DOTALL)
+    assert shown is not None and "县交通运输局" in shown[1], "what it is now"
 
 
 async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:

@@ -242,6 +242,14 @@ async def test_a_stream_ends_with_its_session_though_there_is_more_and_more_news
         news.cancel()
 
 
+async def test_the_head_of_a_stream_has_no_stream(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    async with asyncio.timeout(10):
+        answer = await officer.client.head(f"{HOME}/changes")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    assert not town.system.console.site.followers._offices, "nobody listens"  # type: ignore[union-attr]
+
+
 async def test_filters_stand_in_the_address_as_chips_and_are_taken_away_by_links(town: Town) -> None:
     officer = await town.at("duty_officer@county")
     east, west = await town.at("duty_officer@town-east"), await town.at("duty_officer@town-west")

@@ -14,6 +14,7 @@ from services.console.worklist.following import Listener, event
 
 BEAT = 20.0
 """Seconds between two beats of a stream. At each, its session is looked at."""
+KIND = "text/event-stream"
 HEADERS_OF_STREAM = {**HEADERS, "X-Accel-Buffering": "no"}
 """Proxies pass each event on at once, and nothing is stored."""
 
@@ -25,10 +26,12 @@ def router(site: Site) -> APIRouter:
     @pages.get("/changes")
     async def changes(request: Request, me: Watching) -> Response:
         """The ids of the matters of this office that change, as they change."""
+        if getattr(request.state, "is_head", False):
+            return Response(headers=HEADERS_OF_STREAM, media_type=KIND)
         listener, told = Listener(me.calls), request.headers.get("last-event-id", "")
         last = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
         events = _events(request, site, me.unit, me.post, listener, last)
-        return StreamingResponse(events, headers=HEADERS_OF_STREAM, media_type="text/event-stream")
+        return StreamingResponse(events, headers=HEADERS_OF_STREAM, media_type=KIND)
 
     return pages
 

@@ -257,7 +257,10 @@ class _Measure:
 
 
 class HeadAsGet:
-    """Answers HEAD for every GET: the same without its body. Plain ASGI."""
+    """Answers HEAD for every GET: the same without its body. Plain ASGI.
+
+    `request.state.is_head` is set, for a GET whose body would never end.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -270,7 +273,8 @@ class HeadAsGet:
         async def without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        state = {**scope.get("state", {}), "is_head": True}
+        await self._app({**scope, "method": "GET", "state": state}, receive, without_body)
 
 
 def _methods(app: FastAPI, scope: Scope) -> list[str]:
