@@ -170,6 +170,6 @@ def router() -> APIRouter:
             if found is None:
                 raise NotFound(f"there is no {id} that you may read", what=id)
             row = await queries.as_public(connection, found, command, instant(ctx.now))
-        return await bulletin.preview(runtime, row, ctx.offices.zone)
+        return bulletin.preview(runtime, row, ctx.offices)
 
     return api

@@ -24,6 +24,7 @@ from schemas.fields import parse_instant
 from schemas.titles import titled
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed
+from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, records
 from services.kernel.serving.documents import DescribedRoute
@@ -104,9 +105,8 @@ def router() -> APIRouter:
     feeds = http.router("/bulletin", "bulletin")
 
     async def found(
-        runtime: Runtime, connection: AsyncConnection, limit: int, cursor: str | None, unit: str | None
+        connection: AsyncConnection, offices: Offices, limit: int, cursor: str | None, unit: str | None
     ) -> Found:
-        offices = await runtime.offices(connection)
         zone = offices.zone
         speaking = await queries.speaking_units(connection)
         named = sorted((code, offices.ever[code].name) for code in speaking if code in offices.ever)
@@ -126,11 +126,13 @@ def router() -> APIRouter:
     ) -> Response:
         """The statements, the latest change first."""
         async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            site = _Site(runtime.settings, offices)
             try:
-                page = await found(runtime, connection, PER_PAGE, cursor, unit)
+                page = await found(connection, offices, PER_PAGE, cursor, unit)
             except Malformed:
-                return (await _site(runtime)).missing()
-        return (await _site(runtime)).page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
+                return site.missing()
+        return site.page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
     async def show_statement(
@@ -141,11 +143,12 @@ def router() -> APIRouter:
         """One statement with all its texts, corrections and its withdrawal."""
         named = await records.find(runtime, "statement", id) or id
         async with runtime.database.read() as connection:
-            zone = (await runtime.offices(connection)).zone
+            offices = await runtime.offices(connection)
             row = await queries.public_statement(connection, named)
+        site, zone = _Site(runtime.settings, offices), offices.zone
         if row is None:
-            return (await _site(runtime)).missing()
-        return (await _site(runtime)).page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
+            return site.missing()
+        return site.page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
 
     @feeds.get(
         "/feed.atom",
@@ -159,8 +162,9 @@ def router() -> APIRouter:
         An entry keeps its id. A correction or withdrawal raises `updated` and stands first in the title.
         """
         async with runtime.database.read() as connection:
-            page = await found(runtime, connection, PER_FEED, cursor, unit)
-        site = await _site(runtime)
+            offices = await runtime.offices(connection)
+            page = await found(connection, offices, PER_FEED, cursor, unit)
+        site = _Site(runtime.settings, offices)
         body = templates.get_template("feed.atom.xml").render(
             feed_id=_feed_id(runtime, unit),
             title=site.title(page),
@@ -179,8 +183,9 @@ def router() -> APIRouter:
     ) -> Response:
         """JSON Feed 1.1, with the same entries."""
         async with runtime.database.read() as connection:
-            page = await found(runtime, connection, PER_FEED, cursor, unit)
-        return _answer(request, orjson.dumps((await _site(runtime)).json_feed(page, cursor)), JSON_FEED)
+            offices = await runtime.offices(connection)
+            page = await found(connection, offices, PER_FEED, cursor, unit)
+        return _answer(request, orjson.dumps(_Site(runtime.settings, offices).json_feed(page, cursor)), JSON_FEED)
 
     @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:
@@ -195,9 +200,9 @@ def router() -> APIRouter:
     return APIRouter(routes=[*pages.routes, *feeds.routes])
 
 
-async def preview(runtime: Runtime, row: Row, zone: tzinfo) -> Response:
+def preview(runtime: Runtime, row: Row, offices: Offices) -> Response:
     """The page of a statement that is not published so. It says so, and nobody keeps it."""
-    site = await _site(runtime)
+    site, zone = _Site(runtime.settings, offices), offices.zone
     body = site.draw("statement.html", item=_readable(row, zone), zone=zone_name(zone), preview=True)
     return Response(body, 200, HEADERS | {"Cache-Control": "no-store"}, HTML)
 
@@ -205,8 +210,8 @@ async def preview(runtime: Runtime, row: Row, zone: tzinfo) -> Response:
 class _Site:
     """The common data of every page and feed."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        self.name, self.contact = name, settings.site_contact
+    def __init__(self, settings: Settings, offices: Offices) -> None:
+        self.name, self.contact = offices.site_name or settings.site_name, settings.site_contact
         self.url = settings.link("bulletin/")
         self.path = urlsplit(self.url).path
         """Links within the pages name no host, so the style sheet comes from the same place as the page."""
@@ -261,12 +266,6 @@ class _Site:
         """A page's bytes from its template."""
         site = {"title": self.name, "contact": self.contact, "base": self.path, "url": self.url}
         return templates.get_template(template).render(site, **values).encode()
-
-
-async def _site(runtime: Runtime) -> _Site:
-    async with runtime.database.read() as connection:
-        name = (await runtime.offices(connection)).site_name
-    return _Site(runtime.settings, name or runtime.settings.site_name)
 
 
 def _query(**named: str | None) -> str:

@@ -1,6 +1,8 @@
 """What the public sees: HTML, Atom and JSON Feed, from real statements on a real store."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from schemas.offices import UnitPlaced
@@ -407,6 +410,27 @@ async def test_pages_and_feeds_go_on(office: Office, monkeypatch: pytest.MonkeyP
     assert len((await office.client.get(read["next_url"])).json()["items"]) == 2
     assert (await office.client.get("/bulletin/?cursor=nonsense")).status_code == 404
     assert (await office.client.get("/bulletin/feed.atom?cursor=nonsense")).status_code == 422
+
+
+async def test_each_page_holds_one_connection(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two each, as many readers as there are connections would wait for each other."""
+    database, held = office.runtime.database, [0, 0]
+    read = database.read
+
+    @asynccontextmanager
+    async def counted() -> AsyncIterator[AsyncConnection]:
+        async with read() as connection:
+            held[0] += 1
+            held[1] = max(held)
+            try:
+                yield connection
+            finally:
+                held[0] -= 1
+
+    monkeypatch.setattr(type(database), "read", lambda _: counted())
+    for path in ("?unit=moon", "?cursor=nonsense", "statements/nothing", "feed.atom", "feed.json", ""):
+        await office.client.get(f"/bulletin/{path}")
+        assert held == [0, 1], path
 
 
 async def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(office: Office) -> None:
