@@ -133,7 +133,10 @@ async def test_posts_are_added_changed_and_ended_and_a_unit_keeps_one_head(desk:
     assert (newest["post"], newest["reason"]) == ("auditor", "机构改革方案") and newest["until"]
     pages = await desk.get("units/town-east/changes", limit=2)
     assert len(pages.json()["items"]) == 2 and pages.json()["next"]
-    problem(await ask(desk, "place-post", **press, since="2020-01-01T00:00:00+08:00"), 422, "has passed")
+    past = "2020-01-01T00:00:00+08:00"
+    assert problem(await ask(desk, "place-post", **press, since=past), 422, "has passed")["field"] == "since"
+    ended = await ask(desk, "end-post", post="duty_officer@town-east", until=past, **WHY)
+    assert problem(ended, 422, "has passed")["field"] == "until"
 
 
 async def test_the_root_keeps_an_administrator_now_and_later(desk: Triage) -> None:

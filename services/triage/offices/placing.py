@@ -185,7 +185,7 @@ def _post(posts: Posts, command: PlacePost, ctx: Ctx) -> list[UnitPostPlaced]:
 
 
 def _post_ended(posts: Posts, command: EndPost, ctx: Ctx) -> UnitPostPlaced:
-    unit, until = command.post.partition("@")[2], _begin(command.until, ctx)
+    unit, until = command.post.partition("@")[2], _begin(command.until, ctx, "until")
     ctx.offices.post(command.post)
     OF_OFFICES[EndPost].require(unit, ctx)
     place = standing_at(posts.values(), ctx.now)[command.post]
@@ -200,12 +200,12 @@ def _post_ended(posts: Posts, command: EndPost, ctx: Ctx) -> UnitPostPlaced:
     return _ended(place, until, command.reason, ctx)
 
 
-def _begin(wanted: datetime | None, ctx: Ctx) -> datetime:
+def _begin(wanted: datetime | None, ctx: Ctx, field: str = "since") -> datetime:
     if wanted is not None and wanted < ctx.now:
         raise Malformed(
             f"{wanted.isoformat()} has passed; name a later time, or none for now",
             code="time-passed",
-            field="since",
+            field=field,
             at=wanted,
         )
     return wanted or ctx.now
