@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from schemas.envelope import Event
 from services.kernel.rules.packs import parse_pack
 from services.kernel.settings import ROOT
-from services.triage.offices import setup
+from services.triage.offices import pack_reading, setup
 from services.triage.offices.packs import POLICIES
 from tests.triage.conftest import Triage
 from tests.triage.test_api import problem
@@ -150,3 +151,26 @@ async def test_packs_are_tried_on_no_exercises_unless_one_is_named(triage: Triag
     for asked, told in (({}, [real]), ({"incident": drill}, [drill])):
         answer = await triage.get("packs/matters", "city", "chief", **asked)
         assert [one["incident"] for one in answer.json()["items"]] == told
+
+
+async def test_of_a_matter_with_many_reports_only_what_rules_look_at_is_read(
+    triage: Triage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [triage.report(f"r{number}", match_key="one") for number in range(40)]
+    await triage.take(*many)
+    parsed: list[bytes] = []
+
+    class Counting:
+        @staticmethod
+        def parse(bytes_: bytes) -> Event:
+            parsed.append(bytes_)
+            return Event.parse(bytes_)
+
+    monkeypatch.setattr(pack_reading, "Event", Counting)
+    [item] = (await triage.get("packs/matters", "city", "chief")).json()["items"]
+    assert item["reports"] == 40
+    assert len(parsed) < 10
+    parsed.clear()
+    whole = (await triage.get("packs/county-default@2", "city", "chief")).json()
+    assert whole["loaded_at"] and whole["assigned"]
+    assert sum(b"policy.pack_loaded" in one for one in parsed) == 1

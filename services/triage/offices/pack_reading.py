@@ -10,9 +10,10 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, TextClause, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import upcast
 from schemas.envelope import Event
 from schemas.fields import REACH, IncidentRef, instant
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded
@@ -27,6 +28,7 @@ from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack, unanswered
 from services.kernel.serving import documents, http, paging, records
 from services.kernel.serving.paging import At, Cursor
+from services.kernel.store.tables import READ
 from services.triage import state
 from services.triage.offices import pack_answers
 from services.triage.offices.office_commands import CheckPack, LoadPacks
@@ -90,7 +92,7 @@ def router() -> APIRouter:
             found = next((one for one in offices.packs.values() if one.name == pack), None)
             if found is None:
                 raise NotFound(f"there is no pack {pack}", what=pack)
-            events = await _events(connection, POLICIES)
+            events = await _of_pack(connection, found)
         return http.json_response(await asyncio.to_thread(_whole, found, events))
 
     return routes
@@ -139,7 +141,7 @@ def _line_of(text: str) -> int:
 
 
 def _whole(pack: LoadedPack, recorded: Sequence[bytes]) -> dict[str, Any]:
-    model, events = pack.model, [Event.parse(one) for one in recorded if pack.digest.encode() in one]
+    model, events = pack.model, [Event.parse(one) for one in recorded]
     loaded = next(
         (event for event in events if isinstance(event.data, PolicyPackLoaded) and event.data.digest == pack.digest),
         None,
@@ -168,18 +170,29 @@ def _whole(pack: LoadedPack, recorded: Sequence[bytes]) -> dict[str, Any]:
     }
 
 
-async def _events(connection: AsyncConnection, stream: str) -> list[bytes]:
+async def _of_pack(connection: AsyncConnection, pack: LoadedPack) -> list[bytes]:
+    """The loading of a pack, and all assignments. Events of other packs are large, and are not read."""
+    packs, rows = INCIDENTS.metadata.tables["packs"].c, INCIDENTS.metadata.tables["events"].c
+    loaded = select(packs.version).where(packs.policy == pack.ref).scalar_subquery()
+    assigning = rows.type.in_(upcast.types_of(PolicyPackAssigned))
+    return await _events(connection, POLICIES, or_(rows.version == loaded, assigning))
+
+
+async def _events(connection: AsyncConnection, stream: str, wanted: ColumnElement[bool] | TextClause) -> list[bytes]:
     rows = INCIDENTS.metadata.tables["events"].c
-    chosen = select(rows.bytes).where(rows.stream_id == stream).order_by(rows.version)
+    chosen = select(rows.bytes).where(rows.stream_id == stream, wanted).order_by(rows.version)
     return [bytes(found) for found in await connection.scalars(chosen)]
 
 
 async def _matters(
     connection: AsyncConnection, since: datetime | None, incident: str | None, cursor: str | None
-) -> tuple[list[tuple[str, str | None, list[bytes]]], str | None]:
-    """A page of matters, each with its opening, number and events, and the cursor of the next one."""
+) -> tuple[list[tuple[str, str | None, int, list[bytes]]], str | None]:
+    """A page of matters, each with its opening, number, reports and events, and the cursor of the next one.
+
+    Of thousands of reports that joined a matter, the number is enough.
+    """
     order = (INCIDENTS.c.opened_at, INCIDENTS.c.id)
-    chosen = select(*order, INCIDENTS.c.number).order_by(*order).limit(MATTERS + 1)
+    chosen = select(*order, INCIDENTS.c.number, INCIDENTS.c.reports).order_by(*order).limit(MATTERS + 1)
     if incident is None:
         chosen = chosen.where(INCIDENTS.c.drill.is_(False))
     if since is not None:
@@ -189,10 +202,10 @@ async def _matters(
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
     rows, further = paging.page((await connection.execute(chosen)).all(), MATTERS, lambda row: (row[0], row[1]))
-    return [(opened, number, await _events(connection, id_)) for opened, id_, number in rows], further
+    return [(at, number, count, await _events(connection, id_, READ)) for at, id_, number, count in rows], further
 
 
-def _matter(opened_at: str, number: str | None, recorded: Sequence[bytes]) -> dict[str, Any]:
+def _matter(opened_at: str, number: str | None, reports: int, recorded: Sequence[bytes]) -> dict[str, Any]:
     events = [Event.parse(one) for one in recorded]
     known = functools.reduce(state.evolve, events, state.initial_state())
     return {
@@ -204,7 +217,7 @@ def _matter(opened_at: str, number: str | None, recorded: Sequence[bytes]) -> di
         "channel": known.channel,
         "answer_kind": known.answer_kind,
         "doubtful": known.doubtful,
-        "reports": known.report_count,
+        "reports": reports,
         "gravity": [_fact(one) for one in _telling(known.gravity)],
     }
 
