@@ -152,7 +152,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "{clock} 现在的到期时间 {due} 已晚于所申请的时间，请不予同意，由单位重新申请。",
             ),
             "extension-used-up": ("延期次数已满", "{pack}最多允许将 {clock} 延长 {times} 次。"),
-            "duty-begun": ("班次已开始", "{post} 自 {since} 起的班次已经开始或已有人到岗，不能再改；请另排班次。"),
+            "duty-begun": (
+                "班次已开始",
+                "{post} 自 {since} 起的班次已经开始或已有人到岗，不能再改；新的班次从现在以后排起。",
+            ),
             "duty-overlaps": (
                 "同一岗位班次重叠",
                 "{post} 自 {since} 至 {until} 已有班次；请改排其他岗位，或先更正、取消其中一班。",
@@ -160,7 +163,7 @@ TYPES: Mapping[str, ProblemType] = {
             "duty-taken": ("班次已有人到岗", "{post} 自 {since} 起的班次已有人到岗或已结束，无需替班。"),
             "no-duty-now": ("现在没有班次", "{unit}现在没有等待 {post} 到岗的班次；可在开始前一小时至结束前到岗。"),
             "not-on-duty": ("不在岗", "{post} 不在{unit}值班，无法交班。"),
-            "no-next-duty": ("没有下一班", "{unit}没有排好的下一班；请先排班，或用 to 写明接班岗位。"),
+            "no-next-duty": ("没有下一班", "{unit}没有排好的下一班；请先排班，或写明接班岗位。"),
             "period-open": (
                 "特殊时期已在进行",
                 "{unit}的特殊时期 {period} 届时仍在进行；请先结束，或另定较晚的开始时间。",

@@ -136,6 +136,7 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("end-post", "post"): N_("岗位"),
     ("report-upward", "proposal"): N_("拟处理意见"),
     ("report-upward", "to"): N_("报给谁"),
+    ("hand-over", "to"): N_("接班岗位"),
     ("inform-office", "to"): N_("通报给谁"),
     ("decide-extension", "notice"): N_("怎样告知反映人"),
 }
@@ -150,7 +151,7 @@ HINTS: Mapping[str, str] = {
     "reason": N_("写进记录，以后可查"),
     "due": N_("写成 11-25 21:07 或 21:07"),
     "written_at": N_("纸上写的时间，写成 11-25 21:07 或 21:07"),
-    "url": N_("报告所指的网页；没有就不填"),
+    "url": N_("反映所指的网页；没有就不填"),
 }
 """Field -> what helps to fill it in."""
 
@@ -246,6 +247,7 @@ MEMBERS: Mapping[str, str] = {
     "windows": N_("时段"),
     "window": N_("多长时间内"),
     "with_proposal": N_("须附处理意见"),
+    "written_report": N_("书面总结报告"),
     "by": N_("由谁报送"),
     "codes": N_("可选值"),
     "decides": N_("决定什么"),

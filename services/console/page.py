@@ -67,6 +67,8 @@ NAVIGATION = (
 
 MOST_KNOWN = 5_000
 """Texts of the catalogue that are kept ready for a language."""
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+"""An instant as services write it."""
 _HAN = re.compile("([\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+)")
 
 
@@ -192,9 +194,13 @@ class Reader:
         return Markup(' lang="zh-Hans"' if self.language == "en" and words.is_chinese(text) else "")  # noqa: S704
 
     def value(self, given: Any) -> str:
-        """The value of a fact."""
+        """The value of a fact: a time in the zone of the unit, a whole number without a fraction."""
         if isinstance(given, bool):
             return self.gettext(N_("是") if given else N_("否"))
+        if isinstance(given, float) and given.is_integer():
+            return str(int(given))
+        if isinstance(given, str) and INSTANT.fullmatch(given):
+            return self.full(given)
         return "" if given is None else str(given)
 
     def count(self, given: int | None) -> str:

@@ -51,6 +51,8 @@ class Asked:
     """What the page makes of the body before it is sent."""
     about: Mapping[str, Any] | None = None
     """The matter that the command is about, for the head of the page."""
+    named: str = ""
+    """The unit or post that the command is about, for the head of the page."""
     face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name -> title and value of what the record shows now. A field of the same name is what a person makes of it."""
     template: str = "verb.html"
@@ -229,6 +231,7 @@ async def _page(
         key=key,
         back=asked.back,
         one=asked.about,
+        named=asked.named,
         conflict=conflict,
         is_kept=is_kept,
         ruled=ruled,

@@ -140,9 +140,10 @@ async def test_every_answer_carries_the_policy_and_no_page_writes_script_or_styl
 
 async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> None:
     browser = await town.at("duty_officer@town-east")
-    matter = await town.reported(browser, "河道排污", place="南桥")
+    matter = await town.reported(browser, "河道排污", place="南桥", request="请查清是谁排的")
     (link,) = [link for link in matter.links if link.endswith("/evidence")]
     page = await browser.open(link.removeprefix(HOME))
+    assert "诉求：请查清是谁排的" in page.said
     form = page.form(link.removeprefix(HOME))
     sent = {name: value for name, value in form.fields if name in ("csrf", "form.key")}
     none = await browser.client.post(form.action, data=sent, files={"file": ("", b"")})
@@ -267,6 +268,8 @@ async def test_what_waits_for_approval_leads_from_its_row_to_the_decision(town: 
     link = f"{own}/triage/approve?proposal=1"
     assert number in page.said and HOME + link in page.links, page.links
     assert "✓ 审核链：已过" in page.said and "✓ 保密审查：未标明" in page.said
+    of_matter = (await (await town.at("approver@town-east")).open(own)).text.split('<aside class="verbs">')[1]
+    assert "等您办的" in of_matter and HOME + link in of_matter, "so does the matter, beside what else can be done"
     form = await (await town.at("approver@town-east")).open(link)
     assert form.status == 200, form.said
     (sent,) = [one for one in form.forms if one.action.startswith(f"{HOME}{own}/triage/approve")]

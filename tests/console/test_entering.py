@@ -19,11 +19,16 @@ async def test_first_run_makes_one_administrator_who_knows_the_code(town: Town) 
     browser, code = town.browser(), await town.system.first_code()
     page = await browser.open("/")
     assert page.path.startswith("/console/first-run"), "without an account there is nothing to sign in to"
+    offered = re.findall(r'<option value="([^"]+)"', page.text)
+    assert offered == ["admin@city"], "only the administrator of the highest unit can set up all the others"
+    lower = await browser.send(page, "/first-run", **FIRST | {"post": "admin@county"}, code=code)
+    assert lower.status == 422 and "请填写登录名、姓名和岗位" in lower.said
     wrong = await browser.send(page, "/first-run", **FIRST, code="0000-0000-0000-0000")
     assert wrong.status == 422 and "设置码不对" in wrong.said
     short = await browser.send(page, "/first-run", **FIRST | {"password": "short", "again": "short"}, code=code)
     assert short.status == 422 and "至少 12 个字符" in short.said
-    made = await browser.send(page, "/first-run", **FIRST, code=code)
+    typed_otherwise = (code or "").upper().replace("-", "　")
+    made = await browser.send(page, "/first-run", **FIRST, code=typed_otherwise)
     assert made.path == "/console/setup/site", "the set-up begins with what is missing first"
     again = await town.browser().client.post("/console/first-run", data=FIRST | {"code": code, "login": "second"})
     assert again.url.path == "/console/sign-in", "the set-up serves once"

@@ -83,6 +83,14 @@ async def test_a_paper_for_a_matter_bears_its_number_and_no_stranger_prints_it(t
         assert (await officer.open(f"/paper/matter?number={wrong}")).status in (200, 404, 400, 422)
 
 
+async def test_a_paper_that_was_not_printed_here_is_entered_without_a_number(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    typed = {"channel": "visit", "subject": "菜市场占道", "text": "消防车过不去", "discovered_at": ago(5)}
+    looked = await officer.send(await officer.open(ENTER), ENTER, **typed)
+    done = await officer.send(looked, ENTER, checked="yes")
+    assert done.status == 200 and "已补录" in done.said and "收据号" in done.said and "纸表编号" not in done.said
+
+
 async def test_papers_number_is_kept_while_the_service_is_down(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     officer = await town.at("duty_officer@town-east")
     site = town.system.console.site  # type: ignore[union-attr]

@@ -60,10 +60,12 @@ async def test_units_and_posts_are_added_and_ended_with_what_to_do_in_words(town
     own = changing.path.removeprefix(HOME)
     assert "联络处" in (await root.send(changing, own, title="联络处", **WHY)).said
     over = await root.open("/units/county-health/end-post?post=press@county-health")
+    assert "联络处" in over.text.split("</h1>")[0], "a form says what it ends"
     assert (await root.send(over, over.path.removeprefix(HOME), **WHY)).status == 200
     assert "联络处" in (await root.open("/units/county-health")).said, "the history keeps it"
     await town.reported(await town.at("duty_officer@town-west"), "路灯不亮", place="西街")
     ending = await root.open("/units/town-west/end-unit")
+    assert "西镇" in ending.text.split("</h1>")[0], "a form says what it ends"
     refused = await root.send(ending, ending.path.removeprefix(HOME), **WHY)
     assert refused.status == 409 and "请先移交给其他单位或结案" in refused.said
     above = await root.open("/units/county/end-unit")
@@ -116,7 +118,11 @@ async def test_a_pack_is_chosen_and_the_check_names_what_is_missing(town: Town, 
     asked = await root.send(form, "/setup/pack/assign", unit="county", pack="matters-002-13@1")
     assert asked.path.startswith(f"{HOME}/setup/pack") and asked.status == 200, asked.said
     (link,) = {one for one in (await root.open("/setup/pack")).links if "setup/pack/value" in one}
+    assert "书面总结报告·期限（review.written_report.limit）" in (await root.open("/setup/pack")).said
     value = await root.open(link.removeprefix(HOME).replace("&amp;", "&"))
+    assert "书面总结报告·期限（review.written_report.limit）" in value.text
+    unfit = await root.send(value, value.path.removeprefix(HOME), value="五天", **WHY)
+    assert unfit.status == 422 and "时限写成 24小时、3天 或 5个工作日" in unfit.said.partition("</h2>")[0][:400]
     typed = await root.send(value, value.path.removeprefix(HOME), value="5个工作日", **WHY)
     assert typed.path.startswith(f"{HOME}/setup/pack?done") and "要由单位确定" not in typed.said, typed.said
     check = await root.open("/setup/ready")

@@ -7,6 +7,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from schemas.catalogue import types
 from services.console.matters import timeline
 from services.console.matters.timeline import by_day, folded, steps
 from tests.console.browser import HOME, Browser, Page
@@ -25,6 +26,17 @@ async def test_what_the_system_did_between_two_acts_of_people_is_one_row() -> No
     assert [len(row.items) for row in rows] == [1, 1, 2, 1]
     assert [row.is_folded for row in rows] == [False, False, True, False]
     assert by_day([], None) == []  # type: ignore[arg-type]
+
+
+async def test_a_missed_limit_never_stands_folded_and_a_milestone_may() -> None:
+    missed = {"event": {**item("system", "2")["event"], "type": timeline.MISSED}}  # type: ignore[dict-item]
+    milestone = {"event": {**item("a@b", "4")["event"], "type": timeline.MILESTONE}}  # type: ignore[dict-item]
+    rows = folded([item("system", "1"), missed, item("system", "3"), milestone, item("a@b", "5")])
+    assert [len(row.items) for row in rows] == [1, 1, 2, 1]
+
+
+async def test_the_types_that_a_timeline_tells_apart_are_events() -> None:
+    assert {timeline.MISSED, timeline.MILESTONE} <= set(types())
 
 
 async def test_the_steps_of_a_timeline_lead_from_record_to_record() -> None:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -12,6 +14,7 @@ from services.console import catalogue, forms
 from services.console.labels import KINDS
 from services.console.matters import report
 from services.console.offices.setup import STEPS
+from services.console.page import Reader
 from services.console.words import CATALOGUE, translations
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
@@ -198,3 +201,16 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
                 if language == "zh-CN" and marked != "en" and set(WORD.findall(bare)) - KEYS:
                     mixed.add(("zh", page.path, text))
     assert not mixed, "\n".join(map(str, sorted(mixed)))
+
+
+def test_the_value_of_a_fact_is_said_as_people_say_it() -> None:
+    look = Reader("zh", ZoneInfo("Asia/Shanghai"), datetime(2026, 11, 27, tzinfo=UTC))
+    assert look.value("2026-11-27T04:00:00.000000Z") == "2026年11月27日 12:00"
+    assert [look.value(one) for one in (320.0, 0.5, 12, True, "约300户", None)] == [
+        "320",
+        "0.5",
+        "12",
+        "是",
+        "约300户",
+        "",
+    ]

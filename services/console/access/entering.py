@@ -1,6 +1,7 @@
 """Signing in and out: password, one-time code, choice of the post that acts, the first account."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from services.console.access import passwords
 from services.console.access.accounts import Locked, LoginTaken, fits
 from services.console.access.people import record
 from services.console.access.sessions import Session
+from services.console.access.staff import Offices
 from services.console.calls import Answer, Refused
 from services.console.page import go, render
 from services.console.site import (
@@ -55,6 +57,21 @@ async def local(request: Request, session: Entered) -> Session:
 
 
 Local = Annotated[Session, Depends(local)]
+
+
+def first_posts(offices: Offices) -> list[tuple[str, str]]:
+    """The posts of the first account: administrators of the highest units, since only they can set up all the others.
+
+    Without such a post, the administrators of any unit.
+    """
+    found = [(post, name) for post, name in offices.posts() if "admin" in offices.roles(post)]
+    highest = [one for one in found if offices.units[one[0].partition("@")[2]]["parent"] is None]
+    return highest or found
+
+
+def plain(code: str | None) -> str:
+    """A set-up code without what a person or an input method may write otherwise: case, hyphens, blanks, width."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", code or "").lower())
 
 
 def router(site: Site) -> APIRouter:
@@ -194,7 +211,7 @@ def router(site: Site) -> APIRouter:
         if not site.settings.local_accounts or await site.accounts.exist():
             return go("sign-in")
         offices = await site.offices()
-        posts = [(post, name) for post, name in offices.posts() if "admin" in offices.roles(post)]
+        posts = first_posts(offices)
         return await render(request, "first_run.html", posts=posts, typed=dict.fromkeys(FIRST, ""))
 
     @pages.post("/first-run")
@@ -206,10 +223,10 @@ def router(site: Site) -> APIRouter:
         typed = {name: str(form.get(name, "")).strip() for name in FIRST}
         password, again = str(form.get("password", "")), str(form.get("again", ""))
         offices = await site.offices()
-        posts = [(post, name) for post, name in offices.posts() if "admin" in offices.roles(post)]
+        posts = first_posts(offices)
         fault = passwords.fault(password, typed["login"]) or ("differ" if password != again else None)
         told = FAULTS[fault] if fault else ""
-        if typed["code"].lower() != site.first_code():
+        if plain(typed["code"]) != plain(site.first_code()):
             told = N_("设置码不对；它印在启动信息里")
         elif typed["post"] not in dict(posts) or not typed["login"] or not typed["name"]:
             told = N_("请填写登录名、姓名和岗位")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -95,6 +95,7 @@ def router(site: Site) -> APIRouter:
             why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
+            waiting=waiting(me, incident, limits.value or {}),
             pack=titles(pack.value or {}),
             categories=named(lists, "categories", me.language),
             channels=named(lists, "channels", me.language),
@@ -142,6 +143,37 @@ def router(site: Site) -> APIRouter:
         )
 
     return pages
+
+
+class Waiting(NamedTuple):
+    """A verb on one record of a matter, such as the approval of a proposal."""
+
+    verb: str
+    to: str
+    """Its form, below `/console`."""
+    about: str
+    """What it is about, in a few words."""
+
+
+def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Waiting]:
+    """What the post may do on single records of a matter: proposals and reports upward that wait for it."""
+    own = f"incidents/{incident['number']}"
+    proposed = [
+        Waiting(verb, f"{own}/triage/{verb}?proposal={one['proposal']}", (one["text"] or "")[:20])
+        for one in incident["proposals"]
+        for verb in one["may"]
+    ]
+    reported = [
+        Waiting(
+            verb,
+            f"{own}/escalation/{verb}?report={one['report']}&accepted=yes",
+            me.offices.post(f"{one['addressee']}@{one['to']}"),
+        )
+        for one in limits.get("reports", ())
+        if one["state"] == "waiting"
+        for verb in one["may"]
+    ]
+    return proposed + reported
 
 
 def face_of(

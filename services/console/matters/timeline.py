@@ -23,11 +23,12 @@ LONGEST = 2000
 """Events that a page looks through, the oldest first."""
 AT_ONCE = 500
 EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+MISSED, MILESTONE = "huiying.clock.breached.v1", "huiying.clock.milestone_reached.v1"
 Item = Mapping[str, Any]
 
 
 class Row(NamedTuple):
-    """An event of a person, or several of the system one after another, which stand folded."""
+    """An event of a person or a missed limit, or several events of the system one after another, which stand folded."""
 
     items: Sequence[Item]
 
@@ -63,11 +64,20 @@ def is_of_system(item: Item) -> bool:
     return str(item["event"].get("actor", "system")) == "system"
 
 
+def folds(item: Item) -> bool:
+    """Whether an event can stand folded: the system's own work, and the milestones, which repeat an act of a person.
+
+    A missed limit never does: it is what people look for.
+    """
+    kind = str(item["event"]["type"])
+    return kind != MISSED and (is_of_system(item) or kind == MILESTONE)
+
+
 def folded(items: Sequence[Item]) -> list[Row]:
     """The rows of a timeline: what the system did between two acts of people is one row."""
     rows: list[Row] = []
     for item in items:
-        if is_of_system(item) and rows and is_of_system(rows[-1].items[0]):
+        if folds(item) and rows and folds(rows[-1].items[0]):
             rows[-1] = Row([*rows[-1].items, item])
         else:
             rows.append(Row([item]))

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from services.console import verbs
 from services.console.access.staff import Offices
 from services.console.calls import Answer, Part, Refused, parts
-from services.console.packs.rules import as_limit
+from services.console.packs.rules import as_limit, place_title
 from services.console.page import go, render
 from services.console.site import Signed, Site
 from services.console.verbs import Asked
@@ -45,11 +45,13 @@ class Lack:
 
     step: str
     told: str
-    """The sentence, with the unit or post as `%(unit)s` and `%(post)s`."""
+    """The sentence, with the unit, post or place as `%(unit)s`, `%(post)s` and `%(place)s`."""
     to: str
     """The page that mends it, below `/console`."""
     unit: str = ""
     post: str = ""
+    place: str = ""
+    """The place in a pack, if one stays open there."""
 
 
 def lacking(
@@ -134,7 +136,7 @@ def _of_pack(
         here = {value["place"] for value in values if value["pack"] == used["pack"] and value["unit"] in above}
         if place not in here:
             to = f"setup/pack/value?unit={code}&pack={used['pack']}@{used['version']}&place={place}"
-            yield Lack("pack", N_("%(unit)s适用的制度没有写明一个数值，要由单位确定"), to, code)
+            yield Lack("pack", N_("%(unit)s适用的制度没有写明“%(place)s”，要由单位确定"), to, code, place=place)
 
 
 def _above(offices: Offices, code: str | None) -> list[str]:
@@ -207,6 +209,7 @@ def router(site: Site) -> APIRouter:
             "packs": await site.packs(),
             "held": await _held(),
             "done": done,
+            "place_title": place_title,
         }
         return await render(request, "setup.html", **shown)
 
@@ -242,7 +245,7 @@ def router(site: Site) -> APIRouter:
             choices={
                 "units": me.offices.names(),
                 "pack": [(name, one["title"]) for name, one in known.items()],
-                "place": [(place, place) for place in chosen["open"]],
+                "place": [(place, place_title(place, me.language)) for place in chosen["open"]],
             },
             without=("limit", "since"),
             adapt=as_limit,

@@ -114,13 +114,17 @@ def router(site: Site) -> APIRouter:
                     choices={"parent": _places(me, code)},
                     without=OF_UNIT,
                     fixed={"unit": code},
+                    named=one["name"],
                     present={name: one[name] for name in ("kind", "name", "parent")},
                 )
             case "end-unit":
                 back = back if back in BACK else "units"
-                return Asked(operation, verb, back, without=("unit",), fixed={"unit": code})
+                return Asked(operation, verb, back, without=("unit",), fixed={"unit": code}, named=one["name"])
             case "end-post":
-                return Asked(operation, verb, back, without=("post",), fixed={"post": _post(one, post)["post"]})
+                held = _post(one, post)["post"]
+                return Asked(
+                    operation, verb, back, without=("post",), fixed={"post": held}, named=me.offices.post(held)
+                )
         known = _post(one, post) if post else None
         kept = ("title", "roles", "members", "duty_post", "serves")
         present = {name: known[name] for name in kept} | {"head": _yes(known["head"])} if known else {}
@@ -133,6 +137,7 @@ def router(site: Site) -> APIRouter:
             without=("unit", "post") if known else ("unit",),
             fixed={"unit": code} | ({"post": post.partition("@")[0]} if known else {}),
             present=present,
+            named=me.offices.post(post) if known else one["name"],
         )
 
     return pages

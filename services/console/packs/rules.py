@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from schemas.titles import TITLES
-from services.console import verbs
+from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Refused, part_of_path
 from services.console.labels import MEMBERS, SECTIONS, VALUES
@@ -16,7 +16,7 @@ from services.console.packs.lines import changes
 from services.console.page import Reader, reader, render
 from services.console.site import Signed, Site
 from services.console.verbs import Asked
-from services.console.words import N_, length
+from services.console.words import N_, length, translations
 
 HIDDEN = ("code", "name", "kind", "title_zh", "period", "rung", "rank")
 """What the place and the title of a rule say already."""
@@ -88,7 +88,7 @@ def router(site: Site) -> APIRouter:
             verbs.operation(site, "triage", f"packs/{last}"),
             ABOUT[last],
             f"packs/{name}",
-            choices={"units": units, "place": [(place, place) for place in one["open"]]},
+            choices={"units": units, "place": [(place, place_title(place, me.language)) for place in one["open"]]},
             without=("pack", "limit"),
             fixed={"pack": name},
             adapt=as_limit if last == "set-value" else None,
@@ -118,16 +118,29 @@ _UNITS = {"天": "P{}D", "d": "P{}D", "小": "PT{}H", "h": "PT{}H", "分": "PT{}
 
 def as_limit(body: dict[str, Any], made: Any, choices: Any, look: Reader) -> tuple[dict[str, Any], Any]:
     """What a person wrote of a length, as the service takes it: `12 小时` is `PT12H`."""
+    is_limit = str(body.get("place", "")).rpartition(".")[2] in LIMITS
     if (found := _SPAN.fullmatch(str(body.get("value", "")).strip().lower())) is None:
-        return body, made
+        told = look.gettext(N_("时限写成 24小时、3天 或 5个工作日"))
+        return body, forms.faults_of({"field": "value", "detail": told}, made) if is_limit else made
     count, unit = found.groups()
     rest = {name: one for name, one in body.items() if name != "value"}
     if "工作日" in unit or unit.startswith("working"):
         return {**rest, "limit": {"mode": "working_days", "days": int(count)}}, made
     written = _UNITS[unit[0]].format(int(count))
-    if str(body.get("place", "")).rpartition(".")[2] in LIMITS:
+    if is_limit:
         return {**rest, "limit": {"mode": "elapsed", "duration": written}}, made
     return {**rest, "value": written}, made
+
+
+def place_title(place: str, language: str) -> str:
+    """The title of a place in a pack, with its code: `总结评估·书面总结报告·期限（review.written_report.limit）`."""
+    text, (section, *members) = translations(language).gettext, place.split(".")
+    titled = {name: pair[language == "en"] for name, pair in TITLES.items()}
+    known = [SECTIONS.get(section, ""), *(MEMBERS.get(name) or titled.get(name, "") for name in members)]
+    said = [text(title) for title in known if title]
+    if not said:
+        return place
+    return f"{', '.join(said)} ({place})" if language == "en" else f"{'·'.join(said)}（{place}）"
 
 
 def sections(pack: Mapping[str, Any], look: Reader) -> Iterator[tuple[str, list[dict[str, Any]]]]:
