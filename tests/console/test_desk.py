@@ -143,7 +143,7 @@ async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> 
     matter = await town.reported(browser, "河道排污", place="南桥", request="请查清是谁排的")
     (link,) = [link for link in matter.links if link.endswith("/evidence")]
     page = await browser.open(link.removeprefix(HOME))
-    assert "诉求：请查清是谁排的" in page.said
+    assert "诉求： 请查清是谁排的" in page.said
     form = page.form(link.removeprefix(HOME))
     sent = {name: value for name, value in form.fields if name in ("csrf", "form.key")}
     none = await browser.client.post(form.action, data=sent, files={"file": ("", b"")})
