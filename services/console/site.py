@@ -1,7 +1,8 @@
 """The console of a deployment: what all pages share, and who is signed in."""
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -57,6 +58,8 @@ PAUSE = 5.0
 """Seconds for which pages show what is known, after triage did not answer."""
 KEPT = 240.0
 """Seconds for which a token is used again. It is believed a minute longer."""
+CHOICES = {"submitted": "level", "clock": "clocks", "missing": "key"}
+"""Member of a refusal -> the choices to which its codes belong, if they have another name."""
 ZONE = "Asia/Shanghai"
 """The time zone where no pack names one."""
 
@@ -391,7 +394,26 @@ Watching = Annotated[Staff, Depends(watching)]
 Entered = Annotated[Session, Depends(entered)]
 
 
-def problem_of(answer: Answer, me: Staff | None) -> str:
-    """The sentence of a refusal, with names of posts and units for their codes; empty if the service says none."""
+def problem_of(answer: Answer, me: Staff | None, choices: Mapping[str, Sequence[tuple[str, str]]] | None = None) -> str:
+    """The sentence of a refusal, with names of posts and units for their codes; empty if the service says none.
+
+    `choices` are those of the form. In Chinese their titles stand for the codes that the sentence names.
+    """
     told = str(answer.body.get("detail") or answer.body.get("title") or "")
-    return me.offices.named(told, me.language) if me else told
+    if me is None:
+        return told
+    if choices and me.language == "zh":
+        told = _titled(told, answer.body, choices)
+    return me.offices.named(told, me.language)
+
+
+def _titled(told: str, problem: Mapping[str, Any], choices: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    names = {CHOICES.get(name, name) for name in (*problem, str(problem.get("field")))}
+    # A number is a code of harm alone: elsewhere it counts something.
+    titles = {
+        code: title for name in names for code, title in choices.get(name, ()) if name == "harm" or not code.isdecimal()
+    }
+    if not titles:
+        return told
+    codes = "|".join(re.escape(code) for code in sorted(titles, key=len, reverse=True))
+    return re.sub(rf"(?<![\w@./-])({codes})(?![\w@./-])", lambda found: titles[found[1]], told, flags=re.ASCII)

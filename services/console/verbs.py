@@ -154,7 +154,7 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     if answer.status in (412, 428):
         conflict = await _conflict(me, asked, made, seen)
         seen = _now(request, asked)._replace(version=str(answer.body.get("version", asked.version)))
-    told = problem_of(answer, me)
+    told = problem_of(answer, me, asked.choices)
     made = forms.faults_of(answer.body | {"detail": told}, made)
     ruled = await site_of(request).ruled(answer)
     key = secrets.token_urlsafe(18)

@@ -96,6 +96,20 @@ async def test_a_form_that_comes_back_still_knows_what_its_record_showed(
     assert shown is not None and "县交通运输局" in shown[1], "what it is now"
 
 
+async def test_a_refusal_names_the_codes_of_the_pack_and_the_lists_by_their_titles(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, "桥面塌陷", "南桥桥面塌陷", place="南桥")
+    own = matter.path.removeprefix(HOME)
+    for verb, field in (("grade", "level"), ("categorize", "category")):
+        action = f"{own}/triage/{verb}"
+        page = await browser.open(action)
+        code, title = re.findall(rf'name="{field}".*?<option value="(\w[^"]*)"[^>]*>([^<]+)<', page.text, re.DOTALL)[0]
+        await town.done(browser, action, **{field: code, "reason": "现场核实"})
+        again = await browser.send(await browser.open(action), action, **{field: code, "reason": "现场核实"})
+        told = again.said.partition("没有办成")[2].partition("请选择其他")[0]
+        assert again.status == 409 and f"已经是{title}" in told and code not in told, told
+
+
 async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:
     browser = await town.at("duty_officer@town-east")
     matter = await town.reported(browser, "噪声扰民到深夜", place="北街")

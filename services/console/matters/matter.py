@@ -256,6 +256,7 @@ def choices_of(
             for one in limits.get("clocks", ())
             if one["state"] in ("running", "breached")
         ],
+        "clocks": list(titles(pack)["clocks"].items()),
         "reports": [(one["id"], one["subject"] or one["id"]) for one in incident["reports"]],
         "proposal": [(str(one["proposal"]), (one["text"] or "")[:60]) for one in incident["proposals"] if one["may"]],
         "pack": [(f"{one['pack']}@{one['version']}", one["title"]) for one in packs],

@@ -93,7 +93,7 @@ def router(site: Site) -> APIRouter:
         except Down as down:
             return await _page(request, made, key, 503, told=told_of(down, look))
         if not answer.ok:
-            told = problem_of(answer, me)
+            told = problem_of(answer, me, {one.name: one.choices for one in made})
             made = forms.faults_of(answer.body | {"detail": told}, made)
             return await _page(request, made, secrets.token_urlsafe(18), answer.status, told=told)
         return await render(

@@ -56,7 +56,7 @@ def router(site: Site) -> APIRouter:
             told = told_of(down, look)
             return await render(request, "report.html", 503, controls=made, key=key, checked=None, error=told)
         if not answer.ok:
-            told = problem_of(answer, me)
+            told = problem_of(answer, me, {one.name: one.choices for one in made})
             made = forms.faults_of(answer.body | {"detail": told}, made)
             return await render(
                 request,
