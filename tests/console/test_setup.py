@@ -105,6 +105,25 @@ async def test_only_administrators_see_these_pages_and_only_below_their_unit(tow
     assert (await east.open("/setup/no-such-step")).status == 404
 
 
+async def test_the_set_up_leads_an_administrator_to_nothing_that_is_refused(town: Town) -> None:
+    """What a unit above decides stands there without a link."""
+    east = await town.at("admin@town-east")
+    links = set()
+    for step in ("site", "units", "posts", "people", "pack", "ready"):
+        links |= {link.removeprefix(HOME) for link in (await east.open(f"/setup/{step}")).links}
+    forms = {link for link in links if re.match(r"/(units/|setup/pack/)", link)}
+    assert "/units/new?to=setup/units" in forms
+    assert not [link for link in forms if re.search(r"pack/(assign|load)|units/site|town-east/(place|end)-unit", link)]
+    city = await town.at("admin@city")
+    both = {link.removeprefix(HOME) for link in (await city.open("/setup/pack")).links}
+    assert {"/setup/pack/assign", "/setup/pack/load"} <= both
+    county = await town.at("admin@county")
+    own = {link.removeprefix(HOME) for link in (await county.open("/setup/pack")).links}
+    assert "/setup/pack/assign" in own and "/setup/pack/load" not in own
+    assigning = (await county.open("/setup/pack/assign")).text
+    assert 'value="town-east"' in assigning and 'value="county"' not in assigning, "the city decides for the county"
+
+
 async def test_a_pack_is_chosen_and_the_check_names_what_is_missing(town: Town, root: Browser) -> None:
     people = await root.open("/setup/people")
     (link,) = {one for one in people.links if one.endswith("accounts?post=chief@county")}
@@ -138,3 +157,14 @@ async def test_nothing_is_missing_when_all_is_there() -> None:
     assert lacking(offices, packs, {"chief@city"}, {}, "city", known) == []
     assert [one.step for one in lacking(offices, packs, {"chief@city"}, {}, "city")] == ["pack"]
     assert [one.step for one in lacking(offices, packs, set(), {}, "city", known)] == ["people", "people"]
+
+
+async def test_what_a_unit_above_decides_has_no_link() -> None:
+    unit = {"kind": "county", "drill": False, "policy": None, "posts": []}
+    county = unit | {"unit": "county", "name": "示例县", "parent": "city"}
+    offices = Offices({"city": unit | {"unit": "city", "name": "临江市", "parent": None}, "county": county})
+    for may, leads in ((["place-unit", "place-post"], False), (["place-unit", "end-unit", "assign-pack"], True)):
+        found = {one.told: one.to for one in lacking(offices, [], set(), {}, "county", (), {"county": may})}
+        for told in ("%(unit)s还是示例名称", "%(unit)s没有适用的制度"):
+            assert bool(found[told]) is leads, (may, told)
+        assert found["%(unit)s没有主要负责岗位"].startswith("units/county/place-post")

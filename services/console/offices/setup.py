@@ -4,7 +4,7 @@ Nothing is kept of how far somebody came: a step is done when nothing of it is m
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -47,11 +47,13 @@ class Lack:
     told: str
     """The sentence, with the unit, post or place as `%(unit)s`, `%(post)s` and `%(place)s`."""
     to: str
-    """The page that mends it, below `/console`."""
+    """The page that mends it, below `/console`; empty if a unit above mends it."""
     unit: str = ""
     post: str = ""
     place: str = ""
     """The place in a pack, if one stays open there."""
+    takes: str = ""
+    """What one must be allowed to do with the unit to mend it; empty for what every administrator of it may do."""
 
 
 def lacking(
@@ -61,10 +63,12 @@ def lacking(
     rosters: Mapping[str, Part],
     root: str,
     values: Sequence[Mapping[str, Any]] = (),
+    may: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Lack]:
     """What is missing at a unit and below it.
 
     `held` are the posts for which somebody can sign in, `values` those that units set where a pack leaves them open.
+    `may` is what the reader may do with each unit; None for everything.
     """
     units = [one for _, one in offices.tree() if one["unit"] in offices.below(root) and not one["drill"]]
     found: list[Lack] = []
@@ -79,7 +83,9 @@ def lacking(
     for unit, roster in rosters.items():
         if roster.value is not None and not roster.value["duties"]:
             found.append(Lack("ready", N_("%(unit)s还没有排值班"), f"roster/plan-duties?unit={unit}", unit))
-    return found
+    if may is None:
+        return found
+    return [replace(one, to="") if one.takes and one.takes not in may.get(one.unit, ()) else one for one in found]
 
 
 def _of_site(offices: Offices) -> Iterator[Lack]:
@@ -90,7 +96,8 @@ def _of_site(offices: Offices) -> Iterator[Lack]:
 def _of_unit(offices: Offices, one: Mapping[str, Any]) -> Iterator[Lack]:
     code = one["unit"]
     if one["name"].startswith(SAMPLE):
-        yield Lack("units", N_("%(unit)s还是示例名称"), f"units/{code}/place-unit?to=setup/units", code)
+        to, takes = f"units/{code}/place-unit?to=setup/units", "end-unit" if one["parent"] else "place-unit"
+        yield Lack("units", N_("%(unit)s还是示例名称"), to, code, takes=takes)
     if not any(post["head"] for post in one["posts"]):
         yield Lack("posts", N_("%(unit)s没有主要负责岗位"), f"units/{code}/place-post?to=setup/posts", code)
     for role, told in NEEDED:
@@ -129,7 +136,7 @@ def _of_pack(
     above = _above(offices, code)
     own = [offices.units[unit]["policy"] for unit in above]
     if not any(own):
-        yield Lack("pack", N_("%(unit)s没有适用的制度"), f"setup/pack/assign?unit={code}", code)
+        yield Lack("pack", N_("%(unit)s没有适用的制度"), f"setup/pack/assign?unit={code}", code, takes="assign-pack")
         return
     used = next((pack for pack in packs if pack["policy"] == next(filter(None, own))), {"open": ()})
     for place in used["open"] if one["policy"] else ():
@@ -155,7 +162,8 @@ def router(site: Site) -> APIRouter:
     @pages.get("/setup")
     async def begin(request: Request, me: Signed) -> Response:
         """Leads to the first step at which something is missing, or to the end."""
-        missing = {one.step for one in await _missing(me)}
+        may = {one["unit"]: one["may"] for one in (await _units(me))["items"]}
+        missing = {one.step for one in await _missing(me, may)}
         return go(f"setup/{next((step for step, _ in STEPS if step in missing), 'ready')}")
 
     @pages.get("/setup/pack/assign")
@@ -197,7 +205,9 @@ def router(site: Site) -> APIRouter:
         """One step: what there is, what is missing, and what to do about it."""
         if step not in dict(STEPS):
             raise Refused(Answer(404, {}))
-        missing, names = await _missing(me), [name for name, _ in STEPS]
+        units = await _units(me)
+        may = {one["unit"]: one["may"] for one in units["items"]}
+        missing, names = await _missing(me, may), [name for name, _ in STEPS]
         at = names.index(step)
         shown: dict[str, Any] = {
             "step": step,
@@ -208,31 +218,39 @@ def router(site: Site) -> APIRouter:
             "tree": [(depth, one) for depth, one in me.offices.tree() if not one["drill"]],
             "packs": await site.packs(),
             "held": await _held(),
+            "may": may,
+            "may_here": units["may"],
             "done": done,
             "place_title": place_title,
         }
         return await render(request, "setup.html", **shown)
 
-    async def _missing(me: Signed) -> list[Lack]:
-        """What is missing. A roster that cannot be read is no lack of it."""
+    async def _units(me: Signed) -> Mapping[str, Any]:
+        """The tree, with what the administrator may do with it."""
         if "admin" not in me.roles:
             raise Refused(Answer(403, {}))
+        found: Mapping[str, Any] = await me.calls.get("/triage/v1/units")
+        return found
+
+    async def _missing(me: Signed, may: Mapping[str, Sequence[str]]) -> list[Lack]:
+        """What is missing. A roster that cannot be read is no lack of it."""
         roster, values = await parts(
             me.calls.get("/escalation/v1/roster", unit=me.unit), me.calls.get("/triage/v1/packs/values")
         )
         known = values.value["items"] if values.value else ()
-        return lacking(me.offices, await site.packs(), await _held(), {me.unit: roster}, me.unit, known)
+        return lacking(me.offices, await site.packs(), await _held(), {me.unit: roster}, me.unit, known, may)
 
     async def _held() -> set[str]:
         return {post for one in await site.accounts.all() if not one.ended for post in one.posts}
 
     async def _assign(me: Signed) -> Asked:
         known = [(f"{one['pack']}@{one['version']}", one["title"]) for one in await site.packs()]
+        own = [(one["unit"], one["name"]) for one in (await _units(me))["items"] if "assign-pack" in one["may"]]
         return Asked(
             verbs.operation(site, "triage", "packs/assign"),
             "assign-pack",
             "setup/pack",
-            choices={"units": me.offices.names(), "pack": known},
+            choices={"units": own, "pack": known},
         )
 
     async def _value(request: Request, me: Signed) -> Asked:

@@ -58,7 +58,7 @@ class Unit(Answered):
     """Its pack."""
     posts: tuple[PostOf, ...]
     """Its directory."""
-    may: tuple[Literal["place-unit", "end-unit", "place-post", "end-post"], ...]
+    may: tuple[Literal["place-unit", "end-unit", "place-post", "end-post", "assign-pack"], ...]
     """What you may do with it; `place-unit` places units below it."""
 
 
@@ -159,7 +159,7 @@ class Units(
         next=None,
         former=[{"unit": "county-trade", "kind": "department", "name": "县商务局", "parent": "county", "drill": False}],
         site_name="示例县回应公告",
-        may=["name-site"],
+        may=["name-site", "load-pack"],
         basis=["unit-01890a5d-f607-5182-8d9e-0f1a2b3c4d5e@12"],
     ),
 ):
@@ -171,7 +171,7 @@ class Units(
     """The units that have ended."""
     site_name: str
     """The name of the deployment's pages: the one that was given here, or else that of the settings."""
-    may: tuple[Literal["name-site"], ...]
+    may: tuple[Literal["name-site", "load-pack"], ...]
     """What you may do with the deployment."""
 
     basis: tuple[str, ...]

@@ -23,13 +23,22 @@ from services.kernel.serving.paging import Cursor, Limit, page, place_of
 from services.kernel.store.session import Session
 from services.kernel.store.words import resolve
 from services.triage.offices import office_answers
-from services.triage.offices.office_commands import EndPost, EndUnit, NameSite, PlacePost, PlaceUnit
+from services.triage.offices.office_commands import (
+    AssignPack,
+    EndPost,
+    EndUnit,
+    LoadPacks,
+    NameSite,
+    PlacePost,
+    PlaceUnit,
+)
 from services.triage.offices.units import SITE, TREE
 from services.triage.rights import OF_OFFICES
 from services.triage.seen import open_at
 from services.triage.views import METADATA
 
-_RIGHTS = tuple(OF_OFFICES[command] for command in (PlaceUnit, EndUnit, PlacePost, EndPost))
+_RIGHTS = tuple(OF_OFFICES[command] for command in (PlaceUnit, EndUnit, PlacePost, EndPost, AssignPack))
+_OF_SITE = tuple(OF_OFFICES[command] for command in (NameSite, LoadPacks))
 
 
 @functools.cache
@@ -48,7 +57,7 @@ def router() -> APIRouter:
             "next": None,
             "former": [_place(unit) for unit in _in_order(offices.former.values(), offices)],
             "site_name": offices.site_name or runtime.settings.site_name,
-            "may": ["name-site"] if OF_OFFICES[NameSite].holds(None, ctx) else [],
+            "may": [right.verb for right in _OF_SITE if right.holds(None, ctx)],
             "basis": offices.basis,
         }
         return http.json_response(body)
