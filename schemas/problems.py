@@ -122,6 +122,10 @@ TYPES: Mapping[str, ProblemType] = {
             "pack-loaded": ("规则已经载入", "{pack} 已经载入，不能再回应经验教训；请为修改后的规则编新版本号。"),
             "linked-to-itself": ("同一事项编号", "{incident} 就是本事项，请填写另一件事项。"),
             "part-of-itself": ("部分与整体颠倒", "{to} 已经（经由其他事项）是 {incident} 的一部分，不能反过来。"),
+            "key-shown-already": (
+                "密钥已经发放",
+                "这次申请已经发放过密钥 {key}，密钥只显示一次；没有人收到的，请注销它，再另行发放。",
+            ),
             "already-graded": ("级别相同", "{incident} 的级别已经是{level}，请选择其他级别。"),
             "already-published": ("已经发布过", "稿件{phase}，不能再次发布；请更正已公开的内容，或另行起草。"),
             "already-received": ("已经受理", "这件反映已经受理。"),

@@ -329,9 +329,12 @@ def router() -> APIRouter:
         return http.json_response({"items": items, "next": further})
 
     @api.post("/keys", **documents.answers(answers.KeyMade, 201))
-    async def make_key(runtime: http.Serving, body: KeyRequest, staff: http.Staff) -> Response:
-        """Makes a key for an integration and shows it once. Only its digest is kept."""
-        return http.json_response(await runtime.part(Keys).make(Caller(actor=staff), body), status=201)
+    async def make_key(runtime: http.Serving, body: KeyRequest, caller: http.Command) -> Response:
+        """Makes a key for an integration and shows it once. Only its digest is kept.
+
+        A repetition with the same `Idempotency-Key` is refused and makes no second key.
+        """
+        return http.json_response(await runtime.part(Keys).make(caller, body), status=201)
 
     @api.post("/keys/{id}/revoke", **documents.answers(answers.KeyRevoked))
     async def revoke_key(

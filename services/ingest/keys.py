@@ -19,7 +19,7 @@ from services.ingest.rights import RIGHTS
 from services.ingest.views import KEY_USES
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import NotFound, Unauthenticated
+from services.kernel.core.problems import NotFound, Rejected, Unauthenticated
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.logging import brief
@@ -92,9 +92,8 @@ class Keys:
             logger.warning("key.use_not_noted", error=brief(error))
 
     async def make(self, caller: Caller, request: KeyRequest) -> dict[str, str]:
-        """A new key with its id and integration. Only its digest is kept."""
+        """A new key with its id and integration. Only its digest is kept. A repeated request makes none."""
         key = new_key()
-        made: dict[str, str] = {"key": key}
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             ctx.offices.unit(request.unit)
@@ -111,11 +110,17 @@ class Keys:
                 digest=key_digest(key),
             )
             await operations.record(session, ctx, fact)
-            made.update(id=id_, integration=integration, name=name)
-            return Answer({})
+            return Answer({"id": id_, "integration": integration, "name": name, "digest": key_digest(key)})
 
-        await transact(self._runtime, caller, act)
-        return made
+        body = dict((await transact(self._runtime, caller, act)).body)
+        if body.pop("digest") != key_digest(key):
+            raise Rejected(
+                f"this request made the key {body['id']} already, and a key is shown only once; "
+                "revoke it if nobody has it, and ask for another one",
+                code="key-shown-already",
+                key=body["id"],
+            )
+        return {"key": key, **body}
 
     async def revoke(self, caller: Caller, id_: str, reason: str | None = None) -> None:
         """Ends a key. Raises `NotFound` if no key has this id. A repetition changes nothing."""

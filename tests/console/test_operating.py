@@ -152,3 +152,15 @@ async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(town: T
         assert (await (await town.at(post)).open("/keys")).status == 403
     elsewhere = await (await town.at("admin@town-west")).open("/keys")
     assert "hotline" not in elsewhere.said.partition("发放密钥")[0]
+
+
+async def test_a_page_of_a_new_key_that_is_loaded_again_makes_no_second_key(town: Town) -> None:
+    browser = await town.at("admin@county")
+    page = await browser.open("/keys")
+    made = await browser.send(page, "/keys", unit="county-roads", name="sensors")
+    assert "hy_" in made.text
+    again = await browser.send(page, "/keys", unit="county-roads", name="sensors")
+    assert again.status == 409 and "只显示一次" in again.said and "hy_" not in again.text
+    assert (await browser.open("/keys")).said.partition("发放密钥")[0].count("sensors") == 2, "its row and its link"
+    wanted = await browser.send(again, "/keys", unit="county-roads", name="sensors")
+    assert "hy_" in wanted.text, "the form that comes back asks for another key"

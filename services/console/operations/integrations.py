@@ -1,5 +1,6 @@
 """Keys of integrations: which systems send reports, since when and when last; made, shown once, withdrawn."""
 
+import secrets
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -32,7 +33,9 @@ def router(site: Site) -> APIRouter:
         if not all(typed.values()):
             return await _list(request, me, typed, 422, error=look.gettext(N_("请选择单位，并填写系统名称。")))
         try:
-            answer = await me.calls.send("POST", KEYS, body=typed)
+            # Loaded again, the page of a new key makes no second one.
+            key = {"Idempotency-Key": str(sent.get("form.key", "")) or secrets.token_urlsafe(18)}
+            answer = await me.calls.send("POST", KEYS, body=typed, headers=key)
         except Down as down:
             return await _list(request, me, typed, 503, error=told_of(down, look))
         if not answer.ok:
@@ -94,6 +97,7 @@ def router(site: Site) -> APIRouter:
             next=found["next"],
             units=units,
             typed=typed,
+            key=secrets.token_urlsafe(18),
             down=down,
             done=done,
             error=error,
