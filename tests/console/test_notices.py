@@ -40,7 +40,8 @@ async def test_an_administrator_sets_where_notices_go_and_all_see_what_became_of
         assert "河堤塌方" not in page.text, "a notice has no word of a report"
         assert number not in (await officer.open("/notices?state=failing")).said
         assert number not in (await officer.open("/notices?rule=gap")).said
-        assert (await officer.open("/notices?state=nonsense&rule=nonsense")).status == 200
+        nonsense = await officer.open("/notices?state=nonsense&rule=nonsense")
+        assert nonsense.status == 422 and number not in nonsense.said
     (end,) = [link for link in (await admin.open("/addresses")).links if "/end?" in link]
     place = end.removeprefix(HOME).replace("&amp;", "&")
     assert "已办：停用通知地址" in (await admin.send(await admin.open(place), place)).said
