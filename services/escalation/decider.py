@@ -12,7 +12,6 @@ from typing import Literal
 from schemas import escalation as e
 from schemas.fields import Fact, Typed
 from schemas.pack.reports import DecisionRule
-from schemas.pack.reports import Notice as NoticeRule
 from services.escalation.clock import growth, limits
 from services.escalation.clock.duties import by_pack, derive, difference, pack_in_force, pack_of_clock, terms_of, unsaid
 from services.escalation.clock.heirs import Heir, carried
@@ -102,7 +101,9 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
             return _leading(state, unit, pack, ctx)
         case Decide():
             rule, posts = _deciders(state, command.decides, unit, pack, ctx)
-            return Deciding(unit, posts if rule else None, merged, incident.into)
+            named = pack.name if pack else None
+            place = decisions.place(pack.model if pack else None, rule)
+            return Deciding(unit, posts if rule else None, merged, incident.into, place, named)
         case ConfirmDecision():
             return _confirming(state, command.decision, unit, pack, incident, ctx)
         case WritePart() | ReportBack():
@@ -172,6 +173,8 @@ def _confirming(
         frozenset(waiting.data.took_part),
         incident.merged,
         incident.into,
+        decisions.place(pack.model if pack else None, rule),
+        pack.name if pack else None,
         frozenset(waiting.persons),
         frozenset(waiting.persons.values()),
         ctx.by(ctx.seen["stream"]),
@@ -329,15 +332,16 @@ def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Deci
     owed = obligations.owed(past, pack.model, ctx.offices) if pack else ()
     sent = {report.hop for report in state.reports if report.hop and not report.answered}
     concerned = {incident.unit, assigned(past) or incident.unit}
+    named = pack.name if pack else None
     to, there, meant = reporting.target(
-        command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices
+        command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices, named
     )
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=unit,
         to=there,
         addressee=meant.hop.to if meant else to,
-        form=reporting.form(command, meant, pack.name if pack else None),
+        form=reporting.form(command, meant, named),
         hop=meant.hop.code if meant else None,
         level=level_of(past),
         unverified=unverified(past),
@@ -353,8 +357,8 @@ def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
     subject, pack = _subject(state, command, ctx), pack_in_force(state, ctx)
     rule = decisions.rule_on(pack.model if pack else None, command.decides, _level(state, pack))
     assert isinstance(subject, Deciding)
-    assert rule is not None and subject.posts is not None, "a decision without a rule is refused"
-    return by_pack([decisions.decided(command, subject.unit, rule, subject.posts, ctx)], pack, ctx)
+    assert pack is not None and rule is not None and subject.posts is not None, "a decision without a rule is refused"
+    return by_pack([decisions.decided(command, subject.unit, rule, pack, subject.posts, ctx)], pack, ctx)
 
 
 def _level(state: State, pack: LoadedPack | None) -> str | None:
@@ -368,6 +372,7 @@ def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Lead
     ended, merged = _ended(state), any(one.milestone == "merged" for one in state.milestones)
     return replace(
         found,
+        pack=pack.name if pack else None,
         merged=merged,
         into=ctx.seen.get("into"),
         ended=ended if ended in ("closed", "dismissed") else None,
@@ -407,7 +412,7 @@ def _give_notice(state: State, command: GiveNotice, at: datetime, ctx: Ctx) -> D
     pack, unit = pack_in_force(state, ctx), state.unit
     assert unit is not None, "a matter without an accountable unit is refused"
     assert pack is not None, "the table of rights asks for the pack's rule"
-    given = notices.given(command, unit, pack.model, at, ctx)
+    given = notices.given(command, unit, pack, at, ctx)
     notice = Notice(given.notice, given.unit, given.to, at, given.due)
     after = replace(state, notices=(*state.notices, notice))
     return by_pack([given, *difference(after, pack, ctx)], pack, ctx)
@@ -417,22 +422,23 @@ def _answer_notice(state: State, command: WritePart | ReportBack, at: datetime, 
     _refuse(state, command, ctx)
     pack, notice = pack_in_force(state, ctx), notices.meant(state.notices, command.notice, state.milestones)
     assert notice is not None, "an answer without a notice is refused"
-    rule = _rule_of(state, notice, ctx)
-    if rule is None:
+    asking = _given_under(state, notice, ctx)
+    rule = asking.model.notice if asking else None
+    if asking is None or rule is None:
         raise Rejected("the pack of this matter has no rule on notices; instruct the unit instead", code="no-notices")
     if isinstance(command, WritePart):
-        return by_pack([notices.part(command, notice, rule)], pack, ctx)
+        return by_pack([notices.part(command, notice, rule, asking)], pack, ctx)
     past = state.past
-    report = notices.report_back(command, notice, rule, level_of(past), unverified=unverified(past), ctx=ctx)
+    level, open_ = level_of(past), unverified(past)
+    report = notices.report_back(command, notice, rule, asking, level, unverified=open_, ctx=ctx)
     sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
     return [*by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, at, ctx)]
 
 
-def _rule_of(state: State, notice: Notice, ctx: Ctx) -> NoticeRule | None:
-    """The rule of the pack under which the notice was given. A move to another pack leaves its answer owed."""
+def _given_under(state: State, notice: Notice, ctx: Ctx) -> LoadedPack | None:
+    """The pack under which the notice was given. A move to another pack leaves its answer owed."""
     given_under = [move.policy for move in state.moves if move.at is None or move.at <= notice.at]
-    pack = pack_of(given_under[-1] if given_under else state.policy, notice.to, ctx.offices)
-    return pack.model.notice if pack else None
+    return pack_of(given_under[-1] if given_under else state.policy, notice.to, ctx.offices)
 
 
 def _own(state: State, milestone: str, report: UpwardReport, unit: str, at: datetime, ctx: Ctx) -> list[Occurred]:

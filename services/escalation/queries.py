@@ -404,7 +404,8 @@ async def rows_of(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]
 def _leading(row: Row, pack: LoadedPack | None, ctx: Ctx) -> Leading:
     model = pack.model if pack else None
     found = leading(model, row["level"], row["unit"], row["asked_to_lead"], row["lead"], ctx.offices)
-    return replace(found, merged=row["merged_into"] is not None, into=row["merged_into"], ended=row["ended"])
+    ended = replace(found, merged=row["merged_into"] is not None, into=row["merged_into"], ended=row["ended"])
+    return replace(ended, pack=pack.name if pack else None)
 
 
 def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:
@@ -445,10 +446,10 @@ def _confirming(row: Row, matter: Row, pack: LoadedPack | None, ctx: Ctx) -> Con
         frozenset(row["took_part"].split()),
         matter["merged_into"] is not None,
         matter["merged_into"],
-        frozenset(row["confirmed_by"].split()),
-        frozenset(row["persons"].split()),
-        ctx.by(stream_of("clock", row["incident_id"])),
-        stands(rule, row["took_part"].split(), posts),
+        confirmed=frozenset(row["confirmed_by"].split()),
+        persons=frozenset(row["persons"].split()),
+        by=ctx.by(stream_of("clock", row["incident_id"])),
+        stands=stands(rule, row["took_part"].split(), posts),
     )
 
 

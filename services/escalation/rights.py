@@ -169,6 +169,10 @@ class Deciding:
     posts: frozenset[str] | None = None
     merged: bool = False
     into: str | None = None
+    rule: str | None = None
+    """Where the pack has its rule on it."""
+    pack: str | None = None
+    """The pack as `id@version`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +254,8 @@ class OfDeciders(Right[D], Generic[D]):
             raise Forbidden(
                 f"{' or '.join(posts) or 'nobody now'} decides this, and you act as {ctx.actor.post}",
                 code="other-decider",
+                rule=subject.rule,
+                pack=subject.pack,
                 act=self.verb,
                 posts=posts,
                 post=ctx.actor.post,
@@ -278,10 +284,10 @@ def _unconfirmed(subject: Confirming, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(says, code="confirmed-already", post=ctx.actor.post)
     if subject.by in subject.persons:
         says = "you take part in this decision as another post already; another person must confirm it"
-        return Rejected(says, code="confirmed-by-you")
+        return Rejected(says, code="confirmed-by-you", rule=subject.rule, pack=subject.pack)
     if not subject.stands:
         says = "since this was proposed, other posts decide it, by the matter's unit, level or pack; propose it anew"
-        return Rejected(says, code="decision-outdated")
+        return Rejected(says, code="decision-outdated", rule=subject.rule, pack=subject.pack)
     return None
 
 

@@ -27,7 +27,7 @@ from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.kernel.rules.approval import Agreement, Course, Referral, asked_anew, chain_of, chains, fixed
+from services.kernel.rules.approval import Agreement, Course, Referral, asked_anew, chain_of, chains, fixed, place
 from services.publish import wording
 from services.publish.commands import (
     Approve,
@@ -206,7 +206,8 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return _approve(state, command, case, ctx)
         case CannotJudge():
             assert case.due is not None and case.judge is not None, "the table of rights asks for both"
-            must_be_answered([Step(code=case.due.step, who=(case.judge,))], state.unit, ctx.offices)
+            judged = [Step(code=case.due.step, who=(case.judge,))]
+            must_be_answered(judged, state.unit, ctx.offices, rule="approval.cannot_judge", pack=case.pack.name)
             one = next(one for one in case.answers(ctx) if one.who != case.judge)
             reason = Typed(text=command.reason)
             return StatementReferred(
@@ -310,7 +311,10 @@ def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
     levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, "statement")
     if levels and asked and case.incident.level is None and state.kind == "facts":
         raise Rejected(
-            "the matter is not graded yet, so nobody knows who must approve; grade it first", code="not-graded"
+            "the matter is not graded yet, so nobody knows who must approve; grade it first",
+            code="not-graded",
+            rule=place(case.pack),
+            pack=case.pack.name,
         )
     level = case.level
     if level is not None and level not in levels:
@@ -324,10 +328,11 @@ def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
         raise Rejected(
             "no chain of approvals of the matter's pack holds for this text; ask for a pack that says who approves it",
             code="no-chain",
+            rule=place(case.pack),
+            pack=case.pack.name,
         )
-    steps = fixed(chain)
-    must_be_answered(steps, state.unit, ctx.offices)
-    chosen = chain.code if chain else None
+    steps, chosen = fixed(chain), chain.code if chain else None
+    must_be_answered(steps, state.unit, ctx.offices, rule=place(case.pack, chosen), pack=case.pack.name)
     return StatementSubmitted(unit=state.unit, level=level, chain=chosen, steps=steps, by=case.by)
 
 
@@ -335,7 +340,8 @@ def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
     due, chosen = case.due, next(case.answers(ctx))
     assert due is not None, "the table of rights allows an approval only when a step is due"
     barred = state.desks | state.course.posts if case.separates else ()
-    took_part = taking_part(due, chosen, command.took_part, barred, ctx)
+    rule = place(case.pack, state.course.chain, due.step)
+    took_part = taking_part(due, chosen, command.took_part, barred, ctx, rule=rule, pack=case.pack.name)
     given = Agreement(step=due.step, who=chosen.who, by=case.by)
     following = state.course.with_agreement(given).due
     return StatementApproved(

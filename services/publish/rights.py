@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from schemas.pack.approval import Chain
 from schemas.publish import StatementKind
 from schemas.verification import Verification
 from services.kernel.access.approving import Answering, answering
@@ -18,7 +19,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Standing
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed
+from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
 from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
@@ -151,17 +152,19 @@ class Case(NamedTuple):
         )
 
     @property
-    def outgrown(self) -> bool:
-        """Whether the matter now needs another chain than the one that was fixed at the submission.
-
-        A level that sank since then changes nothing.
-        """
+    def chain(self) -> Chain | None:
+        """The chain that a submitted statement needs now. A level that sank since then changes nothing."""
         said, incident = self.statement, self.incident
         ranks = {level.code: level.rank for level in self.pack.model.levels}
         level = said.level
         if said.level not in ranks or (incident.rank is not None and incident.rank > ranks[said.level]):
             level = self.level
-        return fixed(chain_of(self.pack, self.context(level))) != said.course.steps
+        return chain_of(self.pack, self.context(level))
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the matter now needs another chain than the one that was fixed at the submission."""
+        return fixed(self.chain) != self.statement.course.steps
 
     @property
     def due(self) -> Due | None:
@@ -302,6 +305,8 @@ def _not_outgrown(case: Case) -> Refusal:
         f"this was submitted for the level {case.statement.level}; the matter is {level} now, or something else on "
         "which the pack chooses the approvals has changed. Submit it again for the approvals that it needs now",
         code="chain-outdated",
+        rule=place(case.pack, case.chain.code if case.chain else None),
+        pack=case.pack.name,
         submitted=case.statement.level,
         level=level,
     )
@@ -358,6 +363,8 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             f"the statement is {phase}; it is published only after approval at every step",
             code="not-approved",
+            rule=place(case.pack, case.statement.course.chain),
+            pack=case.pack.name,
             phase=phase,
         )
     return _not_outgrown(case) or _still_works(case) or unverified(case, ctx)

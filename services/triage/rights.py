@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from schemas.pack.approval import Chain
 from schemas.pack.verification import Answer
 from schemas.titles import titled
 from services.kernel.access.approving import answering, own_posts
@@ -17,7 +18,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.approval import chain_of, chains, fixed
+from services.kernel.rules.approval import chain_of, chains, fixed, place
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.verification import establishing, missing
 from services.triage import commands as c
@@ -177,7 +178,7 @@ def _passable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _returnable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    return _once_assigned(incident, ctx, verb) or assigning.why_not_returned(incident)
+    return _once_assigned(incident, ctx, verb) or assigning.why_not_returned(incident, ctx)
 
 
 def _not_accepted(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -346,8 +347,11 @@ def _deciding(verb: str, proposal: Proposal) -> Right[Incident]:
 
 def outdated(proposal: Proposal, incident: Incident, pack: LoadedPack, ctx: Ctx) -> bool:
     """Whether the matter now needs other approvals than those that were fixed when the proposal was made."""
-    now = chain_of(pack, context_of(incident, pack, ctx, proposal.marks), proposal.of)
-    return fixed(now) != proposal.course.steps
+    return fixed(_chain(proposal, incident, pack, ctx)) != proposal.course.steps
+
+
+def _chain(proposal: Proposal, incident: Incident, pack: LoadedPack, ctx: Ctx) -> Chain | None:
+    return chain_of(pack, context_of(incident, pack, ctx, proposal.marks), proposal.of)
 
 
 def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -363,9 +367,12 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
     if verb == "reject":
         return None
     if outdated(proposal, incident, pack, ctx):
+        chain = _chain(proposal, incident, pack, ctx)
         return Rejected(
             f"proposal {proposal.number} needs other approvals now than when it was made; reject it and propose anew",
             code="proposal-outdated",
+            rule=place(pack, chain.code if chain else None),
+            pack=pack.name,
             given=str(proposal.number),
         )
     if verb == "approve" and proposal.of != "measure" and (waits := unverified(incident, proposal.of, ctx)):

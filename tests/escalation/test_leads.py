@@ -15,11 +15,12 @@ from tests.escalation.test_obligations import officer
 from tests.escalation.test_service import grade
 from tests.escalation.test_service import opened as told
 from tests.kit import spec
-from tests.kit.spec import staff
+from tests.kit.spec import refused_by, staff
 
 ASK, TAKE = AskLead(reason="涉及多个乡镇"), TakeLead(reason="已升级为重大")
 HEAD = staff("chief", unit="county")
 MAJOR = graded(at(0.5), "major")
+LEADS = "levels.major.leads"
 
 
 def asking() -> PolicyPack:
@@ -59,7 +60,7 @@ def test_a_lead_that_the_pack_lets_a_unit_take_is_taken() -> None:
 
 
 def test_who_may_not_take_or_accept_a_lead() -> None:
-    with pytest.raises(Forbidden, match="chief@county decides this"):
+    with refused_by(LEADS, Forbidden, "chief@county decides this", matter().offices):
         matter().do(TAKE, at(1), officer())
     for other in (officer("town-west"), officer("county")):
         with pytest.raises(Forbidden, match="chief@county decides this"):
@@ -77,14 +78,14 @@ def test_nobody_leads_on_a_matter_that_has_ended(end: str) -> None:
 
 
 def test_a_lead_in_another_way_than_the_pack_says_is_refused() -> None:
-    with pytest.raises(Rejected, match="the lead is taken at this level"):
+    with refused_by(LEADS, Rejected, "the lead is taken at this level", matter().offices):
         matter().do(ASK, at(1), officer())
-    with pytest.raises(Rejected, match="the lead is asked for at this level"):
+    with refused_by(LEADS, Rejected, "the lead is asked for at this level", matter(asking()).offices):
         matter(asking()).do(TAKE, at(1), HEAD)
     general = Incident().hear(opened(at(0)), graded(at(0.5), "general"))
-    with pytest.raises(Rejected, match="the accountable unit leads itself"):
+    with refused_by("levels.general.leads", Rejected, "the accountable unit leads itself", general.offices):
         general.do(TAKE, at(1), HEAD)
-    with pytest.raises(Rejected, match="nobody asked county to lead yet"):
+    with refused_by(LEADS, Rejected, "nobody asked county to lead yet", matter(asking()).offices):
         matter(asking()).do(AcceptLead(), at(1), HEAD)
     with pytest.raises(Rejected, match="was asked to lead already"):
         matter(asking()).do(ASK, at(1), officer()).do(ASK, at(2), officer())

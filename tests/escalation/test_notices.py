@@ -19,6 +19,7 @@ from tests.escalation.test_eras import OLD
 from tests.escalation.test_obligations import SOURCE, hop, officer, pack, rule
 from tests.escalation.test_service import opened as told
 from tests.kit import spec
+from tests.kit.spec import refused_by
 
 PARTS = ("check", "measures", "next_steps")
 NOTICE: Any = {
@@ -65,9 +66,9 @@ def test_without_a_limit_of_its_own_a_notice_has_the_one_of_the_pack() -> None:
     matter = Incident(offices=spec.under(pack(notice=limited))).hear(opened(at(0)))
     matter.do(GiveNotice(text="请自查整改"), at(1), SUPERIOR)
     assert matter.state.clocks["notice"].started.due == at(73)
-    for unlimited in (NOTICE, {**NOTICE, "limit": {"source": {"kind": "unset"}}}):
+    for unlimited, place in ((NOTICE, "notice"), ({**NOTICE, "limit": {"source": {"kind": "unset"}}}, "notice.limit")):
         without = Incident(offices=spec.under(pack(notice=unlimited))).hear(opened(at(0)))
-        with pytest.raises(Malformed, match="sets no limit"):
+        with refused_by(place, Malformed, "sets no limit", without.offices):
             without.do(GiveNotice(text="请自查整改"), at(1), SUPERIOR)
 
 
@@ -82,7 +83,7 @@ def test_the_report_back_is_refused_while_a_part_is_missing(written: tuple[str, 
     for part in written:
         matter.do(WritePart(part=part, text="已办"), at(2), HANDLER)
     missing = ", ".join(part for part in PARTS if part not in written)
-    with pytest.raises(Rejected, match=f"lacks {missing}; write every part"):
+    with refused_by("notice", Rejected, f"lacks {missing}; write every part", matter.offices):
         matter.do(ReportBack(), at(3), officer())
 
 
@@ -133,7 +134,7 @@ def test_what_is_no_notice_and_no_answer() -> None:
         incident().do(GIVE, at(48), SUPERIOR)
     with pytest.raises(Rejected, match="has no rule on notices"):
         Incident(offices=spec.under(pack())).hear(opened(at(0))).do(GIVE, at(1), SUPERIOR)
-    with pytest.raises(Malformed, match="has no part cause; its parts are check, measures, next_steps"):
+    with refused_by("notice", Malformed, "has no part cause; its parts are check, measures", noticed().offices):
         noticed().do(WritePart(part="cause", text="x"), at(2), HANDLER)
     with pytest.raises(Malformed, match="has no notice"):
         noticed().do(ReportBack(notice=derived("no")), at(2), officer())
@@ -174,7 +175,7 @@ def test_a_notice_whose_answer_nobody_could_confirm_is_not_given() -> None:
         code: post for code, post in matter.offices.posts["county"].items() if "office" not in (code, *post.serves)
     }
     matter.offices = replace(matter.offices, posts={**matter.offices.posts, "county": county})
-    with pytest.raises(Rejected, match="county has no office, so nobody could confirm"):
+    with refused_by("notice", Rejected, "county has no office, so nobody could confirm", matter.offices):
         matter.do(GIVE, at(1), SUPERIOR)
 
 

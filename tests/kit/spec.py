@@ -1,7 +1,8 @@
 """given / when / then for deciders: `given(decider, *facts).when(command).then(*facts)`."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,11 +208,15 @@ class When:
         assert self.decided() == []
 
     def then_raises(self, kind: type[Problem], match: str = "", *, rule: str | None = None) -> None:
-        """Checks that the command was refused with this problem, by this rule of a pack if `rule` names one."""
+        """Checks that the command was refused with this problem, by this rule of a pack if `rule` names one.
+
+        A rule that the refusal names must stand in the pack, in any case.
+        """
         with pytest.raises(kind, match=match or None) as raised:
             self.decided()
-        if rule is not None:
-            must_be_ruled(raised.value, rule, self.given.context.offices)
+        named = raised.value.members.get("rule")
+        if rule is not None or named is not None:
+            must_be_ruled(raised.value, rule or named or "", self.given.context.offices)
 
 
 def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:
@@ -219,6 +224,14 @@ def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:
     assert problem.members.get("rule") == rule
     pack = next(one for one in offices.packs.values() if one.name == problem.members["pack"])
     assert rule in {one.place for one in sourced(pack.model)}
+
+
+@contextmanager
+def refused_by(rule: str, kind: type[Problem], match: str, offices: Offices) -> Iterator[None]:
+    """Checks that what happens inside is refused with this problem, by this rule of a pack."""
+    with pytest.raises(kind, match=match) as raised:
+        yield
+    must_be_ruled(raised.value, rule, offices)
 
 
 def given(decider: Decider, *past: Fact | At, actor: Actor = SYSTEM, now: datetime = NOW, **more: Any) -> Given:

@@ -310,7 +310,9 @@ def test_the_level_decides_who_approves(level: str, rank: int, steps: tuple[str,
 def test_a_status_before_grading_takes_the_lowest_chain_and_facts_wait() -> None:
     ungraded = replace(MATTER, level=None, rank=None)
     a_statement(drafted(), incident=ungraded).when(Submit()).then(submitted("general"))
-    a_statement(drafted("facts", ("cause",)), incident=ungraded).when(Submit()).then_raises(Rejected, "grade it first")
+    a_statement(drafted("facts", ("cause",)), incident=ungraded).when(Submit()).then_raises(
+        Rejected, "grade it first", rule="approval"
+    )
     a_statement(*PHASES["approved"], actor=SPOKESPERSON, incident=ungraded).when(Publish()).then(published())
 
 
@@ -327,7 +329,9 @@ def test_a_major_matter_is_approved_by_both_in_order() -> None:
     )
     a_statement(*first, actor=APPROVER, incident=RAISED).when(Approve()).then(approved(last=False))
     second = (*first, approved(last=False))
-    a_statement(*second, actor=SPOKESPERSON, incident=RAISED).when(Publish()).then_raises(Rejected, "at every step")
+    a_statement(*second, actor=SPOKESPERSON, incident=RAISED).when(Publish()).then_raises(
+        Rejected, "at every step", rule="approval.chains.upper"
+    )
     other = staff("approver", unit="town-east", person="zhou")
     a_statement(*second, actor=other, incident=RAISED).when(Approve()).then_raises(
         Forbidden, "the role principal_leader"
@@ -398,7 +402,9 @@ def test_a_superior_who_says_no_names_the_step_that_was_due() -> None:
 )
 def test_a_matter_that_was_raised_needs_the_chain_of_its_new_level(phase: str, actor: Actor, command: Any) -> None:
     past = PHASES[phase]
-    a_statement(*past, actor=actor, incident=RAISED).when(command).then_raises(Rejected, "major now.*Submit it again")
+    a_statement(*past, actor=actor, incident=RAISED).when(command).then_raises(
+        Rejected, "major now.*Submit it again", rule="approval.chains.upper"
+    )
     a_statement(*past, incident=RAISED).when(Submit()).then(submitted("major", MAJOR))
     lowered = (drafted(), submitted("major", MAJOR), approved(last=False), approved("principal_leader", person="zhao"))
     a_statement(*lowered, actor=SPOKESPERSON, incident=MATTER).when(Publish()).then(published())

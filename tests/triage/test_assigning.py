@@ -45,6 +45,7 @@ def past(*facts: Fact | At, roles: tuple[str, ...], unit: str = "town-east", **a
     return case
 
 
+RETURNING = "assigning.returning"
 DESK, LEAD, HEAD = ("duty_officer",), ("handler",), ("chief",)
 
 
@@ -223,7 +224,9 @@ PASSED = triage.IncidentPassedUpward(unit="county-roads", designates="county", r
 
 class TestDesignation:
     def test_then_the_desk_assigns_no_more_and_the_unit_above_designates(self) -> None:
-        past(*TO_DESIGNATE, roles=DESK).when(c.Assign(unit="town-east")).then_raises(Rejected, "county designates")
+        past(*TO_DESIGNATE, roles=DESK).when(c.Assign(unit="town-east")).then_raises(
+            Rejected, "county designates", rule=RETURNING
+        )
         designate = c.Designate(unit="county-roads", reason="r")
         past(*TO_DESIGNATE, roles=HEAD).when(designate).then_raises(Forbidden)
         past(*TO_DESIGNATE, roles=HEAD, unit="county").when(designate).then(
@@ -233,9 +236,9 @@ class TestDesignation:
     def test_it_binds(self) -> None:
         bound = (*TO_DESIGNATE, DESIGNATED)
         past(*bound, roles=LEAD, unit="county-roads").when(c.Return(ground="need_more", reason="r")).then_raises(
-            Rejected, "binds"
+            Rejected, "binds", rule=RETURNING
         )
-        past(*bound, roles=DESK).when(c.Assign(unit="town-east")).then_raises(Rejected, "binds")
+        past(*bound, roles=DESK).when(c.Assign(unit="town-east")).then_raises(Rejected, "binds", rule=RETURNING)
         past(*bound, roles=LEAD, unit="county-roads").when(c.Accept()).then(ACCEPTED)
         again = c.Designate(unit="county-water", reason="r")
         past(*bound, roles=HEAD, unit="county").when(again).then(
@@ -244,7 +247,7 @@ class TestDesignation:
 
     def test_not_before(self) -> None:
         case = past(*BACK, roles=HEAD, unit="county").when(c.Designate(unit="county-roads", reason="r"))
-        case.then_raises(Rejected, "still gives")
+        case.then_raises(Rejected, "still gives", rule=RETURNING)
 
     def test_at_the_root_its_head_designates(self) -> None:
         opened = OPENED.model_copy(update={"unit": "city"})

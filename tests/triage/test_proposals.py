@@ -28,6 +28,7 @@ from services.triage.rights import RIGHTS, Incident
 from services.triage.state import State
 from services.triage.views import OF_ONE, VIEWS
 from tests.kit import access, spec
+from tests.kit.spec import refused_by
 from tests.triage.conftest import Triage
 from tests.triage.test_decider import ESTABLISHED, OPENED
 
@@ -148,7 +149,12 @@ def test_nothing_is_proposed_to_nobody() -> None:
         for unit, entries in known.posts.items()
     }
     ctx = replace(spec.ctx(at("handler")), offices=replace(known, posts=posts))
-    with pytest.raises(Rejected, match="judged is agreed by leading_group, and no directory of town-east, county"):
+    with refused_by(
+        "approval.chains.measures",
+        Rejected,
+        "judged is agreed by leading_group, and no directory of town-east",
+        ctx.offices,
+    ):
         DECIDER.decide(Matter().state, MEASURE, ctx)
 
 
@@ -324,7 +330,7 @@ def test_a_rejected_measure_is_proposed_anew() -> None:
 def test_a_matter_that_became_doubtful_needs_the_chain_for_doubt() -> None:
     matter = proposed()
     matter.does("duty_officer", c.JudgeDoubt(doubtful=True, reason="r"))
-    with pytest.raises(Rejected, match="needs other approvals now"):
+    with refused_by("approval.chains.doubtful", Rejected, "needs other approvals now", offices()):
         matter.does("approver", AGREE)
     matter.does("approver", REJECT)
     matter.does("handler", MEASURE)

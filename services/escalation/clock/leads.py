@@ -27,6 +27,10 @@ class Leading:
     """The unit that the pack names; None if it is not there."""
     who: str = ""
     """The post or body of that unit."""
+    rule: str | None = None
+    """Where the pack says so; None if it says nothing at this level."""
+    pack: str | None = None
+    """The pack as `id@version`."""
     how: Literal["own", "taken", "asked"] = "own"
     asked: str | None = None
     """The unit that was asked last."""
@@ -45,9 +49,17 @@ def leading(
     levels = {one.code: one for one in (pack.levels if pack else ())}
     at = levels.get(level or (pack.lowest if pack else None) or "")
     rule = at.leads if at else None
-    if rule is None:
+    if at is None or rule is None:
         return Leading(unit, asked=asked, lead=lead)
-    return Leading(unit, placed(rule.at, unit, offices), rule.who, rule.how, asked, lead)
+    return Leading(
+        unit,
+        placed(rule.at, unit, offices),
+        rule.who,
+        rule=f"levels.{at.code}.leads",
+        how=rule.how,
+        asked=asked,
+        lead=lead,
+    )
 
 
 def accountable(matter: Leading, ctx: Ctx) -> Sequence[str]:
@@ -87,6 +99,8 @@ class OfLeader(Right[Leading]):
             raise Forbidden(
                 f"{' or '.join(posts)} decides this, and you act as {ctx.actor.post}",
                 code="other-decider",
+                rule=subject.rule,
+                pack=subject.pack,
                 act=self.verb,
                 posts=posts,
                 post=ctx.actor.post,
@@ -116,7 +130,11 @@ def _must_be(matter: Leading, how: str, verb: str) -> Rejected | None:
             "asked": "the lead is asked for",
         }
         return Rejected(
-            f"{said[matter.how if matter.by else 'own']} at this level, as the pack says", code="no-such-lead", how=how
+            f"{said[matter.how if matter.by else 'own']} at this level, as the pack says",
+            code="no-such-lead",
+            rule=matter.rule,
+            pack=matter.pack,
+            how=how,
         )
     if matter.lead == matter.by:
         return Rejected(f"{matter.by} leads already", code="leads-already", unit=matter.by)
@@ -137,7 +155,13 @@ def why_not_accepted(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
     if refusal := _must_be(matter, "asked", verb):
         return refusal
     if matter.asked != matter.by:
-        return Rejected(f"nobody asked {matter.by} to lead yet", code="not-asked", unit=matter.by)
+        return Rejected(
+            f"nobody asked {matter.by} to lead yet",
+            code="not-asked",
+            rule=matter.rule,
+            pack=matter.pack,
+            unit=matter.by,
+        )
     return None
 
 

@@ -12,7 +12,7 @@ from services.escalation.commands import Decide
 from services.escalation.state import Proposed
 from services.kernel.core.decider import Ctx, Occurred
 from services.kernel.core.problems import Rejected
-from services.kernel.core.units import Offices
+from services.kernel.core.units import LoadedPack, Offices
 
 
 def rule_on(pack: PolicyPack | None, decides: str, level: str | None) -> DecisionRule | None:
@@ -22,6 +22,11 @@ def rule_on(pack: PolicyPack | None, decides: str, level: str | None) -> Decisio
     level = level or pack.lowest
     found = (one for one in pack.decisions if one.decides == decides and (one.levels is None or level in one.levels))
     return next(found, None)
+
+
+def place(pack: PolicyPack | None, rule: DecisionRule | None) -> str | None:
+    """Where the pack has a rule on a decision; None without one."""
+    return f"decisions.{pack.decisions.index(rule)}" if pack and rule else None
 
 
 def deciders(rule: DecisionRule, units: Iterable[str | None], offices: Offices) -> frozenset[str]:
@@ -43,7 +48,7 @@ def stands(rule: DecisionRule | None, took_part: Collection[str], posts: Collect
     return rule is not None and len(took_part) >= rule.together and all(post in posts for post in took_part)
 
 
-def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[str], ctx: Ctx) -> Fact:
+def decided(command: Decide, unit: str, rule: DecisionRule, pack: LoadedPack, posts: Collection[str], ctx: Ctx) -> Fact:
     """The decision of one post, or a proposal that each of several posts must confirm.
 
     Raises `Rejected` if somebody else takes part, or too few.
@@ -53,6 +58,8 @@ def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[st
         raise Rejected(
             f"{', '.join(strangers)} does not decide this; those who do are {', '.join(sorted(posts))}",
             code="not-deciding",
+            rule=place(pack.model, rule),
+            pack=pack.name,
             posts=strangers,
             known=sorted(posts),
         )
@@ -60,6 +67,8 @@ def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[st
         raise Rejected(
             f"this is judged together by at least {rule.together}; name the others who take part in `took_part`",
             code="not-together",
+            rule=place(pack.model, rule),
+            pack=pack.name,
             needed=rule.together,
             posts=list(took_part),
         )

@@ -11,7 +11,6 @@ from datetime import datetime
 from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Typed
-from schemas.pack import PolicyPack
 from schemas.pack.reports import Notice as NoticeRule
 from services.escalation.clock.clocks import Clock
 from services.escalation.clock.milestones import began
@@ -20,9 +19,12 @@ from services.escalation.upward import reporting
 from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.units import LoadedPack
 from services.kernel.rules import calendars
 
 NOTICE = "notice"
+PLACE = "notice"
+"""Where a pack has its rule on notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,13 @@ def meant(known: Sequence[Notice], named: str | None, milestones: Sequence[e.Clo
     return found
 
 
-def given(command: GiveNotice, to: str, pack: PolicyPack, at: datetime, ctx: Ctx) -> e.ClockNoticeGiven:
+def given(command: GiveNotice, to: str, pack: LoadedPack, at: datetime, ctx: Ctx) -> e.ClockNoticeGiven:
     """The notice of the actor's unit, given at `at`.
 
     Raises `Malformed` for a limit that has passed or that nobody set, and `Rejected` if nobody there could confirm the
     report back.
     """
-    rule = pack.notice
+    rule = pack.model.notice
     assert rule is not None, "the table of rights asks for the pack's rule"
     due = command.due
     if due is None:
@@ -99,22 +101,26 @@ def given(command: GiveNotice, to: str, pack: PolicyPack, at: datetime, ctx: Ctx
             raise Malformed(
                 "the pack sets no limit for the answer to a notice; say in `due` by when it must have arrived",
                 code="notice-limit-needed",
+                rule=f"{PLACE}.limit" if rule.limit and rule.limit.source else PLACE,
+                pack=pack.name,
                 field="due",
             )
-        due = calendars.due(at, rule.limit, pack.timezone, pack.workday, ctx.offices.own_days(to)).at
+        due = calendars.due(at, rule.limit, pack.model.timezone, pack.model.workday, ctx.offices.own_days(to)).at
     must_be_ahead(due, ctx.now)
     unit = ctx.actor.unit or to
-    reporting.must_be_received(rule.to, unit, ctx.offices)
+    reporting.must_be_received(rule.to, unit, ctx.offices, rule=PLACE, pack=pack.name)
     return e.ClockNoticeGiven(notice=ctx.ids.new(""), unit=unit, to=to, due=due, text=Typed(text=command.text))
 
 
-def part(command: WritePart, notice: Notice, rule: NoticeRule) -> e.ClockNoticePartWritten:
+def part(command: WritePart, notice: Notice, rule: NoticeRule, pack: LoadedPack) -> e.ClockNoticePartWritten:
     """A part of the answer. It may be written again. Raises `Malformed` for a part that the pack does not have."""
     parts = [one.code for one in rule.parts]
     if command.part not in parts:
         raise Malformed(
             f"an answer to a notice has no part {command.part}; its parts are {', '.join(parts)}",
             code="part-unknown",
+            rule=PLACE,
+            pack=pack.name,
             field="part",
             part=command.part,
             known=parts,
@@ -123,16 +129,25 @@ def part(command: WritePart, notice: Notice, rule: NoticeRule) -> e.ClockNoticeP
 
 
 def report_back(
-    command: ReportBack, notice: Notice, rule: NoticeRule, level: str | None, *, unverified: bool, ctx: Ctx
+    command: ReportBack,
+    notice: Notice,
+    rule: NoticeRule,
+    pack: LoadedPack,
+    level: str | None,
+    *,
+    unverified: bool,
+    ctx: Ctx,
 ) -> e.ClockReportedUpward:
     """The report back to who gave the notice. Raises `Rejected` while a part or its addressee is missing."""
     if missing := [one.code for one in rule.parts if one.code not in notice.parts]:
         raise Rejected(
             f"the report back lacks {', '.join(missing)}; write every part of the answer first",
             code="parts-missing",
+            rule=PLACE,
+            pack=pack.name,
             missing=missing,
         )
-    reporting.must_be_received(rule.to, notice.by, ctx.offices)
+    reporting.must_be_received(rule.to, notice.by, ctx.offices, rule=PLACE, pack=pack.name)
     return e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=notice.to,

@@ -30,12 +30,13 @@ def target(
     sent: Collection[str],
     taking_part: Collection[str],
     offices: Offices,
+    pack: str | None,
 ) -> Target:
     """Where a report of `unit` goes.
 
     `owed` are the hops that this unit owes, `sent` those whose report waits for its receipt, `taking_part` the units
     that take part in the matter. Without `to` the report goes to the first hop that is not sent, and if none is owed,
-    to the office of the unit above. Raises `Malformed` or `Rejected`.
+    to the office of the unit above. `pack` is the matter's pack, as `id@version`. Raises `Malformed` or `Rejected`.
     """
     found = _named(command.to, unit, owed, offices) if command.to else _usual(unit, owed, sent, offices)
     known = (*offices.above(unit), *sorted(taking_part))
@@ -48,17 +49,27 @@ def target(
             unit=unit,
             known=list(known),
         )
-    must_be_received(found.to, found.unit, offices)
+    must_be_received(found.to, found.unit, offices, rule=place(found.owed), pack=pack)
     return found
 
 
-def must_be_received(to: str, unit: str, offices: Offices) -> None:
-    """Raises `Rejected` if nobody could confirm a report to this addressee."""
+def place(owed: Obligation | None) -> str | None:
+    """Where the pack has the rule of a hop; None for a report that no rule asks for."""
+    return f"reports.{owed.rule.code}.hops.{owed.hop.code}" if owed else None
+
+
+def must_be_received(to: str, unit: str, offices: Offices, *, rule: str | None = None, pack: str | None = None) -> None:
+    """Raises `Rejected` if nobody could confirm a report to this addressee.
+
+    `rule` is the place in the pack, which is `id@version`, that asks for the report, if one does.
+    """
     if not offices.receivers(unit, to):
         raise Rejected(
             f"the directory of {unit} has no {to}, so nobody could confirm the report; add the post or "
             "body to units.yaml",
             code="addressee-missing",
+            rule=rule,
+            pack=pack,
             to=to,
             unit=unit,
         )
@@ -118,7 +129,7 @@ def form(command: ReportUpward, owed: Obligation | None, pack: str | None) -> Re
 
     `pack` is the matter's pack, as `id@version`.
     """
-    rule = f"reports.{owed.rule.code}.hops.{owed.hop.code}" if owed else None
+    rule = place(owed)
     wanted: ReportForm = command.form or (owed.hop.form if owed else "written")
     if owed and owed.hop.with_proposal and command.proposal is None:
         raise Rejected(

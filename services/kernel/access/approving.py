@@ -101,8 +101,11 @@ def nearest(codes: Iterable[str], unit: str, offices: Offices) -> list[str]:
     return found
 
 
-def must_be_answered(steps: Iterable[Step], unit: str, offices: Offices) -> None:
-    """Raises `Rejected` for a step to which too few posts and bodies of the unit, or of units above, could agree."""
+def must_be_answered(steps: Iterable[Step], unit: str, offices: Offices, *, rule: str | None, pack: str) -> None:
+    """Raises `Rejected` for a step to which too few posts and bodies of the unit, or of units above, could agree.
+
+    `rule` is the place in the pack, which is `id@version`, that asks for the steps.
+    """
     for step in steps:
         vacant = [code for code in step.who if not _has_somebody(code, unit, offices, step.quorum)]
         if len(step.who) - len(vacant) < step.needs:
@@ -110,6 +113,8 @@ def must_be_answered(steps: Iterable[Step], unit: str, offices: Offices) -> None
                 f"{step.code} is agreed by {' or '.join(vacant)}, and no directory of {', '.join(offices.above(unit))} "
                 "has somebody who could; add the post, or members for the quorum, to units.yaml",
                 code="nobody-agrees",
+                rule=rule,
+                pack=pack,
                 step=step.code,
                 who=vacant,
                 units=list(offices.above(unit)),
@@ -125,11 +130,21 @@ def _has_somebody(code: str, unit: str, offices: Offices, quorum: int | None) ->
     )
 
 
-def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Iterable[str], ctx: Ctx) -> tuple[str, ...]:
+def taking_part(
+    due: Due,
+    chosen: Answering,
+    named: Sequence[str],
+    barred: Iterable[str],
+    ctx: Ctx,
+    *,
+    rule: str | None,
+    pack: str,
+) -> tuple[str, ...]:
     """The posts that decided for a body: the actor's, and those that are named; none for a post.
 
     Raises `Malformed` for unknown posts, and `Rejected` if one is no member of the body or too few took part. Posts in
-    `barred` do not count toward the quorum, and a post that delegated to another one counts with it as one.
+    `barred` do not count toward the quorum, and a post that delegated to another one counts with it as one. `rule` is
+    the place in the pack, which is `id@version`, that asks for the step.
     """
     posts = tuple(dict.fromkeys((chosen.post, *named)))
     for post in named:
@@ -139,6 +154,8 @@ def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Itera
         raise Rejected(
             f"{', '.join(strangers)} did not decide for {due.step}: its members are {', '.join(members)}",
             code="not-a-member",
+            rule=rule,
+            pack=pack,
             posts=strangers,
             step=due.step,
             known=list(members),
@@ -150,6 +167,8 @@ def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Itera
                 f"{chosen.body.title} decides with {due.quorum} members who wrote nothing on this and did not approve "
                 f"it before, and who act for themselves; you name {len(counted)}. Name all who took part",
                 code="quorum-missing",
+                rule=rule,
+                pack=pack,
                 body=chosen.body.title,
                 quorum=due.quorum,
                 counted=len(counted),

@@ -29,6 +29,13 @@ def chains(pack: LoadedPack, of: Kind) -> list[Chain]:
     return own if own or of == "measure" else [chain for chain in every if chain.of == "statement"]
 
 
+def place(pack: LoadedPack, chain: str | None = None, step: str | None = None) -> str | None:
+    """Where the pack has its rule on approvals, one of its chains, or a step of it; None if it has none."""
+    if pack.model.approval is None:
+        return None
+    return ".".join(["approval", *(["chains", chain] if chain else ()), *(["steps", step] if chain and step else ())])
+
+
 def fixed(chain: Chain | None) -> tuple[Step, ...]:
     """The steps of a chain in the form of events."""
     steps = chain.steps if chain else ()

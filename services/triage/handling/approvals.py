@@ -11,7 +11,7 @@ from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.kernel.rules.approval import Agreement, asked_anew, chain_of, chains, fixed
+from services.kernel.rules.approval import Agreement, asked_anew, chain_of, chains, fixed, place
 from services.triage import commands as c
 from services.triage.handling.proposals import MARKS, Proposal
 from services.triage.levels import moves
@@ -42,9 +42,11 @@ def proposed(state: State, command: c.Explain | c.Reply | c.ProposeMeasure, ctx:
         raise Rejected(
             f"no chain of approvals of the matter's pack holds for this {of}; ask for a pack that says who approves it",
             code="no-chain",
+            rule=place(pack),
+            pack=pack.name,
         )
     steps = fixed(chain)
-    must_be_answered(steps, state.unit, ctx.offices)
+    must_be_answered(steps, state.unit, ctx.offices, rule=place(pack, chain.code), pack=pack.name)
     fact = triage.IncidentProposed(
         proposal=len(state.proposals) + 1,
         of=of,
@@ -89,7 +91,8 @@ def _facts(
 ) -> list[Fact]:
     due, by = proposal.due(), ctx.by(state.id)
     assert due is not None, "the right needs an open proposal"
-    approval = moves.of_matter(state, ctx).model.approval
+    pack = moves.of_matter(state, ctx)
+    approval = pack.model.approval
     match command:
         case c.RejectProposal():
             reason = Typed(text=command.reason)
@@ -97,7 +100,8 @@ def _facts(
         case c.CannotJudgeProposal():
             assert approval is not None and approval.cannot_judge is not None, "the right asks for it"
             to = approval.cannot_judge.to
-            must_be_answered([Step(code=due.step, who=(to,))], state.unit, ctx.offices)
+            judged = [Step(code=due.step, who=(to,))]
+            must_be_answered(judged, state.unit, ctx.offices, rule="approval.cannot_judge", pack=pack.name)
             one = next(one for one in proposal.answers(state.unit, ctx) if one.who != to)
             referred = triage.IncidentProposalReferred(
                 proposal=proposal.number,
@@ -114,12 +118,13 @@ def _facts(
     barred = {proposal.desk, *proposal.course.posts} if separates else set[str]()
     given = Agreement(step=due.step, who=chosen.who, by=by)
     following = proposal.course.with_agreement(given).due
+    rule = place(pack, proposal.course.chain, due.step)
     approved = triage.IncidentProposalApproved(
         proposal=proposal.number,
         step=due.step,
         who=chosen.who,
         post=chosen.post,
-        took_part=taking_part(due, chosen, command.took_part, barred, ctx),
+        took_part=taking_part(due, chosen, command.took_part, barred, ctx, rule=rule, pack=pack.name),
         last=following is None,
         next=asked_anew(due, following),
         reason=None if command.reason is None else Typed(text=command.reason),

@@ -42,6 +42,12 @@ def rule_of(incident: Incident, offices: Offices) -> Assigning | None:
     return pack.model.assigning if pack else None
 
 
+def _returning_place(incident: Incident, offices: Offices) -> str | None:
+    """Where the matter's pack says that the unit above designates; None if it says nothing of it."""
+    rule = rule_of(incident, offices)
+    return "assigning.returning" if rule and rule.returning else None
+
+
 def instruction_of(incident: Incident, offices: Offices) -> Instruction | None:
     """The instruction that the matter needs before an assignment, by its level; None if it needs none."""
     pack = pack_of(incident, offices)
@@ -81,7 +87,7 @@ def why_not_assigned(incident: Incident, ctx: Ctx) -> Rejected | None:
             f"{incident.id} came back {dispatch.returns} times, or too late; {dispatch.designates} designates who "
             "handles it",
             code="to-be-designated",
-            rule="assigning.returning",
+            rule=_returning_place(incident, ctx.offices),
             pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             by=dispatch.designates,
@@ -92,6 +98,8 @@ def why_not_assigned(incident: Incident, ctx: Ctx) -> Rejected | None:
             f"{dispatch.designated_by} designated {incident.assigned} for {incident.id}, and that binds; "
             f"only {dispatch.designated_by} can designate another unit",
             code="designated",
+            rule=_returning_place(incident, ctx.offices),
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             by=dispatch.designated_by,
             unit=incident.assigned,
@@ -117,6 +125,8 @@ def why_not_designated(incident: Incident, ctx: Ctx) -> Rejected | None:
             f"the desk of {incident.unit} still gives {incident.id} to a unit; the unit above designates after "
             "several returns, a late one, or an assignment that nobody takes",
             code="not-to-be-designated",
+            rule=_returning_place(incident, ctx.offices),
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             unit=incident.unit,
         )
@@ -132,13 +142,15 @@ def why_not_designated(incident: Incident, ctx: Ctx) -> Rejected | None:
     return None
 
 
-def why_not_returned(incident: Incident) -> Rejected | None:
+def why_not_returned(incident: Incident, ctx: Ctx) -> Rejected | None:
     """Why the assigned unit cannot give the matter back; None if it can."""
     if by := incident.dispatch.designated_by:
         return Rejected(
             f"{by} designated {incident.assigned} for {incident.id}, and that binds; handle it, or ask {by} to "
             "designate another unit",
             code="designated",
+            rule=_returning_place(incident, ctx.offices),
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
             by=by,
             unit=incident.assigned,
@@ -236,6 +248,8 @@ def _leads_by_default(state: Incident, ctx: Ctx) -> str:
     raise Malformed(
         "unit: name the unit that leads; the matter's pack lets the desk choose it",
         code="lead-needed",
+        rule="assigning.lead" if rule else None,
+        pack=pack_name(state, ctx.offices),
         field="unit",
     )
 
@@ -251,6 +265,8 @@ def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:
         raise Malformed(
             f"ground: name one of the pack's reasons for a return: {', '.join(reasons)}",
             code="return-ground-missing",
+            rule="assigning.returning",
+            pack=pack and pack.name,
             field="ground",
             known=reasons,
         )
@@ -258,6 +274,8 @@ def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:
         raise Malformed(
             f"ground: the matter's pack has no reason {command.ground!r}; it has {', '.join(reasons) or 'none'}",
             code="return-ground-unknown",
+            rule=_returning_place(state, ctx.offices),
+            pack=pack and pack.name,
             field="ground",
             given=command.ground,
             known=reasons,

@@ -9,7 +9,7 @@ from schemas.triage import IncidentDismissed, IncidentReportRefused
 from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.triage.handling.assigning import pack_of
+from services.triage.handling.assigning import pack_name, pack_of
 from services.triage.incident import Incident
 from services.triage.owed.answering_commands import ReviewScreening, Screen
 
@@ -20,6 +20,11 @@ def rule_of(incident: Incident, ctx: Ctx) -> Screening | None:
     return pack.model.answering.screening if pack else None
 
 
+def _place(incident: Incident, ctx: Ctx) -> str | None:
+    """Where the pack has that rule."""
+    return "answering.screening" if rule_of(incident, ctx) else None
+
+
 def why_not_screened(incident: Incident, ctx: Ctx) -> Rejected | None:
     """Why nobody decides whether the matter needs a reply; None if somebody may."""
     last = incident.answering.screening
@@ -27,6 +32,8 @@ def why_not_screened(incident: Incident, ctx: Ctx) -> Rejected | None:
         return Rejected(
             f"every report of {incident.id} was refused an answer, and another post reviews that first",
             code="review-first",
+            rule=_place(incident, ctx),
+            pack=pack_name(incident, ctx.offices),
             incident=incident.id,
         )
     if rule_of(incident, ctx) is not None:
@@ -47,12 +54,16 @@ def screened(state: Incident, command: Screen, ctx: Ctx) -> Decided:
         raise Malformed(
             "ground: a matter that needs a reply has no reason for none; leave it out",
             code="ground-not-needed",
+            rule="answering.screening",
+            pack=pack_name(state, ctx.offices),
             field="ground",
         )
     if not command.needs_reply and command.ground not in known:
         raise Malformed(
             f"ground: name one of the pack's reasons for no reply: {', '.join(known)}",
             code="no-reply-ground-unknown",
+            rule="answering.screening",
+            pack=pack_name(state, ctx.offices),
             field="ground",
             given=command.ground,
             known=known,
@@ -106,6 +117,8 @@ def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:
         return Rejected(
             "you or your post decided or reviewed this already; another person at another post must review it",
             code="screened-by-you",
+            rule=_place(incident, ctx),
+            pack=pack_name(incident, ctx.offices),
         )
     return None
 

@@ -1,0 +1,114 @@
+"""A refusal that a rule of a pack caused names the rule. Every other kind of refusal stands here with its reason."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.problems import TYPES
+from tests.test_problems import raised
+
+ROOT = Path(__file__).parents[1]
+JUDGED = (403, 409, 422)
+"""Statuses of a refusal that a rule may have caused. The others say that a request did not come through."""
+
+UNRULED = {
+    "how a request or a file must be written, whatever the office's rules are": """
+        malformed author-not-taken code-looks-personal cursor-invalid cursor-of-other-size late-reason-needed
+        ends-before-it-begins days-end-early days-too-many days-say-nothing windows-out-of-order event-too-large
+        field-missing field-together facts-unfit facts-or-matter field-unknown blank control-character digits-lost
+        duty-ends-early field-twice figure-needed gzip-damaged form-unreadable header-malformed idempotency-key-reused
+        level-not-needed one-value value-unfit log-size-unknown list-too-long word-too-short purpose-needed
+        list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
+        text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
+        null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
+        invisible-character personal-number joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
+    "a name that the record or a list of the deployment does not have; the sentence says which it has": """
+        clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
+        incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
+        report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
+        addressee-unknown unit-unknown number-unknown not-opened""",
+    "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
+        plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
+        level-not-mapped merge-level-unknown""",
+    "the pack says nothing of it, so there is no clause to quote": """
+        no-answer-kinds no-levels answer-kind-unknown nobody-judges measures-unapproved no-decision no-notices
+        no-screening""",
+    "the order of times, by which the record stays true": """
+        before-discovery time-passed day-passed earlier-due written-before-known in-the-future before-what-it-answers
+        before-reopening before-last-judgement""",
+    "what is so already, or not so yet, on the record": """
+        already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
+        nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
+        already-classified already-categorized already-drafted already-linked already-offered already-graded
+        already-published already-received already-refused flag-set flag-not-set harm-judged doubt-judged
+        limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
+        not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
+        no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
+        nothing-changed only-prepared not-assigned already-solved already-screened nothing-screened
+        screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
+        only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
+        key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
+    "a rule of the product itself, which holds in every office: README, and the records of decisions": """
+        facts-not-established last-report linked-to-itself part-of-itself merge-into-itself not-its-report
+        clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
+        own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
+    "who may do what in which unit: the table of rights, and the tree of units": """
+        no-right other-office value-set-above head-designates nothing-above offered-aside delegated-elsewhere
+        not-its-incident no-longer-its-incident not-above follow-up-elsewhere officer-elsewhere body-as-post
+        delegation-ends-early body-with-roles duty-post-without-body member-unknown not-one-head post-without-unit
+        several-roots no-unit-left unit-in-ring unit-needs-parent unit-parent-missing unit-parent-wrong
+        unit-place-changed unit-below-exercises unit-changes-later unit-code-used unit-has-matters unit-has-units
+        unit-there admin-needed head-needed unit-place-ended unit-placed-twice""",
+    "the report itself names its addressee, also where no rule asked for it": "other-addressee",
+    "the plan of duties": """
+        duty-begun duty-overlaps duty-taken no-duty-now not-on-duty no-next-duty duty-too-far duty-too-long
+        post-not-for-desk period-open period-not-open""",
+    "the versions of packs, and not what one of them says": """
+        lesson-of-another-pack pack-loaded pack-unusable pack-assigned pack-changed pack-not-effective pack-not-loaded
+        pack-unknown""",
+    "what another system sent, and records that wait for a person who operates the product": """
+        id-taken source-taken record-fails-again record-on-own-topic record-settled""",
+}
+"""Why a kind of refusal names no rule -> the codes."""
+
+
+def names_a_rule() -> dict[str, dict[str, bool]]:
+    """Code -> each place that raises it, and whether it brings `rule` and `pack`."""
+    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    for one in raised():
+        found[one.code or one.kind.usual][one.place] = {"rule", "pack"} <= one.members
+    for code, place, brings in _on_limits():
+        found[code][place] = brings
+    return found
+
+
+def _on_limits() -> Iterator[tuple[str, str, bool]]:
+    """The refusals on a limit, which one function makes. It always brings the pack."""
+    path = ROOT / "services/escalation/rights.py"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_refused":
+            assert isinstance(node.args[0], ast.Constant), node.lineno
+            brings = any(word.arg == "rule" for word in node.keywords)
+            yield str(node.args[0].value), f"{path.relative_to(ROOT)}:{node.lineno}", brings
+
+
+NAMING, CODES = names_a_rule(), [code for codes in UNRULED.values() for code in codes.split()]
+
+
+@pytest.mark.parametrize("code", [code for code, kind in TYPES.items() if kind.status in JUDGED])
+def test_a_refusal_names_its_rule_everywhere_or_says_here_why_it_has_none(code: str) -> None:
+    without = [place for place, brings in NAMING[code].items() if not brings]
+    if code in CODES:
+        ruled = sorted(set(NAMING[code]) - set(without))
+        assert not ruled, f"{code} names its rule at {', '.join(ruled)}; take it out of UNRULED"
+    else:
+        assert NAMING[code], f"{code}: only a model raises it; give its reason in UNRULED"
+        assert not without, f"{code}: name `rule` and `pack` at {', '.join(without)}, or give a reason in UNRULED"
+
+
+def test_each_code_has_one_reason_and_is_a_refusal_that_exists() -> None:
+    assert sorted(set(CODES)) == sorted(CODES)
+    assert [code for code in CODES if code not in TYPES or TYPES[code].status not in JUDGED] == []
