@@ -1,5 +1,6 @@
 """Shared by all tests: markers, the fixtures of the substrate, and the report of the servers that were used."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -14,6 +15,7 @@ from deploy import native
 from schemas.envelope import Event
 from tests.kit import substrate
 from tests.kit.answers import held_against_documents
+from tests.kit.compiled import compiled_once
 from tests.kit.parsed import Parsed
 from tests.kit.requirements_report import REQUIREMENTS
 
@@ -40,9 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     # Before any module makes routes, since a process makes them only once.
-    documented = ExitStack()
-    documented.enter_context(held_against_documents())
-    config.add_cleanup(documented.close)
+    run = ExitStack()
+    run.enter_context(held_against_documents())
+    run.enter_context(compiled_once())
+    config.add_cleanup(run.close)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -58,6 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers("requirement"):
             if not known.issuperset(marker.args):
                 raise pytest.UsageError(f"{item.nodeid} names {marker.args}, not in {REQUIREMENTS.name}")
+
+
+def pytest_collection_finish() -> None:
+    # Some million objects now live as long as the process. The garbage collector need not look at them again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
