@@ -1,11 +1,11 @@
-"""Apache Kafka and PostgreSQL as plain processes of this machine, without containers.
+"""Apache Kafka, PostgreSQL and Keycloak as plain processes of this machine, without containers.
 
-    python deploy/native.py kafka|postgres|stack [--data DIR]
+    python deploy/native.py kafka|postgres|keycloak|stack [--data DIR]
     python deploy/native.py tools       installs all needed programs, and starts nothing
 
-Missing programs (Java, Maven, PostgreSQL) are installed from Debian's packages. Maven puts Kafka's jars into a cache
-folder. A server dies with the process that started it, however that process ends. This file uses only the standard
-library, so that it runs before anything is installed.
+Missing programs (Java, Maven, PostgreSQL) are installed from Debian's packages. Maven puts Kafka's jars and Keycloak
+into a cache folder. A server dies with the process that started it, however that process ends. This file uses only the
+standard library, so that it runs before anything is installed.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import base64
 import contextlib
 import fcntl
 import functools
+import hashlib
 import itertools
 import os
 import random
@@ -29,6 +30,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
+import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,7 +39,9 @@ from typing import IO, Self
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""For a broker that lives for minutes beside its users. Java's optimizing compiler would take a seventh of a core."""
+"""For a server that lives for minutes beside its users. Java's optimizing compiler would take a seventh of a core."""
+OPENED = ("java.util", "java.util.concurrent", "java.security", "java.lang")
+"""Packages of Java that Keycloak reaches into."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 CONSOLE = 8400
 
@@ -226,6 +230,30 @@ class Postgres(Server):
         return subprocess.run(probe, check=False).returncode == 0
 
 
+class Keycloak(Server):
+    """One node over plain HTTP, with the realm of deploy/keycloak/realm.json in a database of its own (H2)."""
+
+    name = "keycloak"
+
+    def __init__(self, data: Path, port: int) -> None:
+        super().__init__(data, port)
+        self.issuer = f"http://{LOOPBACK}:{port}/realms/county"
+        self._home, self._realm = keycloak_home(), keycloak_realm()
+        data.mkdir(parents=True, exist_ok=True)
+        if not (data / "data").exists():
+            _share(self._home, data)
+            shutil.copytree(self._realm / "data", data / "data")
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        listens = [f"--http-host={LOOPBACK}", f"--http-port={self.port}", "--http-enabled=true"]
+        options = ["--optimized", "--cache=local", "--hostname-strict=false", *listens]
+        archive = f"-XX:SharedArchiveFile={self._realm / 'classes.jsa'}"
+        return spawn(_keycloak(self._home, self.data, archive, "start", *options), log=log)
+
+    def _answers(self) -> bool:
+        return _answers(self.issuer)
+
+
 def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Kafka:
     """A broker at `.address`. `config` adds or replaces lines of server.properties."""
     server = Kafka(Path(data_dir).resolve(), port or free_port(), config or {})
@@ -236,6 +264,13 @@ def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[s
 def start_postgres(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Postgres:
     """A server at `.url`. `config` names settings of postgresql.conf."""
     server = Postgres(Path(data_dir).resolve(), port or free_port(), config or {})
+    server.start()
+    return server
+
+
+def start_keycloak(data_dir: str | Path, port: int | None = None) -> Keycloak:
+    """A provider of OpenID Connect at `.issuer`. Who may sign in there is written in deploy/keycloak/realm.json."""
+    server = Keycloak(Path(data_dir).resolve(), port or free_port())
     server.start()
     return server
 
@@ -331,22 +366,99 @@ def spawn(
 def kafka_jars() -> Path:
     """The folder of the jars that deploy/kafka/pom.xml names. It is filled at first use."""
     pom = HERE / "kafka" / "pom.xml"
-    found = re.search(r"<kafka.version>(.+)</kafka.version>", pom.read_text())
-    if found is None:
-        raise NativeError(f"{pom} names no version of Kafka")
+    _java_or_install()
+    return _made(f"kafka-{_named(pom, 'kafka.version')}", functools.partial(_copy_by_maven, pom))
+
+
+def keycloak_home() -> Path:
+    """The folder of the Keycloak that deploy/keycloak/pom.xml names, built for its database. Made at first use."""
+    pom = HERE / "keycloak" / "pom.xml"
+    _java_or_install()
+
+    def make(folder: Path) -> None:
+        _copy_by_maven(pom, folder)
+        (archive,) = folder.glob("*.zip")
+        found, wanted = hashlib.sha256(archive.read_bytes()).hexdigest(), _named(pom, "keycloak.sha256")
+        if found != wanted:
+            raise NativeError(f"{archive.name} has SHA-256 {found}, and {pom} wants {wanted}")
+        zipfile.ZipFile(archive).extractall(folder)
+        archive.unlink()
+        (unpacked,) = folder.iterdir()
+        for part in unpacked.iterdir():
+            part.rename(folder / part.name)
+        unpacked.rmdir()
+        _run(_keycloak(folder, folder, "-Xshare:auto", "build", "--db=dev-file"))
+
+    return _made(f"keycloak-{_named(pom, 'keycloak.version')}", make)
+
+
+def keycloak_realm() -> Path:
+    """A folder with Keycloak's database, in which the realm is, and with the classes of a start. Made at first use.
+
+    A copy of it starts in a third of the time that empty tables need.
+    """
+    home, realm = keycloak_home(), HERE / "keycloak" / "realm.json"
+
+    def make(folder: Path) -> None:
+        _share(home, folder)
+        archive = f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}"
+        _run(_keycloak(home, folder, archive, "import", "--optimized", f"--file={realm}"))
+
+    return _made(f"{home.name}-realm-{hashlib.sha256(realm.read_bytes()).hexdigest()[:12]}", make)
+
+
+def _keycloak(home: Path, data: Path, archive: str, *command: str) -> list[str]:
+    """The command of bin/kc.sh, which would put a shell between us and the server."""
+    runner = "io.quarkus.bootstrap"
+    return [
+        _executable("java"),
+        "-Xms64m",
+        "-Xmx512m",
+        *JVM,
+        archive,
+        *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
+        "-Dfile.encoding=UTF-8",
+        f"-Djava.util.concurrent.ForkJoinPool.common.threadFactory={runner}.forkjoin.QuarkusForkJoinWorkerThreadFactory",
+        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+        "-Dpicocli.disable.closures=true",
+        f"-Dkc.home.dir={data}",
+        "-cp",
+        str(home / "lib" / "quarkus-run.jar"),
+        f"{runner}.runner.QuarkusEntryPoint",
+        *command,
+    ]
+
+
+def _share(home: Path, data: Path) -> None:
+    """Lets a data folder look like the home of a Keycloak, which is never written to."""
+    for part in ("lib", "conf", "providers", "themes"):
+        (data / part).symlink_to(home / part)
+
+
+def _made(name: str, make: Callable[[Path], object]) -> Path:
+    """A folder in the cache. If it is not there, `make` fills it, once at a time on this machine."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huiying"
-    jars = cache / f"kafka-{found[1]}"
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
-        if not jars.exists():
-            _java_or_install()
+        if not (cache / name).exists():
             partial = cache / "partial"
             shutil.rmtree(partial, ignore_errors=True)
-            goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
-            _run([_executable("mvn", "maven"), "-q", "-B", "-f", str(pom), *goal])
-            partial.rename(jars)
-    _java_or_install()
-    return jars
+            partial.mkdir()
+            make(partial)
+            partial.rename(cache / name)
+    return cache / name
+
+
+def _named(pom: Path, name: str) -> str:
+    found = re.search(rf"<{re.escape(name)}>(.+)</{re.escape(name)}>", pom.read_text())
+    if found is None:
+        raise NativeError(f"{pom} names no {name}")
+    return found[1]
+
+
+def _copy_by_maven(pom: Path, folder: Path) -> None:
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+    _run([_executable("mvn", "maven"), "-q", "-B", "-f", str(pom), *goal])
 
 
 def postgres_programs() -> Path:
@@ -370,7 +482,7 @@ def chromium() -> Path:
 
 def tools() -> None:
     """Tries all. What is missing is reported here, and again by the test that needs it."""
-    for tool in (kafka_jars, postgres_programs, chromium):
+    for tool in (kafka_jars, postgres_programs, keycloak_realm, chromium):
         try:
             tool()
         except NativeError as problem:
@@ -471,7 +583,7 @@ def stack(data: Path) -> None:
         running.callback(_end_all, services.values())
         for name, port in ports.items():
             lives = functools.partial(_lives, services[name])
-            until(functools.partial(_ready, port), f"{name} is not ready", lives)
+            until(functools.partial(_answers, f"http://{LOOPBACK}:{port}/readyz"), f"{name} is not ready", lives)
         print(f"console     http://{LOOPBACK}:{CONSOLE}/console/")
         for name, port in SERVICES.items():
             print(f"{name:<11} http://{LOOPBACK}:{port}")
@@ -488,8 +600,8 @@ def _lives(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is None
 
 
-def _ready(port: int) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=1) as answer:
+def _answers(address: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=1) as answer:
         return bool(answer.status == 200)
     return False
 
@@ -505,8 +617,8 @@ def _end_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kafka and PostgreSQL without containers")
-    parser.add_argument("what", choices=["kafka", "postgres", "stack", "tools"])
+    parser = argparse.ArgumentParser(description="Kafka, PostgreSQL and Keycloak without containers")
+    parser.add_argument("what", choices=["kafka", "postgres", "keycloak", "stack", "tools"])
     # Not under the home folder: PostgreSQL's account cannot read the home folder of root.
     parser.add_argument("--data", type=Path, default=f"/var/tmp/huiying-{os.geteuid()}")
     chosen = parser.parse_args()
@@ -520,6 +632,10 @@ def main() -> int:
         elif chosen.what == "kafka":
             with start_kafka(chosen.data / "kafka") as server:
                 print(server.address, flush=True)
+                signal.pause()
+        elif chosen.what == "keycloak":
+            with start_keycloak(chosen.data / "keycloak") as server:
+                print(server.issuer, flush=True)
                 signal.pause()
         else:
             with start_postgres(chosen.data / "postgres") as server:

@@ -18,6 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import RSAAlgorithm
 from werkzeug.serving import make_server
 
+from services.console.access import claims
+from services.console.access.provider import Provider as Known
+from services.console.site import Site
+from services.kernel.settings import Settings
+
 Forged = Callable[[dict[str, Any]], str]
 
 
@@ -125,6 +130,15 @@ def serving() -> Iterator[Provider]:
         server.shutdown()
         thread.join(5)
         server.server_close()
+
+
+async def configured(site: Site, plain: Settings, **settings: Any) -> None:
+    """Gives a running console other settings, as after a restart: plain ones, or plain ones and these."""
+    if site.provider is not None:
+        await site.provider.close()
+    site.provider, site.settings = None, Settings(**plain.model_dump(exclude_unset=True) | settings)
+    if site.settings.oidc_issuer:
+        site.provider = Known(site.settings, claims.wanted(site.settings))
 
 
 def foreign_key() -> Any:

@@ -25,7 +25,7 @@ from services.console.store import ACCOUNTS, SESSIONS
 from services.kernel.settings import Settings
 from tests.console.browser import HOME, WHERE, Browser, Page
 from tests.console.conftest import PASSWORD, Town
-from tests.console.provider import Provider, foreign_key, late, serving
+from tests.console.provider import Provider, configured, foreign_key, late, serving
 from tests.console.test_entering import told as changes
 from tests.publish.test_pages import FLAGS
 
@@ -55,17 +55,13 @@ class Office:
 
     async def set(self, **settings: Any) -> None:
         """Other settings, as after a restart."""
-        if self.site.provider is not None:
-            await self.site.provider.close()
         known = {
             "oidc_issuer": self.provider.address,
             "oidc_client_id": CLIENT,
             "oidc_client_secret": "a secret of both",
             "oidc_posts_claim": "posts",
         }
-        kept = self.town.system.settings.model_dump(exclude_unset=True)
-        self.site.settings = Settings(**kept | known | settings)
-        self.site.provider = provider.Provider(self.site.settings, claims.wanted(self.site.settings))
+        await configured(self.site, self.town.system.settings, **known | settings)
 
     def browser(self) -> Browser:
         """A browser in which nobody is signed in."""
@@ -104,9 +100,7 @@ async def office(town: Town, running: Provider) -> Any:
     finally:
         running.published = []
         running.forge, running.answers, running.tells = None, lambda: None, lambda claims: claims
-        if made.site.provider is not None:
-            await made.site.provider.close()
-        made.site.provider, made.site.settings = None, plain
+        await configured(made.site, plain)
 
 
 async def refused(office: Office, browser: Browser, page: Page, person: str, status: int, said: str) -> None:

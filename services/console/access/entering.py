@@ -162,7 +162,9 @@ def router(site: Site) -> APIRouter:
         known = [(post, offices.post(post)) for post in session.account.posts if offices.roles(post)]
         if len(known) == 1 and session.post is None:
             return await act(request, session, known[0][0], next)
-        return await render(request, "post.html", posts=known, next=next, chosen=session.post)
+        return await render(
+            request, "post.html", posts=known, next=next, chosen=session.post, is_local=session.account.is_local
+        )
 
     @pages.post("/post")
     async def chosen(request: Request, session: Entered) -> Response:
@@ -175,7 +177,10 @@ def router(site: Site) -> APIRouter:
         if post not in session.account.posts or not offices.roles(post):
             known = [(one, offices.post(one)) for one in session.account.posts if offices.roles(one)]
             told = failed(request, N_("请选择一个岗位"))
-            return await render(request, "post.html", 422, posts=known, next=back, chosen=None, error=told)
+            is_local = session.account.is_local
+            return await render(
+                request, "post.html", 422, posts=known, next=back, chosen=None, error=told, is_local=is_local
+            )
         token = await site.sessions.renew(session, seconds(), post=post)
         return cookie(go(back.removeprefix(f"{HOME}/") if is_here(back) else "inbox"), token)
 

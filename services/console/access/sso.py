@@ -42,6 +42,8 @@ TOLD = {
 }
 STATUS = {"down": 424, "client": 424, "mapping": 424, "no_posts": 403, "no_such_post": 403, "ended": 403}
 """The status of a page; 400 for the others."""
+KNOWN_THERE = ("nobody", "no_posts", "no_such_post", "too_many", "ended")
+"""Refusals that come again until another person signs in there, since the provider's session lasts."""
 
 
 def changed(had: Collection[str], has: Collection[str]) -> str | None:
@@ -62,7 +64,7 @@ def router(site: Site) -> APIRouter:
         return site.provider
 
     async def failed(request: Request, why: str, **more: object) -> Response:
-        shown = {"title": N_("没有登录"), "told": TOLD[why], "posts": ()} | more
+        shown = {"title": N_("没有登录"), "told": TOLD[why], "posts": (), "is_known_there": why in KNOWN_THERE} | more
         return await render(request, "provider.html", STATUS.get(why, 400), **shown)
 
     async def broken(request: Request, error: Failed) -> Response:
@@ -155,7 +157,8 @@ def router(site: Site) -> APIRouter:
             logger.warning("console.provider_failed", why=error.why, problem=str(error))
             to = None
         if to is None:
-            return await render(request, "provider.html", title=N_("已退出"), told=TOLD["still_there"], posts=())
+            title, told = N_("已退出"), TOLD["still_there"]
+            return await render(request, "provider.html", title=title, told=told, posts=(), is_known_there=False)
         return RedirectResponse(to, 303, headers={"Cache-Control": "no-store"})
 
     @pages.post("/sign-out")
