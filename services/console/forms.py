@@ -6,11 +6,13 @@ in the form whenever a service refuses it.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib import resources
+from itertools import chain
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -19,7 +21,7 @@ from starlette.datastructures import FormData
 from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
-from services.console.labels import FIELDS, HINTS, KINDS, OF_VERB
+from services.console.labels import FIELDS, HINTS, HINTS_OF_VERB, KINDS, NEEDED, OF_VERB
 from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
@@ -132,7 +134,15 @@ def controls(
         if name not in without
     ]
     verb, text = operation.path.rpartition("/")[2], words.translations(language).gettext
-    own = [replace(one, title=text(OF_VERB[verb, one.name])) if (verb, one.name) in OF_VERB else one for one in found]
+    own = [
+        replace(
+            one,
+            title=text(OF_VERB[verb, one.name]) if (verb, one.name) in OF_VERB else one.title,
+            hint=text(HINTS_OF_VERB[verb, one.name]) if (verb, one.name) in HINTS_OF_VERB else one.hint,
+            required=one.required or (verb, one.name) in NEEDED,
+        )
+        for one in found
+    ]
     return sorted(own, key=lambda one: (one.is_late, one.name in MORE))
 
 
@@ -169,7 +179,7 @@ def _control(
     if made.is_figure:
         return replace(made, kind="number")
     if schema.get("format") == "date-time":
-        return replace(made, kind="time")
+        return replace(made, kind="time", hint=made.hint or text(N_("写成 11-25 21:07 或 21:07")))
     return replace(made, kind="words" if (schema.get("maxLength") or 0) > LONG and name not in LINES else "line")
 
 
@@ -292,6 +302,23 @@ def faults_of(problem: Mapping[str, Any], made: Sequence[Control]) -> list[Contr
     """The controls with a service's complaint at the field that it names."""
     named = str(problem.get("field") or "").partition(".")[0].partition("[")[0]
     return [replace(one, fault=str(problem.get("detail", ""))) if one.name == named else one for one in made]
+
+
+def titles_of(made: Sequence[Control]) -> dict[str, str]:
+    """Name -> title of the fields of a form, and of those of its entries."""
+    return {field.name.rpartition(".")[2]: field.title for one in made for field in (one, *chain(*one.rows))}
+
+
+def named(told: str, titles: Mapping[str, str], language: Language) -> str:
+    """A service's sentence with the titles of a form's fields for their names, as in `evidence.0` or `until`.
+
+    In English a name can be an ordinary word of the sentence, so it stays.
+    """
+    if language != "zh" or not titles:
+        return told
+    names = "|".join(re.escape(name) for name in sorted(titles, key=len, reverse=True))
+    found = re.compile(rf"(?<![\w@./-]) ?({names})(?:\.\d+)?(?:\.({names}))?(?![\w@./-]) ?", re.ASCII)
+    return found.sub(lambda one: f"“{titles[one[2] or one[1]]}”", told)
 
 
 def shown_time(written: str | None, zone: ZoneInfo) -> str:

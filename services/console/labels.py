@@ -125,7 +125,11 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("addresses", "post"): N_("岗位"),
     ("screen", "ground"): N_("不予答复的理由"),
     ("set-value", "place"): N_("制度中的位置"),
-    ("set-value", "value"): N_("数值（时限写成 24小时、3天 或 5个工作日）"),
+    ("set-value", "value"): N_("数值"),
+    ("request-verification", "unit"): N_("由哪个单位核实"),
+    ("request-verification", "text"): N_("要核实什么"),
+    ("assign", "unit"): N_("承办单位"),
+    ("statements", "unit"): N_("以哪个单位的名义发布"),
     ("place-unit", "unit"): N_("单位代码"),
     ("place-unit", "since"): N_("从何时起"),
     ("place-post", "post"): N_("岗位代码"),
@@ -144,16 +148,27 @@ OF_VERB: Mapping[tuple[str, str], str] = {
 
 HINTS: Mapping[str, str] = {
     "discovered_at": N_("写成 11-25 21:07 或 21:07。时限从这时起算"),
+    "evidence": N_("一行一个编号"),
     "happened_at": N_("只在补录时填写：事情实际办理的时间"),
     "late_reason": N_("只在补录时填写"),
-    "text": N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
+    "text": N_("电话、身份证号等个人信息会自动遮盖"),
+    "value": N_("写哪一种由事实项决定：数字、“是”或“否”、时间、文字"),
     "into": N_("如 town-east-2026-00042"),
     "reason": N_("写进记录，以后可查"),
-    "due": N_("写成 11-25 21:07 或 21:07"),
     "written_at": N_("纸上写的时间，写成 11-25 21:07 或 21:07"),
     "url": N_("反映所指的网页；没有就不填"),
 }
-"""Field -> what helps to fill it in."""
+"""Field -> what helps to fill it in. A field for a time without a line here says how times are written."""
+
+HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
+    ("reports", "text"): N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
+    ("set-value", "value"): N_("时限写成 24小时、3天 或 5个工作日"),
+    ("statements", "unit"): N_("不选就是事项的责任单位，由它的经办人送审"),
+}
+"""Verb and field -> what helps to fill it in there."""
+
+NEEDED: frozenset[tuple[str, str]] = frozenset({("set-value", "value")})
+"""Verb and field that a body may leave out, and a person at this form may not."""
 
 CAUSES: Mapping[str, tuple[str, str]] = {
     "undecodable": (N_("读不出"), N_("内容不是本系统的记录。重新投递多半仍会失败；确认不是本系统发出的，可以弃置。")),

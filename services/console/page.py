@@ -1,7 +1,7 @@
 """How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -99,6 +99,7 @@ def environment(spoken: Language) -> Environment:
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
     made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES}
+    made.globals |= {"chosen_first": chosen_first}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
 
@@ -132,6 +133,11 @@ def content(name: str) -> bytes:
 def static(name: str) -> str:
     """The address of such a file. It changes with the content, so browsers keep it for good."""
     return f"{HOME}/static/{sha256(content(name)).hexdigest()[:12]}/{name}"
+
+
+def chosen_first(choices: Sequence[tuple[str, str]], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """The choices in their order, those that are chosen before all others: a long list shows its begin alone."""
+    return sorted(choices, key=lambda one: one[0] not in chosen)
 
 
 def mixed(text: str) -> Markup:

@@ -22,7 +22,9 @@ from services.console.access.sessions import Session, Sessions, digest
 from services.console.access.staff import Offices, Staff, token
 from services.console.calls import Answer, Calls, Down, Refused, part_of_path
 from services.console.forms import Documents
+from services.console.labels import FIELDS
 from services.console.packs.drafts import Drafts
+from services.console.words import N_, translations
 from services.console.worklist.following import Followers
 from services.kernel.access import signing
 from services.kernel.access.keys import Keys
@@ -402,6 +404,9 @@ def problem_of(answer: Answer, me: Staff | None, choices: Mapping[str, Sequence[
     told = str(answer.body.get("detail") or answer.body.get("title") or "")
     if me is None:
         return told
+    if str(answer.body.get("type")).endswith(":malformed") and (title := FIELDS.get(str(answer.body.get("field")))):
+        text = translations(me.language).gettext
+        told = text(N_("“%(title)s”：%(told)s")) % {"title": text(title), "told": told}
     if choices and me.language == "zh":
         told = _titled(told, answer.body, choices)
     return me.offices.named(told, me.language)

@@ -52,7 +52,11 @@ class Asked:
     about: Mapping[str, Any] | None = None
     """The matter that the command is about, for the head of the page."""
     named: str = ""
-    """The unit or post that the command is about, for the head of the page."""
+    """The unit, post or statement that the command is about, for the head of the page: nearer than the matter."""
+    reads: str = ""
+    """The text on which the command decides, in full."""
+    onward: str = ""
+    """The page of what the command makes, instead of `back`: `statements/{id}`, with a field of the answer."""
     face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name -> title and value of what the record shows now. A field of the same name is what a person makes of it."""
     template: str = "verb.html"
@@ -148,13 +152,13 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
         # The key stays: if the service did take it, the next send does it no second time.
         return await _page(request, asked, made, seen, key, 503, told_of(down, look))
     if answer.ok:
-        joint = "&" if "?" in asked.back else "?"
-        return go(f"{asked.back}{joint}done={asked.verb}")
+        to = asked.onward.format(**answer.body) if asked.onward else asked.back
+        return go(f"{to}{'&' if '?' in to else '?'}done={asked.verb}")
     conflict = None
     if answer.status in (412, 428):
         conflict = await _conflict(me, asked, made, seen)
         seen = _now(request, asked)._replace(version=str(answer.body.get("version", asked.version)))
-    told = problem_of(answer, me, asked.choices)
+    told = forms.named(problem_of(answer, me, asked.choices), forms.titles_of(made), me.language)
     made = forms.faults_of(answer.body | {"detail": told}, made)
     ruled = await site_of(request).ruled(answer)
     key = secrets.token_urlsafe(18)
@@ -232,6 +236,7 @@ async def _page(
         back=asked.back,
         one=asked.about,
         named=asked.named,
+        reads=asked.reads,
         conflict=conflict,
         is_kept=is_kept,
         ruled=ruled,

@@ -75,3 +75,18 @@ def test_a_field_is_what_it_is_under_its_verb() -> None:
     )
     assert (made["report-upward"]["proposal"].title, made["report-upward"]["proposal"].kind) == ("拟处理意见", "words")
     assert made["report-upward"]["to"].choices == (("office@county", "示例县 办公室"),)
+
+
+def test_a_field_for_a_time_says_how_times_are_written() -> None:
+    for operation in forms._operations().values():
+        for one in controls(operation, {}, "zh"):
+            for field in (one, *(field for row in one.rows for field in row)):
+                assert field.kind != "time" or "21:07" in field.hint or field.name == "happened_at", field.name
+
+
+def test_names_of_fields_in_a_sentence_become_titles() -> None:
+    titles = {"since": "开始时间", "until": "结束时间", "evidence": "证据文件", "duties": "班次"}
+    said = "evidence.0 应填写编号；请把 until 改到 since 之后；见 duties.1.until；town-until-1 不变"
+    shown = "“证据文件”应填写编号；请把“结束时间”改到“开始时间”之后；见“结束时间”；town-until-1 不变"
+    assert forms.named(said, titles, "zh") == shown
+    assert forms.named("until must be after since", titles, "en") == "until must be after since"

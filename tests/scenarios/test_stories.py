@@ -63,7 +63,7 @@ async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town
     await desk.does("定级", {"等级": "一般", "理由": "影响三栋楼"})
     await desk.does("确定答复类型", {"答复类型": "答复"})
     await desk.does("上报", {"报给谁": "示例县 值班员", "上报方式": "书面", "内容": "人民路主管爆裂，已通知水利局"})
-    await desk.does("交办", {"单位": "县水利局", "理由": "管网归水利局"})
+    await desk.does("交办", {"承办单位": "县水利局", "理由": "管网归水利局"})
 
     await county.goes_to("待办")
     await county.main.get_by_role("link", name="待回执").click()
@@ -118,7 +118,7 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     await takes_a_call(desk, **said, 何时得知="11:30", 地点="东镇中学")
     await desk.does("定级", {"等级": "一般", "理由": "尚无人就诊"})
     await desk.does("确定答复类型", {"答复类型": "澄清"})
-    await desk.does("交办", {"单位": "县教育局", "理由": "学校食堂归口教育"})
+    await desk.does("交办", {"承办单位": "县教育局", "理由": "学校食堂归口教育"})
     offered = await desk.offered()
 
     await verifier.finds(subject, "事项")
@@ -158,7 +158,7 @@ async def test_a_matter_returned_twice_is_designated_by_the_unit_above(town: Tow
     await desk.acts_as("东镇 值班员")
     await takes_a_call(desk, 事由=subject, 内容="河堤上一根灯杆歪了，要倒", 何时得知="08:55", 地点="河堤")
     for unit, code in (("县交通运输局", "county-roads"), ("县住房和城乡建设局", "county-housing")):
-        await desk.does("交办", {"单位": unit, "理由": "请核实灯杆权属"})
+        await desk.does("交办", {"承办单位": unit, "理由": "请核实灯杆权属"})
         bureau = await town.person(f"handler@{code}")
         await bureau.finds(subject)
         await bureau.does("退回", {"退回理由": "不属本单位职责", "理由": "灯杆不在本局名录"})

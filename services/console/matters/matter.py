@@ -10,7 +10,7 @@ from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Down, Part, parts
 from services.console.forms import Choices, Control
-from services.console.labels import STATES
+from services.console.labels import STATES, WAITS
 from services.console.matters.timeline import by_day
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
@@ -52,8 +52,24 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (N_("结束与以后"), ("resolve", "follow-up", "close", "reopen", "decline-round")),
 )  # fmt: skip
 """The verbs of a matter in groups, in the order of the work. What a service adds stands at the end."""
+NEXT: Mapping[str, str] = {
+    "assignment": "assign",
+    "designation": "designate",
+    "acceptance": "accept",
+    "verification": "conclude-verification",
+    "follow_up": "follow-up",
+    "closing": "close",
+}
+"""What a matter waits for -> the verb that does it. Other waits have several ways out."""
+VERIFYING: Mapping[str, str] = {
+    "huiying.incident.verification_requested.v1": N_("要求核实："),
+    "huiying.incident.verification_concluded.v1": N_("核实情况："),
+}
+"""The notes of a verification -> what they say."""
 EVENTS = 20
 """The latest entries of the timeline on the page of a matter."""
+MOST_REPORTS = 20
+"""So many reports of a matter are asked for their files."""
 NAMED: Mapping[str, tuple[str, str]] = {
     "inform-office": ("to", "units"),
     "receipt": ("report", "upward"),
@@ -96,6 +112,8 @@ def router(site: Site) -> APIRouter:
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
             waiting=waiting(me, incident, limits.value or {}),
+            awaited=awaited(incident),
+            verifying={kind: look.gettext(said) for kind, said in VERIFYING.items()},
             pack=titles(pack.value or {}),
             categories=named(lists, "categories", me.language),
             channels=named(lists, "channels", me.language),
@@ -129,6 +147,8 @@ def router(site: Site) -> APIRouter:
         known = limits.value or {}
         is_fact = verb == "establish-fact"
         choices = choices_of(me, incident, known, lists.value or {}, pack, await site.packs())
+        if "evidence" in operation.schema.get("properties", {}):
+            choices |= await _files(me, incident, await reader(request))
         return Asked(
             operation,
             verb,
@@ -136,13 +156,30 @@ def router(site: Site) -> APIRouter:
             ids={"id": incident["id"]},
             choices=of_verb(verb, choices),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
-            without=("kind",) if is_fact else (),
+            without=("kind",) * is_fact + ("evidence",) * ("evidence" in choices and not choices["evidence"]),
             adapt=_of_fact if is_fact else None,
             about=incident,
+            reads=_reads(incident, request.query_params.get("proposal")),
             face=face_of(me, incident, pack, verb, choices),
         )
 
     return pages
+
+
+def _reads(incident: Mapping[str, Any], proposal: str | None) -> str:
+    """The text of a proposal of the matter, since whoever decides on it must have read it."""
+    return next((one["text"] or "" for one in incident["proposals"] if str(one["proposal"]) == proposal), "")
+
+
+async def _files(me: Staff, incident: Mapping[str, Any], look: Reader) -> dict[str, list[tuple[str, str]]]:
+    """The files of the matter's reports, to choose from; nothing if ingest does not answer, so that ids are typed."""
+    reports = incident["reports"][:MOST_REPORTS]
+    found = await parts(*(me.calls.get(f"/ingest/v1/reports/{one['id']}") for one in reports))
+    if any(one.down for one in found):
+        return {}
+    files = [file for one in found if one.value for file in one.value["evidence"]]
+    said = (f"{look.moment(one['attached_at'])} {one['media_type']} {one.get('note') or ''}".strip() for one in files)
+    return {"evidence": list(zip((one["file"] for one in files), said, strict=True))}
 
 
 class Waiting(NamedTuple):
@@ -155,9 +192,18 @@ class Waiting(NamedTuple):
     """What it is about, in a few words."""
 
 
+def awaited(incident: Mapping[str, Any]) -> str:
+    """What the matter waits for. Handled and answered, it waits until who handles it says that it is done."""
+    ball, handled = incident["ball"] or {}, incident["handled"]
+    is_done = ball.get("for") == "handling" and handled["problem"] and handled["answer"]
+    return N_("办结") if is_done else WAITS.get(ball.get("for", ""), "")
+
+
 def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Waiting]:
-    """What the post may do on single records of a matter: proposals and reports upward that wait for it."""
+    """What waits for the post: the step that the matter waits for, and its proposals and reports upward."""
     own = f"incidents/{incident['number']}"
+    wants = "resolve" if awaited(incident) == N_("办结") else NEXT.get((incident["ball"] or {}).get("for", ""), "")
+    step = [Waiting(wants, f"{own}/triage/{wants}", "")] if wants in incident["may"] else []
     proposed = [
         Waiting(verb, f"{own}/triage/{verb}?proposal={one['proposal']}", (one["text"] or "")[:20])
         for one in incident["proposals"]
@@ -173,7 +219,7 @@ def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -
         if one["state"] == "waiting"
         for verb in one["may"]
     ]
-    return proposed + reported
+    return step + proposed + reported
 
 
 def face_of(

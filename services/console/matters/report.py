@@ -57,6 +57,7 @@ def router(site: Site) -> APIRouter:
             return await render(request, "report.html", 503, controls=made, key=key, checked=None, error=told)
         if not answer.ok:
             told = problem_of(answer, me, {one.name: one.choices for one in made})
+            told = forms.named(told, forms.titles_of(made), me.language)
             made = forms.faults_of(answer.body | {"detail": told}, made)
             return await render(
                 request,

@@ -56,6 +56,7 @@ def router(site: Site) -> APIRouter:
             choices=choices_of(me, about, {}, lists.value or {}, pack, ()),
             without=("incident_id",),
             fixed={"incident_id": about["id"]},
+            onward="statements/{id}",
             about=about,
             template="editor.html",
             beside={"sheet": sheet, "preview": None},
@@ -139,6 +140,8 @@ def router(site: Site) -> APIRouter:
             if is_writing
             else {},
             about=about.value,
+            named=f"{one['number']} {one['title'] or ''}".strip(),
+            reads="" if is_writing else one["text"] or one["draft"] or "",
             adapt=_with_facts if verb == "revise" else None,
             template="editor.html" if is_writing else "verb.html",
             beside={"sheet": sheet, "preview": f"statements/{one['number']}/preview"},

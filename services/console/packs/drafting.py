@@ -217,7 +217,15 @@ def router(site: Site) -> APIRouter:
     async def _list(request: Request, me: Staff, status: int = 200, error: str | None = None) -> Response:
         found = await site.drafts.of(me.session.account.id)
         heads = [(one, _head(one.text)) for one in found]
-        return await render(request, "pack_drafts.html", status, drafts=heads, packs=await site.packs(), error=error)
+        return await render(
+            request,
+            "pack_drafts.html",
+            status,
+            drafts=heads,
+            packs=await site.packs(),
+            in_force=(await site.pack_of(me.unit)).get("policy"),
+            error=error,
+        )
 
     async def _text(
         request: Request, me: Staff, draft: Draft, text: str, status: int = 200, error: str | None = None

@@ -1,16 +1,30 @@
-"""Search: by number, by words with a purpose, by place, category, unit, state and time.
+"""Search: by number or receipt, by words with a purpose, by place, category, unit, state and time.
 
 What is searched for stands in no address: the form is sent, and its answer is the page.
 """
 
 from fastapi import APIRouter, Request, Response
 
+from services.console import forms
 from services.console.calls import part_of_path, parts
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
-from services.console.words import typed_moment
+from services.console.words import N_, typed_moment
 
-FIELDS = ("words", "number", "place", "category", "unit", "state", "from", "to", "purpose")
+TITLES = {
+    "words": N_("文字"),
+    "number": N_("编号或收据号"),
+    "place": N_("地点"),
+    "category": N_("类别"),
+    "unit": N_("单位"),
+    "state": N_("状态"),
+    "from": N_("从何时"),
+    "to": N_("到何时"),
+    "purpose": N_("用途"),
+}
+"""Field -> its title."""
+FIELDS = tuple(TITLES)
+EMPTY = {"found": None, "receipt": None}
 
 
 def router(site: Site) -> APIRouter:
@@ -31,12 +45,18 @@ def router(site: Site) -> APIRouter:
             answer = await me.calls.send("GET", f"/triage/v1/incidents/{part_of_path(typed['number'])}")
             if answer.ok:
                 return go(f"incidents/{answer.body['number']}")
+            # Whoever calls back has a receipt. It tells what became of the report, and not which matter it is in.
+            (receipt,) = await parts(me.calls.get(f"/ingest/v1/receipts/{part_of_path(typed['number'])}"))
+            if receipt.value:
+                return await _page(request, me, typed, receipt=receipt.value)
         asked = dict(typed)
         for name in ("from", "to"):
             asked[name] = typed_moment(typed[name], look.zone, look.now) or typed[name]
         answer = await me.calls.send("GET", "/triage/v1/search", params={**asked, "limit": 50})
         if not answer.ok:
-            return await _page(request, me, typed, answer.status, error=problem_of(answer, me))
+            titles = {name: look.gettext(title) for name, title in TITLES.items()}
+            told = forms.named(problem_of(answer, me), titles, me.language)
+            return await _page(request, me, typed, answer.status, error=told)
         return await _page(request, me, typed, found=answer.body)
 
     async def _page(request: Request, me: Signed, typed: dict[str, str], status: int = 200, **more: object) -> Response:
@@ -46,8 +66,6 @@ def router(site: Site) -> APIRouter:
             (one["code"], one["title_en"] if is_english else one["title"]) for one in lists.get("categories", ())
         ]
         shown = {name: typed.get(name, "") for name in FIELDS}
-        return await render(
-            request, "search.html", status, typed=shown, categories=categories, **{"found": None} | more
-        )
+        return await render(request, "search.html", status, typed=shown, categories=categories, **EMPTY | more)
 
     return pages

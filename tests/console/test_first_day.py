@@ -1,0 +1,138 @@
+"""What a stranger needs on the first day: what they chose in sight, what they decide on, what comes next."""
+
+import re
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from tests.console.browser import HOME, Page
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def ticked(page: Page, name: str) -> tuple[list[str], list[str]]:
+    """The values of the checkboxes of a name in their order, and those that are ticked."""
+    boxes = re.findall(rf'<input type="checkbox" name="{name}"[^>]* value="([^"]*)"( checked)?', page.text)
+    return [value for value, _ in boxes], [value for value, is_ticked in boxes if is_ticked]
+
+
+async def test_posts_that_are_chosen_stand_first_in_a_long_list(town: Town) -> None:
+    admin = await town.at("admin@city")
+    own = await town.person("handler@town-west", "verifier@town-west")
+    account = next(one for one in await town.system.console.site.accounts.all() if one.login == own)  # type: ignore[union-attr]
+    for path, held in (
+        (f"/accounts/{account.id}", {"handler@town-west", "verifier@town-west"}),
+        ("/accounts?post=handler@county-water", {"handler@county-water"}),
+    ):
+        shown, chosen = ticked(await admin.open(path), "posts")
+        assert set(chosen) == held == set(shown[: len(held)]), path
+
+
+async def test_a_password_is_reset_with_a_second_press(town: Town) -> None:
+    """One press beside another link must not lock a colleague out."""
+    page = await (await town.at("admin@city")).open("/accounts")
+    for action, said in (("recover", "确定重置"), ("end", "确定停用")):
+        (form, *_) = re.findall(rf'<form method="post" action="{HOME}/accounts/[^/"]+/{action}">.*?</form>', page.text)
+        assert (said in form and "不能恢复" in form) or "失效" in form
+        assert page.text[: page.text.index(form)].endswith("</summary>"), "it stands folded"
+
+
+async def test_the_pages_of_an_account_lead_back(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east", "verifier@town-east")
+    for path in ("/account/password", "/account/codes", "/post"):
+        assert f"{HOME}/inbox" in (await browser.open(path)).links, path
+
+
+async def test_whoever_verifies_reads_what_is_asked_and_the_matter_keeps_what_was_found(town: Town) -> None:
+    desk, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
+    own = (await town.reported(desk, "围墙倾斜", place="西街")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east", text="到现场看裂缝多长")
+    page = await verifier.open(own)
+    assert "要求核实： 到现场看裂缝多长" in page.said
+    assert f"{HOME}{own}/triage/conclude-verification" in page.links
+    await town.done(verifier, f"{own}/triage/conclude-verification", outcome="confirmed", text="裂缝约三米")
+    assert "情况属实" in (said := (await desk.open(own)).said) and "核实情况： 裂缝约三米" in said
+
+
+async def test_evidence_of_a_fact_is_chosen_among_the_files_of_the_reports(town: Town) -> None:
+    desk, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
+    own = (await town.reported(desk, "井盖翘起", place="北街")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
+    form = f"{own}/triage/establish-fact"
+    assert "evidence" not in (await verifier.open(form)).form(form).names, "there is no file to choose"
+    (link,) = {one for one in (await desk.open(own)).links if one.endswith("/evidence")}
+    picture = BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    page = await desk.open(link.removeprefix(HOME))
+    sent = dict(page.form(link.removeprefix(HOME)).fields) | {"note": "翘起的井盖"}
+    kept = await desk.client.post(link, data=sent, files={"file": ("a.png", picture.getvalue(), "image/png")})
+    assert kept.status_code == 200
+    shown, _ = ticked(await verifier.open(form), "evidence")
+    assert len(shown) == 1 and "翘起的井盖" in (await verifier.open(form)).said
+    await town.done(verifier, form, key="cause", value="车辆碾压", source="现场查看", evidence=shown)
+
+
+async def test_whoever_decides_reads_the_whole_text_above_the_form(town: Town) -> None:
+    number, statement = await town.handled()
+    chief = await town.at("chief@town-east")
+    page = await chief.open(f"/statements/{statement}/approve")
+    assert f"{statement} 处置情况" in page.said and "正在抢修。" in page.said
+    water, text = await town.at("handler@county-water"), "水管已更换。" * 30
+    concluding, found = f"/incidents/{number}/triage/conclude-verification", {"outcome": "confirmed", "text": "属实"}
+    await town.done(await town.at("verifier@county-water"), concluding, **found)
+    await town.done(water, f"/incidents/{number}/triage/reply", text=text)
+    page = await chief.open(f"/incidents/{number}")
+    (form,) = {one for one in page.links if "/triage/approve?proposal=" in one}
+    assert f'<div class="words">{text}</div>' in (await chief.open(form.removeprefix(HOME))).text
+
+
+async def test_a_new_draft_leads_to_its_page_where_it_is_submitted(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    own = (await town.reported(desk, "路牌缺字", place="南街")).path.removeprefix(HOME)
+    drafting = f"/statements/new?incident={own.rpartition('/')[2]}"
+    typed = {"kind": "status", "title": "路牌已更换", "text": "已更换。"}
+    page = await handler.send(await handler.open(drafting), drafting, **typed)
+    assert re.fullmatch(rf"{HOME}/statements/[^/?]+\?done=draft", page.path), page.path
+    assert any(one.partition("?")[0].endswith("/submit") for one in page.links)
+
+
+async def test_what_a_matter_waits_for_stands_first(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    page = await town.reported(desk, "花坛垃圾", place="中街")
+    own = page.path.removeprefix(HOME)
+    waiting = re.compile(r"等您办的 (\S+)")
+    assert waiting.search(page.said)[1] == "交办"  # type: ignore[index]
+    await town.done(desk, f"{own}/triage/assign", unit="town-east", reason="属本镇")
+    assert waiting.search((await handler.open(own)).said)[1] == "接办"  # type: ignore[index]
+    for verb, typed in (("accept", {}), ("solve", {"text": "已清扫"})):
+        await town.done(handler, f"{own}/triage/{verb}", **typed)
+    assert "等待：办理" in (await handler.open(own)).said
+
+
+async def test_a_receipt_tells_how_far_the_answer_is(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    typed = {"channel": "hotline", "subject": "公厕停水", "text": "停水两天", "discovered_at": town.discovered_at}
+    checked = await desk.send(await desk.open("/reports/new"), "/reports/new", **typed)
+    assert "2026年11月25日 21:07" in checked.said, "the check shows the day that was meant"
+    taken = await desk.send(checked, "/reports/new", checked="yes")
+    (receipt,) = set(re.findall(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", taken.text))
+    found = await desk.send(await desk.open("/inbox"), "/search", number=receipt)
+    assert found.status == 200 and f"收据号 {receipt}" in found.said and "还没有答复" in found.said
+    wrong = await desk.send(found, "/search", number="不是编号")
+    assert wrong.status == 422 and "编号或收据号" in wrong.said and "number" not in wrong.said
+
+
+async def test_a_refusal_names_fields_as_the_form_does(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    plan = "/roster/plan-duties?unit=town-east"
+    typed = {"duties.0.post": "duty_officer@town-east", "duties.0.since": "22:00", "duties.0.until": "07:00"}
+    page = await desk.send(await desk.open(plan), plan, **typed)
+    assert page.status == 422 and "请把“结束时间”改到“开始时间”之后" in page.said, page.said
+
+
+async def test_a_refusal_that_says_nothing_else_says_which_field_it_is_about(town: Town) -> None:
+    admin = await town.at("admin@city")
+    page = await admin.send(await admin.open("/keys"), "/keys", unit="town-east", name="12345热线")
+    assert page.status == 422 and "“名称”" in page.said
