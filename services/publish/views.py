@@ -84,6 +84,9 @@ incidents = Table(
 """`state` is open, resolved, closed, dismissed or merged. `version` is the last event that was seen, of any type.
 `verification` is JSON.
 """
+MERGED = incidents.c.merged_into.is_not(None)
+"""Only the few incidents that were merged. An index of all would mostly hold nulls and not be used."""
+Index("ix_incidents_merged_into", incidents.c.merged_into, postgresql_where=MERGED, sqlite_where=MERGED)
 
 incident_facts = Table(
     "incident_facts",
@@ -126,6 +129,8 @@ statements = Table(
     Column("withdrawn_at", key(27)),
     Column("drill", Boolean, nullable=False),
     Index(None, "incident_id"),
+    Index(None, "drafted_at", "id"),
+    Index(None, "state", "drafted_at", "id"),
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
 )

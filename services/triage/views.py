@@ -90,9 +90,6 @@ INCIDENTS = Table(
     Column("text", key(36)),
     Column("place", key(36)),
     Index(None, "opened_at", "id"),
-    Index(None, "merged_into"),
-    Index(None, "relates_to"),
-    Index(None, "split_from"),
     Index(None, "subject"),
     Index(None, "text"),
     Index(None, "place"),
@@ -103,6 +100,11 @@ INCIDENTS = Table(
 and `verification` are JSON. `registered_at`, `subject`, `text` and `place` are of a matter that was registered before
 anybody reported it.
 """
+for name in ("merged_into", "relates_to", "split_from"):
+    # Few incidents name another one. An index of all would mostly hold nulls, and SQLite would read those to find all
+    # that were not merged.
+    names_one = INCIDENTS.c[name].is_not(None)
+    Index(f"ix_incidents_{name}", INCIDENTS.c[name], postgresql_where=names_one, sqlite_where=names_one)
 
 INCIDENT_REPORTS = Table(
     "incident_reports",

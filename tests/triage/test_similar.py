@@ -341,8 +341,9 @@ async def test_a_long_text_is_indexed_as_fast_as_its_beginning(desk: Triage) -> 
     await desk.take(report(desk, (beginning, beginning + "长" * 96_000)))
     async with desk.runtime.database.read() as connection:
         of = (*SAID["subject"], *SAID["text"])
-        assert len(await word_index.holding(connection, [beginning[-2:]], of, 9)) == 2
-        assert await word_index.holding(connection, [beginning[-1] + "长"], of, 9) == []
+        found, whole = await word_index.holding(connection, beginning[-2:], of, 9)
+        assert (len(found), whole) == (2, True)
+        assert await word_index.holding(connection, beginning[-1] + "长", of, 9) == ([], True)
 
 
 async def test_beside_a_suggestion_stands_how_often_it_was_right_for_other_matters(desk: Triage) -> None:

@@ -90,11 +90,13 @@ def router(site: Site) -> APIRouter:
     async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
         """The matter: what it is, whom it waits for, what may be done, what was done."""
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
+        # By its id: each service would look a number up first.
+        own = incident["id"]
         limits, statements, timeline, sheet, pack, lists = await parts(
-            me.calls.get(f"/escalation/v1/incidents/{id}"),
-            me.calls.get("/publish/v1/statements", incident=id, limit=50),
-            me.calls.get(f"/audit/v1/incidents/{id}/timeline", newest=True, limit=EVENTS),
-            me.calls.get(f"/triage/v1/incidents/{id}/facts"),
+            me.calls.get(f"/escalation/v1/incidents/{own}"),
+            me.calls.get("/publish/v1/statements", incident=own, limit=50),
+            me.calls.get(f"/audit/v1/incidents/{own}/timeline", newest=True, limit=EVENTS),
+            me.calls.get(f"/triage/v1/incidents/{own}/facts"),
             site.pack_of(incident["unit"], incident["policy"]),
             me.calls.get("/triage/v1/lists"),
         )

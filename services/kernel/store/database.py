@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from services.kernel.files import private_file
+from services.kernel.store import one_step
 
 ISOLATION = "READ COMMITTED"
 """Set at each BEGIN. A transaction that waited for a lock must then see what the former holder wrote."""
@@ -214,9 +215,10 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
     )
 
     @event.listens_for(engine.sync_engine, "do_connect")
-    def close_to_others(*_: object) -> None:
+    def connect(dialect: Any, _: Any, args: Any, named: Any) -> one_step.Connection:
         """The files that SQLite writes beside a database get the rights of the database file."""
         private_file(path)
+        return one_step.Connection(dialect.loaded_dbapi, dialect.connect(*args, **named).driver_connection)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:

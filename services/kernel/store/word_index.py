@@ -10,7 +10,7 @@ from the words at hand if it is missing: it is no table of the record, and no mi
 that no others take up its limit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -76,17 +76,21 @@ async def nearest(
     return {row.ref: row.weight for row in found}
 
 
-async def holding(connection: AsyncConnection, pairs: Sequence[str], of: Columns, limit: int) -> list[str]:
-    """References in `of` to the texts that have all of these pairs, newest first.
+async def holding(connection: AsyncConnection, word: str, of: Columns, limit: int) -> tuple[list[str], bool]:
+    """References in `of` to the texts that hold a word, newest first, and whether all texts were looked at.
 
-    On SQLite these are the texts that came last, since FTS5 finds them in this order and then stops.
+    At most `limit` texts with all pairs of the word are looked at, the newest. On SQLite these are the texts that came
+    last, since FTS5 finds them in this order and then stops.
     """
+    told, pairs = plain(word), pairs_of(word)[:ASKED]
+    assert pairs, "the caller refuses a word without pairs"
+    asked: dict[str, Any] = {"word": told, "limit": limit}
     if is_sqlite(connection):
-        asked: dict[str, Any] = {"all": " AND ".join(map(_token, pairs)), "limit": limit}
-        found = await connection.execute(_holding_in_fts5(of), asked)
+        found = await connection.execute(_holding_in_fts5(of), asked | {"all": " AND ".join(map(_token, pairs))})
     else:
-        found = await connection.execute(_holding_in_gin(of), {"pairs": list(map(_number, pairs)), "limit": limit})
-    return list(found.scalars())
+        found = await connection.execute(_holding_in_gin(of), asked | {"pairs": list(map(_number, pairs))})
+    rows = found.all()
+    return [ref for ref, holds in rows if holds], len(rows) < limit
 
 
 async def forget(database: Database) -> None:
@@ -173,9 +177,10 @@ def _told(of: Columns) -> str:
 @lru_cache(ASKED)
 def _holding_in_fts5(of: Columns) -> TextClause:
     return text(
-        "with found as (select contents.ref from word_pairs cross join contents on contents.rowid = word_pairs.rowid "
+        "with found as (select contents.ref, instr(lower(contents.words), :word) > 0 as holds "
+        "from word_pairs cross join contents on contents.rowid = word_pairs.rowid "
         f"where word_pairs match :all and {_told(of)} order by word_pairs.rowid desc limit :limit) "
-        "select ref from found order by ref desc"
+        "select ref, holds from found order by ref desc"
     )
 
 
@@ -183,8 +188,10 @@ def _holding_in_fts5(of: Columns) -> TextClause:
 def _holding_in_gin(of: Columns) -> TextClause:
     return text(
         # What is inside is sorted first, so that the columns are asked for the newest texts alone.
-        "select ref from (select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) "
-        f"order by ref desc offset 0) as contents where {_told(of)} order by ref desc limit :limit"
+        "with found as (select ref from (select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) "
+        f"order by ref desc offset 0) as contents where {_told(of)} order by ref desc limit :limit) "
+        """select ref, strpos(lower(words collate "C"), :word) > 0 as holds from found join contents using (ref) """
+        "order by ref desc"
     )
 
 

@@ -9,14 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import Column, Select, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
 from services.kernel.serving import paging
 from services.kernel.store import numbers, sql, standings, word_index
-from services.kernel.store.words import texts
 from services.triage.alike import linked
 from services.triage.queries import subjects
 from services.triage.rights import READ_MATTER
@@ -62,13 +61,9 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
             complete = complete and all_of_them
             # One parameter for each word, however many texts have it.
             holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
-            having = (
-                select(INCIDENT_REPORTS.c.incident_id)
-                .join(REPORTS, REPORTS.c.report_id == INCIDENT_REPORTS.c.report_id)
-                .where(INCIDENT_REPORTS.c.active, or_(*(REPORTS.c[name].in_(holding) for name in looked)))
-            )
-            # What a post registered before anybody reported it stands with the matter itself.
-            chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
+            # What a post registered before anybody reported it stands with the matter itself. Each column by itself
+            # has an index; for several with `or` between them every report would be read.
+            chosen = chosen.where(table.c.id.in_(union(*(_saying(column, holding) for column in _columns(looked)))))
     if wanted.number is not None:
         chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
     for name in ("unit", "category", "state"):
@@ -111,15 +106,24 @@ async def _texts_with(
     connection: AsyncConnection, field: str, looked: Collection[str], word: str
 ) -> tuple[list[str], bool]:
     """References of the newest texts that hold the word, and whether these are all."""
-    pairs = word_index.pairs_of(word)[: word_index.ASKED]
-    if not pairs:
+    if not word_index.pairs_of(word):
         raise Malformed(
             f"{field}: {word[:20]!r} is too short; write at least two characters of each word",
             code="word-too-short",
             field=field,
             given=word[:20],
         )
-    of = tuple(column for name in looked for column in SAID[name])
-    refs = await word_index.holding(connection, pairs, of, MOST)
-    said, told = await texts(connection, METADATA, refs), word_index.plain(word)
-    return [ref for ref in refs if told in word_index.plain(said.get(ref, ""))], len(refs) < MOST
+    return await word_index.holding(connection, word, _columns(looked), MOST)
+
+
+def _columns(looked: Collection[str]) -> word_index.Columns:
+    return tuple(column for name in looked for column in SAID[name])
+
+
+def _saying(column: Column[Any], holding: Select[Any]) -> Select[Any]:
+    """The matters of whose reports, or which themselves, a column has one of these texts."""
+    if column.table is INCIDENTS:
+        return select(INCIDENTS.c.id).where(column.in_(holding))
+    of = INCIDENT_REPORTS
+    chosen = select(of.c.incident_id).join(REPORTS, REPORTS.c.report_id == of.c.report_id)
+    return chosen.where(of.c.active, column.in_(holding))

@@ -40,6 +40,14 @@ def upgrade() -> None:
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
+    op.create_index(
+        "ix_incidents_merged_into",
+        "incidents",
+        ["merged_into"],
+        unique=False,
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
@@ -123,6 +131,10 @@ def upgrade() -> None:
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_statements")),
     )
+    op.create_index(op.f("ix_statements_drafted_at_id"), "statements", ["drafted_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_incident_id"), "statements", ["incident_id"], unique=False)
+    op.create_index(
+        op.f("ix_statements_state_drafted_at_id"), "statements", ["state", "drafted_at", "id"], unique=False
+    )
     op.create_index(op.f("ix_statements_unit_updated_at_id"), "statements", ["unit", "updated_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_updated_at_id"), "statements", ["updated_at", "id"], unique=False)

@@ -492,11 +492,32 @@ def upgrade() -> None:
         sa.Column("place", key(36), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
-    op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
+    op.create_index(
+        "ix_incidents_merged_into",
+        "incidents",
+        ["merged_into"],
+        unique=False,
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_index(op.f("ix_incidents_opened_at_id"), "incidents", ["opened_at", "id"], unique=False)
     op.create_index(op.f("ix_incidents_place"), "incidents", ["place"], unique=False)
-    op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
-    op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
+    op.create_index(
+        "ix_incidents_relates_to",
+        "incidents",
+        ["relates_to"],
+        unique=False,
+        postgresql_where=sa.text("relates_to IS NOT NULL"),
+        sqlite_where=sa.text("relates_to IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_incidents_split_from",
+        "incidents",
+        ["split_from"],
+        unique=False,
+        postgresql_where=sa.text("split_from IS NOT NULL"),
+        sqlite_where=sa.text("split_from IS NOT NULL"),
+    )
     op.create_index(op.f("ix_incidents_subject"), "incidents", ["subject"], unique=False)
     op.create_index(op.f("ix_incidents_text"), "incidents", ["text"], unique=False)
     op.create_table(
