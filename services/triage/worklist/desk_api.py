@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, text, true, tuple_, union
+from sqlalchemy import ColumnElement, ScalarSelect, and_, false, func, or_, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import (
@@ -347,20 +347,20 @@ async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListNam
     def by_mask(*names: ListName) -> int:
         return sum(count for lists, count in found if lists & desk.mask(names))
 
-    async def one_by_one(*names: ListName) -> int:
-        held = (holds for name in names for holds in _holds(name, units))
-        ids = union(*(select(DESK.c.incident_id).where(holds) for holds in held)).subquery()
-        return (await connection.execute(select(func.count()).select_from(ids))).scalar_one()
+    def held_by(*names: ListName) -> ScalarSelect[int]:
+        """The count of the rows that these lists hold, each once."""
+        parts = (select(DESK.c.incident_id).where(holds) for name in names for holds in _holds(name, units))
+        return select(func.count()).select_from(union(*parts).subquery()).scalar_subquery()
 
     answer = {"inbox": 0} | {name: by_mask(name) for name in NAMES}
     if units is None:
         return answer | {"inbox": by_mask(*inbox)}
     # These lists go by another unit than the accountable one.
-    elsewhere = [name for name in NAMES if desk.unit_column(name) != "unit"]
-    answer |= {name: await one_by_one(name) for name in elsewhere}
-    if len(inbox) == 1:
-        return answer | {"inbox": answer[inbox[0]]}
-    return answer | {"inbox": await one_by_one(*inbox)} if inbox else answer
+    elsewhere = {name: held_by(name) for name in NAMES if desk.unit_column(name) != "unit"}
+    counted = elsewhere | ({"inbox": held_by(*inbox)} if len(inbox) > 1 else {})
+    others = (await connection.execute(select(*counted.values()))).one()
+    answer |= dict(zip(counted, others, strict=True))
+    return answer if len(inbox) != 1 else answer | {"inbox": answer[inbox[0]]}
 
 
 async def page(
@@ -389,17 +389,16 @@ async def by_date(
     connection: AsyncConnection, names: tuple[ListName, ...], units: Units, filters: Filters, now: datetime
 ) -> dict[Soon, int]:
     """How soon -> how many rows of these lists, each once, up to `COUNTED`."""
-    found: dict[Soon, int] = {}
+    held = [holds for name in names for holds in _holds(name, units)]
+    if not held:
+        return dict.fromkeys(SOON, 0)
+    counted = []
     for soon in SOON:
         narrow = replace(filters, soon=soon).conditions(now)
-        parts = [
-            select(select(DESK.c.incident_id).where(holds, *narrow).limit(COUNTED).subquery())
-            for name in names
-            for holds in _holds(name, units)
-        ]
-        counted = select(func.count()).select_from(union(*parts).limit(COUNTED).subquery()) if parts else None
-        found[soon] = 0 if counted is None else (await connection.execute(counted)).scalar_one()
-    return found
+        parts = (select(select(DESK.c.incident_id).where(holds, *narrow).limit(COUNTED).subquery()) for holds in held)
+        each_once = union(*parts).limit(COUNTED).subquery()
+        counted.append(select(func.count()).select_from(each_once).scalar_subquery())
+    return dict(zip(SOON, (await connection.execute(select(*counted))).one(), strict=True))
 
 
 def _shown(row: Row, title: str | None, waits: Row, now: datetime) -> Row:
