@@ -273,11 +273,13 @@ class ReportToConfirm(UpwardReport):
 
     number: Number | None
     """The incident's number."""
+    revision: int
+    """The revision of the incident's limits, for `If-Match` of the receipt."""
 
 
 class ReportsToConfirm(
     Page,
-    json_schema_extra=example(items=[{**_REPORT, "number": "town-east-2026-00042"}], count=1, next=None),
+    json_schema_extra=example(items=[{**_REPORT, "number": "town-east-2026-00042", "revision": 3}], count=1, next=None),
 ):
     """What waits for a receipt, the oldest first."""
 

@@ -304,12 +304,13 @@ async def reports_to_confirm(
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
     found = await rows_of(connection, chosen.order_by(*order).limit(limit + 1))
     rows, further = paging.page(found, limit, lambda row: (row["at"], row["report"]))
-    of = select(INCIDENTS.c.incident_id, INCIDENTS.c.number).where(
+    of = select(INCIDENTS.c.incident_id, INCIDENTS.c.number, INCIDENTS.c.revision).where(
         INCIDENTS.c.incident_id.in_([row["incident_id"] for row in rows])
     )
-    numbers = {row.incident_id: row.number for row in await connection.execute(of)}
+    matters = {row.incident_id: (row.number, row.revision) for row in await connection.execute(of)}
     reports = await _reports(connection, rows, ctx)
-    return [{"number": numbers.get(row["incident_id"]), **row} for row in reports], further, count
+    told = [dict(zip(("number", "revision"), matters[row["incident_id"]], strict=True)) | row for row in reports]
+    return told, further, count
 
 
 async def _told(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:

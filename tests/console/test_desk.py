@@ -11,7 +11,7 @@ from PIL import Image
 from schemas.fields import parse_instant
 from services.console.access import sessions
 from services.console.page import HEADERS
-from tests.console.browser import HOME
+from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -195,6 +195,52 @@ async def test_a_report_upward_waits_for_its_receipt_and_gets_it(town: Town) -> 
     form = await county.open(link.removeprefix(HOME))
     done = await county.send(form, link.removeprefix(HOME).replace("&amp;", "&"), accepted="yes")
     assert "done=receipt" in done.path and "已到现场" not in (await county.open("/receipts")).said
+
+
+async def _upward(officer: Browser, matter: Page, text: str) -> None:
+    action = matter.path.removeprefix(HOME) + "/escalation/report-upward"
+    sent = await officer.send(await officer.open(action), action, to="office@county", form="written", text=text)
+    assert "done=report-upward" in sent.path, sent.said
+
+
+def _boxes(page: Page) -> list[str]:
+    return re.findall(r'type="checkbox" name="report" value="([^"]+)"', page.text)
+
+
+async def test_many_reports_get_their_receipt_at_once_and_what_changed_is_refused_alone(town: Town) -> None:
+    officer, county = await town.at("duty_officer@town-east"), await town.at("duty_officer@county")
+    first = await town.reported(officer, "河堤渗水险情", place="东堤")
+    second = await town.reported(officer, "学校围墙倾斜", place="小学")
+    for matter, text in ((first, "已巡堤"), (first, "渗水已止"), (second, "已设围挡")):
+        await _upward(officer, matter, text)
+    page = await county.open("/receipts")
+    numbers = [one.path.rpartition("/")[2] for one in (first, second)]
+    ticked = [one for one in _boxes(page) if one.split()[1] in numbers]
+    assert len(ticked) == 3
+    none = await county.send(page, "/receipts")
+    assert none.status == 422 and "请先选中" in none.said
+    asked = await county.send(page, "/receipts", report=ticked)
+    assert "给这 3 件上报回执？" in asked.said and "已设围挡" in asked.said, "nothing was given yet"
+    assert "已设围挡" in (await county.open("/receipts")).said
+    await _upward(officer, second, "已拆除")
+    done = await county.send(asked, "/receipts/give", report=ticked)
+    assert "3 条中有 1 条没有办成" in done.said
+    (refused,) = [line for line in re.findall(r"<li>.*?</li>", done.text) if "▲" in line]
+    assert numbers[1] in refused and "版" in refused and done.text.count("<li>✓") == 2
+    left = await county.open("/receipts")
+    assert (
+        "已设围挡" in left.said and "已拆除" in left.said and "已巡堤" not in left.said and "渗水已止" not in left.said
+    )
+    twice = await county.send(asked, "/receipts/give", report=ticked[:2])
+    assert "2 条都已办" in twice.said, "a form that is sent twice acts once"
+    assert "没有办成" in (await county.send(left, "/receipts", report=["nonsense"])).said, "what no row has is no row"
+
+
+async def test_a_reader_without_a_receipt_to_give_has_nothing_to_tick(town: Town) -> None:
+    officer, auditor = await town.at("duty_officer@town-east"), await town.at("auditor@county")
+    await _upward(officer, await town.reported(officer, "路灯成片不亮", place="新街"), "已报修")
+    page = await auditor.open("/receipts")
+    assert "已报修" in page.said and not _boxes(page) and "给选中的回执" not in page.said
 
 
 @pytest.mark.requirement("CON-05")

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from services.console import calls
 from services.console.calls import Calls
-from services.console.operations import repairs
+from services.console.worklist import many
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.store import sql
@@ -116,7 +116,7 @@ async def _settle(browser: Browser, page: Page, names: list[str], reason: str) -
 
 
 async def test_more_than_are_done_at_once_are_counted_and_left(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repairs, "MOST", 2)
+    monkeypatch.setattr(many, "MOST", 2)
     names = [(await aside(town, "triage", at)).removeprefix("/dead-letters/") for at in range(3)]
     browser = await town.at("admin@city")
     asked = await browser.send(await browser.open("/dead-letters"), "/dead-letters", verb="discard", letter=names)

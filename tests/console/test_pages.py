@@ -215,6 +215,33 @@ async def test_similar_matters_come_into_the_page_of_a_matter_after_the_rest(des
     await context.close()
 
 
+async def test_x_ticks_the_row_in_focus_and_the_ticked_are_receipted(desk: Desk) -> None:
+    officer = await desk.town.at("duty_officer@town-west")
+    matter = (await desk.town.reported(officer, "河坝漏水", place="西坝")).path.removeprefix(HOME)
+    action = f"{matter}/escalation/report-upward"
+    for text in ("已到现场", "正在堵漏"):
+        await officer.send(await officer.open(action), action, to="office@county", form="written", text=text)
+    context, page = await desk.at("duty_officer@county")
+    await desk.open(page, "/receipts")
+    ticked = "[...document.querySelectorAll('input[name=report]')].map((one) => one.checked)"
+    boxes = len(await page.evaluate(ticked))
+    await page.keyboard.press("x")
+    assert await page.evaluate(ticked) == [False] * boxes, "without a row in focus nothing is ticked"
+    for key in ("j", "x", "x", "x", "j", "x"):
+        await page.keyboard.press(key)
+    assert await page.evaluate(ticked) == [True, True] + [False] * (boxes - 2)
+    await page.focus("input[name=report] >> nth=0")
+    await page.keyboard.press("j")
+    assert await page.evaluate("document.activeElement === document.querySelectorAll('[data-row]')[1]")
+    assert not await faults(page)
+    for step in range(2):
+        async with page.expect_navigation():
+            await page.locator("main form button").click()
+        assert not await faults(page), step
+    assert "✓ 2 条都已办" in await page.inner_text("main")
+    await context.close()
+
+
 async def test_the_job_is_done_by_keyboard_alone(desk: Desk) -> None:
     login = await desk.town.person("duty_officer@town-west")
     browser = await desk.town.at("duty_officer@town-west")

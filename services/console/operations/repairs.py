@@ -6,22 +6,20 @@ its own result.
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from schemas.fields import UUID
 from services.console.access.staff import Staff
-from services.console.calls import Answer, Down, Refused, parts
+from services.console.calls import Answer, Refused, parts
 from services.console.forms import SERVICES
 from services.console.labels import CAUSES, PARTS
-from services.console.page import go, reader, render
-from services.console.site import Id, Signed, Site, problem_of
+from services.console.page import Reader, go, reader, render
+from services.console.site import Id, Signed, Site
 from services.console.words import N_
+from services.console.worklist import many
 
 VERBS = ("redrive", "discard")
-MOST = 200
-"""Records of one bulk repair."""
 PAGE = 100
 _NAMED = re.compile(f"({'|'.join(SERVICES)})/({UUID})")
 
@@ -45,8 +43,8 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         if not named:
             return await _list(request, me, "", 422, error=look.gettext(N_("请先选中要处理的消息。")))
-        left = max(len(named) - MOST, 0)
-        return await render(request, "letters_confirm.html", verb=verb, named=named[:MOST], left=left, reason="")
+        left = max(len(named) - many.MOST, 0)
+        return await render(request, "letters_confirm.html", verb=verb, named=named[: many.MOST], left=left, reason="")
 
     @pages.post("/dead-letters/settle")
     async def settle(request: Request, me: Signed) -> Response:
@@ -58,15 +56,11 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         if not reason:
             told = look.gettext(N_("请填写理由，它写进记录。"))
-            shown = {"verb": verb, "named": named[:MOST], "left": 0}
+            shown = {"verb": verb, "named": named[: many.MOST], "left": 0}
             return await render(request, "letters_confirm.html", 422, **shown, reason=reason, error=told)
-        results, down = [], set[str]()
-        for service, id_ in named[:MOST]:
-            # A service that did not answer once would keep each further record waiting as long.
-            told = PARTS[service] if service in down else await _settled(me, service, id_, verb, reason)
-            down |= {service} if told == PARTS[service] else set()
-            results.append((service, id_, told))
-        return await render(request, "letters_done.html", verb=verb, results=results)
+        acts = [_act(service, id_, verb, reason, look) for service, id_ in named[: many.MOST]]
+        results = await many.done(me, acts, look)
+        return await render(request, "many_done.html", verb=verb, results=results, back="dead-letters")
 
     @pages.get("/dead-letters/{service}/{id}")
     async def letter(request: Request, me: Signed, service: str, id: Id) -> Response:
@@ -82,7 +76,8 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(404, {}))
         if not reason:
             return await _one(request, me, service, id, 422, error=look.gettext(N_("请填写理由，它写进记录。")))
-        if told := await _settled(me, _known(service), id, verb, reason):
+        ((_, told),) = await many.done(me, [_act(_known(service), id, verb, reason, look)], look)
+        if told:
             return await _one(request, me, service, id, 409, reason=reason, error=told)
         return go(f"dead-letters?done={verb}")
 
@@ -147,10 +142,6 @@ def _named(given: Sequence[str]) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for one in dict.fromkeys(given) if (match := _NAMED.fullmatch(one))]
 
 
-async def _settled(me: Staff, service: str, id_: str, verb: str, reason: str) -> str:
-    """Why a record could not be settled; empty if it was."""
-    try:
-        answer: Any = await me.calls.send("POST", f"/{service}/v1/dead-letters/{id_}/{verb}", body={"reason": reason})
-    except Down:
-        return PARTS[service]
-    return "" if answer.ok else problem_of(answer, me) or str(answer.status)
+def _act(service: str, id_: str, verb: str, reason: str, look: Reader) -> many.Act:
+    link, path = f"dead-letters/{service}/{id_}", f"/{service}/v1/dead-letters/{id_}/{verb}"
+    return many.Act(look.gettext(PARTS[service]), link, service, path, {"reason": reason}, code=id_[-8:])

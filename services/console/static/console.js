@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const body = document.body;
-  const typing = (of) => of.closest("input:not([type=range]), textarea, select, [contenteditable]");
+  const typing = (of) => of.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]");
 
   // A form is sent once, and Enter that confirms a candidate of an input method sends nothing.
   document.addEventListener("keydown", (event) => {
@@ -60,9 +60,10 @@
   forget((key) => { try { return Date.now() - JSON.parse(localStorage.getItem(key)).at > 86400000; } catch { return true; } });
 
   // Keys. They focus or open, and never commit.
+  const rowOf = (link) => link.closest("tr, li");
   const rows = () => [...document.querySelectorAll("[data-row]")];
   const step = (by) => {
-    const all = rows(); const now = all.indexOf(document.activeElement);
+    const all = rows(), now = all.findIndex((one) => one === document.activeElement || rowOf(one)?.contains(document.activeElement));
     const to = all[Math.min(Math.max(now + by, 0), all.length - 1)];
     if (to) to.focus();
   };
@@ -104,6 +105,7 @@
     else if (event.code === "KeyG") { going = true; setTimeout(() => { going = false; }, 1500); }
     else if (event.code === "KeyJ") step(1);
     else if (event.code === "KeyK") step(-1);
+    else if (event.code === "KeyX") rowOf(document.activeElement)?.querySelector("input[type=checkbox]")?.click();
     else if (event.code === "KeyE") document.querySelector(".verbs a")?.focus();
     else if (event.key === "/") { event.preventDefault(); document.getElementById("number")?.focus(); }
     else if (event.code === "BracketLeft") document.querySelector("[data-earlier]")?.click();

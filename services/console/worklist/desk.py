@@ -1,5 +1,7 @@
 """The inbox of a post, and the board of an office: lists of the desk, by the time that is left."""
 
+import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +9,17 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from schemas.fields import NUMBER, UUID
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, part_of_path, parts
 from services.console.labels import LISTS
-from services.console.page import go, render
+from services.console.page import go, reader, render
 from services.console.site import Signed, Site, Watching
 from services.console.words import N_, translations, typed_day
+from services.console.worklist import many
 
 ROWS = 100
+_TICKED = re.compile(rf"(?P<report>{UUID}) (?P<matter>{NUMBER}|incident-{UUID}) (?P<version>\d{{1,9}})")
 LIST = "desk_list.html"
 """The list of a page without its frame."""
 GROUPS: Mapping[str, str] = {
@@ -96,6 +101,12 @@ def address(place: str, **asked: str | None) -> str:
     return f"{place}?{told}" if told else place
 
 
+def _reports(ticked: Sequence[Any]) -> list[tuple[str, str, str]]:
+    """The reports that a form names, each once: id, the matter's number or id, and the revision that was seen."""
+    found = (_TICKED.fullmatch(str(one)) for one in dict.fromkeys(ticked))
+    return [(one["report"], one["matter"], one["version"]) for one in found if one]
+
+
 def router(site: Site) -> APIRouter:
     """The pages of the desk."""
     pages = APIRouter()
@@ -126,8 +137,53 @@ def router(site: Site) -> APIRouter:
     @pages.get("/receipts")
     async def receipts(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """The reports upward and notices sideways that wait for a receipt of this office."""
+        return await _receipts(request, me, cursor)
+
+    @pages.post("/receipts")
+    async def chosen(request: Request, me: Signed, cursor: str | None = None) -> Response:
+        """The chosen reports once more, before a receipt of any is given."""
+        named = _reports((await request.form()).getlist("report"))
+        if not named:
+            look = await reader(request)
+            return await _receipts(request, me, cursor, 422, error=look.gettext(N_("请先选中要回执的上报。")))
         found = await me.calls.get("/escalation/v1/reports-to-confirm", limit=ROWS, cursor=cursor)
-        return await render(request, "receipts.html", found=found)
+        return await render(
+            request,
+            "receipts_confirm.html",
+            named=named[: many.MOST],
+            left=max(len(named) - many.MOST, 0),
+            rows={row["report"]: row for row in found["items"]},
+            key=secrets.token_urlsafe(18),
+        )
+
+    @pages.post("/receipts/give")
+    async def give(request: Request, me: Signed) -> Response:
+        """Gives a receipt of each, and says what became of it."""
+        sent, look = await request.form(), await reader(request)
+        named, key = _reports(sent.getlist("report")), str(sent.get("form.key", ""))
+        if not named:
+            raise Refused(Answer(404, {}))
+        acts = [
+            many.Act(
+                number,
+                f"incidents/{number}",
+                "escalation",
+                f"/escalation/v1/incidents/{number}/receipt",
+                {"report": report, "accepted": True},
+                version,
+                key=f"{key}{report}" if key else "",
+            )
+            for report, number, version in named[: many.MOST]
+        ]
+        results = await many.done(me, acts, look)
+        return await render(request, "many_done.html", verb="receipt", results=results, back="receipts")
+
+    async def _receipts(
+        request: Request, me: Staff, cursor: str | None, status: int = 200, error: str | None = None
+    ) -> Response:
+        found = await me.calls.get("/escalation/v1/reports-to-confirm", limit=ROWS, cursor=cursor)
+        ticked = any("receipt" in one["may"] for one in found["items"])
+        return await render(request, "receipts.html", status, found=found, ticked=ticked, cursor=cursor, error=error)
 
     async def _statements(me: Staff) -> Part:
         """The statements that wait for an act of this post, each with this act."""
