@@ -34,7 +34,7 @@ class Fact(BaseModel):
 
 def instant(at: datetime) -> str:
     """UTC with microseconds and fixed width, so that texts sort like times. `at` must carry an offset."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> datetime:

@@ -169,8 +169,8 @@ class Runtime:
         if any(event.kind in ("unit", "policy") for event in events):
             self.offices_changed()
         self.noted(events)
-        for event in events:
-            metrics.APPENDED.labels(self.service.name, event.type).inc()
+        for type_, count in Counter(event.type for event in events).items():
+            metrics.APPENDED.labels(self.service.name, type_).inc(count)
         self.wake.set()
         self.changed.set()
 

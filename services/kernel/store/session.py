@@ -317,10 +317,13 @@ class Session:
     async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
         """The rows of each view after the events: locked, read and folded, not yet written."""
         touched: list[tuple[View, dict[Key, list[Event]]]] = []
+        heard: dict[tuple[str, ...] | None, list[Event]] = {}
         for view in views:
+            if view.kinds not in heard:
+                heard[view.kinds] = [event for event in events if view.listens_to(event)]
             by_key: dict[Key, list[Event]] = {}
-            for event in events:
-                for key in view.touched(event):
+            for event in heard[view.kinds]:
+                for key in view.keys(event):
                     by_key.setdefault(key, []).append(event)
             if by_key:
                 touched.append((view, by_key))

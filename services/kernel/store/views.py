@@ -34,9 +34,13 @@ class View:
     by_command: bool = False
     """Whether the command itself writes the row of its event. Then only events from a topic are folded in."""
 
+    def listens_to(self, event: Event) -> bool:
+        """Whether the event is of a stream of these kinds."""
+        return self.kinds is None or event.kind in self.kinds
+
     def touched(self, event: Event) -> Iterable[Key]:
         """Primary keys of the rows that the event touches; none for an event of other streams."""
-        return self.keys(event) if self.kinds is None or event.kind in self.kinds else ()
+        return self.keys(event) if self.listens_to(event) else ()
 
 
 def folded(view: View, events: Iterable[Event]) -> list[Row]:

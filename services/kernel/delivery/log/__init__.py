@@ -10,13 +10,11 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from services.kernel.tasks import side_by_side
-
 logger = structlog.get_logger()
 EXIT_LOST, EXIT_RANGE = 3, 5
 """Exit codes of a consumer's process: start again from the database; a stored offset is not on the topic."""
 TOGETHER = 500
-"""Up to this many records, those of several partitions are passed on as one batch."""
+"""Up to this many records are few: a pause follows them."""
 PACE = 0.05
 """Seconds from one small batch to the next. The first is taken at once; records that come meanwhile share a
 transaction. At 100 reports a second on two cores, a shorter pace spends the processors on transactions, and each record
@@ -149,18 +147,15 @@ def lost_at(partition: Partition, next_: int, why: str) -> str:
 
 
 async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:
-    """Passes on the records of several partitions.
+    """Passes on the records of several partitions as one batch. After few records it pauses.
 
-    Few records go as one batch, since a transaction costs more than they do.
-
-    Many records are passed on side by side, one batch for each partition.
+    A batch for each partition, side by side, would give many small transactions, which cost more than their records do.
+    They would also wait for each other, since they write the same rows of views.
     """
-    if sum(map(len, parts)) <= TOGETHER:
-        began = time.monotonic()
-        await handle([record for records in parts for record in records])
+    records, began = [record for part in parts for record in part], time.monotonic()
+    await handle(records)
+    if len(records) <= TOGETHER:
         await asyncio.sleep(began + PACE - time.monotonic())
-    else:
-        await side_by_side(map(handle, parts))
 
 
 async def ended(under_way: asyncio.Lock, limit: float) -> None:

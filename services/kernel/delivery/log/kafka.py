@@ -49,7 +49,7 @@ FETCH_WAIT = 200
 ANSWER = 3.0
 """Seconds after which a topic without an answer is looked for."""
 MAX_FETCHED = 8000
-"""The most records that are fetched ahead; about as many are passed on side by side, in order for each partition."""
+"""The most records that are fetched ahead; about as many are passed on at once, in order for each partition."""
 BATCH_LIMIT = 1_000_000
 logger = structlog.get_logger()
 
