@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from services.kernel.delivery.log import (
     EXIT_LOST,
+    TOGETHER,
     EventLog,
     LogGone,
     OffsetOutOfRange,
@@ -23,6 +24,7 @@ from services.kernel.delivery.log import (
     TopicsMissing,
     check_range,
     group,
+    hand_on,
 )
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.settings import Settings
@@ -457,3 +459,15 @@ asyncio.run(log.consume("triage", ["{EVENTS}"], offsets, handle))
 """
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL)
     return await asyncio.wait_for(process.wait(), 40)
+
+
+async def test_many_records_of_several_partitions_are_one_batch() -> None:
+    """A transaction for each partition would cost more than its records, and wait for the others' rows."""
+    parts = [[Record(EVENTS, number, at, b"k", b"v") for at in range(TOGETHER)] for number in range(3)]
+    batches: list[Sequence[Record]] = []
+
+    async def handle(records: Sequence[Record]) -> None:
+        batches.append(records)
+
+    await hand_on(handle, parts)
+    assert batches == [[record for part in parts for record in part]]
