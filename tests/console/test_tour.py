@@ -77,9 +77,25 @@ async def test_a_second_tour_has_an_office_of_its_own(town: Town) -> None:
     assert "开始演示" in again.said
 
 
-async def test_only_an_administrator_of_a_city_or_county_begins_it(town: Town) -> None:
-    officer, east = await town.at("duty_officer@county"), await town.at("admin@town-east")
-    assert (await officer.open("/tour")).status == 403
-    refused = await east.send(await east.open("/tour"), "/tour/begin")
-    assert refused.status == 409 and "请市或县的系统管理员" in refused.said
-    assert (await east.open("/tour/1")).status == 404
+async def test_an_administrator_of_a_town_begins_it_below_the_own_unit(town: Town) -> None:
+    east, west = await town.at("admin@town-east"), await town.at("admin@town-west")
+    assert (await east.open("/tour/1")).status == 404, "it has not begun"
+    begun = await east.send(await east.open("/tour"), "/tour/begin")
+    assert begun.path == f"{HOME}/tour/1", begun.said
+    await town.system.settle()
+    for at in range(1, 7):
+        stop = await east.open(f"/tour/{at}")
+        (link,) = re.findall(r'class="button" href="([^"]+)" target', stop.text)
+        shown = await east.open(link.removeprefix(HOME))
+        assert shown.status == 200 and "演示" in shown.said, link
+    assert "开始演示" in (await west.open("/tour")).said, "each unit has its own tour"
+    assert "开始演示" in (await east.send(await east.open("/tour"), "/tour/remove")).said
+    assert not [code for code in (await town.system.console.site.offices()).units if "tour" in code]  # type: ignore[union-attr]
+
+
+async def test_who_cannot_begin_it_reads_why(town: Town) -> None:
+    officer, water = await town.at("duty_officer@county"), await town.at("admin@county-water")
+    refused = await officer.open("/tour")
+    assert refused.status == 403 and "请本单位或上级单位的系统管理员" in refused.said
+    page = await water.open("/tour")
+    assert "请上级单位的系统管理员开始演示" in page.said and "开始演示</button>" not in page.text

@@ -116,6 +116,17 @@ async def test_rights_over_the_unit_above_are_needed(desk: Triage) -> None:
     assert (await tree(desk, "town-east", "chief"))["town-east"]["may"] == []
 
 
+async def test_an_administrator_gives_no_post_a_role_beyond_the_own_units(desk: Triage) -> None:
+    """A role reaches over the unit of its post and those below it, so a right over that unit bounds it."""
+    press = {"post": "overseer", "title": "监督员", "roles": ["admin", "auditor", "chief"], **WHY}
+    for unit in ("county", "city", "town-west"):
+        problem(await ask(desk, "place-post", "admin", "town-east", unit=unit, **press), 403, f"admin over {unit}")
+        problem(await ask(desk, "end-post", "admin", "town-east", post=f"admin@{unit}", **WHY), 403, "admin over")
+    assert (await ask(desk, "place-post", "admin", "town-east", unit="town-east", **press)).status_code == 200
+    for unit in ("county", "town-west"):
+        problem(await ask(desk, "place-post", "admin", "town-east", unit=unit, **press), 403, f"admin over {unit}")
+
+
 async def test_posts_are_added_changed_and_ended_and_a_unit_keeps_one_head(desk: Triage) -> None:
     press = {"unit": "town-east", "post": "press_officer", "title": "新闻联络员", "roles": ["spokesperson"], **WHY}
     assert (await ask(desk, "place-post", "admin", "town-east", **press)).status_code == 200

@@ -23,13 +23,14 @@ from services.kernel.core.ids import derived
 logger = structlog.get_logger()
 CODE = re.compile(r"^tour-(\d+)$")
 """The code of the tour's office. A unit's code serves once, so each tour has its own."""
-KIND = {"city": "county", "county": "town"}
+KIND = {"city": "county", "county": "town", "town": "department"}
 """Kind of the administrator's unit -> kind of the tour's office below it."""
 PATIENCE = 15.0
 """Seconds for which a step waits until the services know what the step before it did."""
 EARLY = (401, 404, 422)
 """What a service answers that does not know a new office, post or matter yet."""
 NAMES = {"office": "演示单位", "department": "演示科室"}
+NOT_HERE = N_("科室之下不能再设单位，演示单位没有地方放。请上级单位的系统管理员开始演示。")
 BEGUN, OVER = "演示", "演示结束"
 """The reasons in the record."""
 MATTERS = (
@@ -72,10 +73,9 @@ def router(site: Site) -> APIRouter:
     @pages.post("/tour/begin")
     async def begin(request: Request, me: Signed) -> Response:
         """Places the office and lets its posts deal with the matters."""
-        kind = KIND.get(me.offices.units.get(me.unit, {}).get("kind", ""))
+        kind = _kind(me)
         if kind is None:
-            told = translations(me.language).gettext(N_("演示单位设在市或县之下，请市或县的系统管理员开始演示。"))
-            raise Refused(Answer(409, {"detail": told}))
+            raise Refused(Answer(409, {"detail": translations(me.language).gettext(NOT_HERE)}))
         if _office(me) is None:
             ever = [*me.offices.units, *me.offices.former]
             number = max((int(found[1]) for code in ever if (found := CODE.match(code))), default=0) + 1
@@ -94,13 +94,15 @@ def router(site: Site) -> APIRouter:
 
     async def _page(request: Request, me: Signed) -> Response:
         _must_administer(me)
-        return await render(request, "tour.html", office=_office(me), stops=STOPS)
+        return await render(request, "tour.html", office=_office(me), stops=STOPS, kind=_kind(me), told=NOT_HERE)
 
     async def _place(me: Signed, code: str, kind: str) -> None:
         """The office with its section, then the matters, each as far as its pack lets them go."""
         common = {"drill": True, "posts_of": me.unit, "reason": BEGUN}
         office = {"unit": code, "kind": kind, "name": NAMES["office"], "parent": me.unit}
-        section = {"unit": f"{code}-section", "kind": "department", "name": NAMES["department"], "parent": code}
+        # Below a town there are departments alone, so the section is beside the office.
+        beside = me.unit if kind == "department" else code
+        section = {"unit": f"{code}-section", "kind": "department", "name": NAMES["department"], "parent": beside}
         await _must(me.calls, "/triage/v1/units/place-unit", office | common)
         await _must(me.calls, "/triage/v1/units/place-unit", section | common)
         site.look_again()
@@ -170,9 +172,15 @@ def _office(me: Signed) -> str | None:
     return next((code for code, one in me.offices.units.items() if CODE.match(code) and one["parent"] == me.unit), None)
 
 
+def _kind(me: Signed) -> str | None:
+    """The kind of the tour's office; None for an administrator below whose unit there can be none."""
+    return KIND.get(me.offices.units.get(me.unit, {}).get("kind", ""))
+
+
 def _must_administer(me: Signed) -> None:
     if "admin" not in me.roles:
-        raise Refused(Answer(403, {}))
+        told = N_("演示会在单位下设一个演示单位，只有系统管理员能开始和移除。请本单位或上级单位的系统管理员开始演示。")
+        raise Refused(Answer(403, {"detail": translations(me.language).gettext(told)}))
 
 
 async def _must(calls: Calls, path: str, body: Mapping[str, Any]) -> None:
