@@ -20,7 +20,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         "/inbox", "/board", "/board?list=gaps", "/board?list=open&soon=none&unit=town-east", "/register",
         "/register?reply=waiting", "/supervision", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
-        "/paper", "/paper/report", "/paper/enter", "/receipts",
+        "/paper", "/paper/report", "/paper/enter", "/paper/act", "/receipts",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/similar",
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
@@ -154,7 +154,8 @@ async def test_axe_finds_nothing_where_a_statement_changes(desk: Desk, language:
     await desk.town.done(writer, f"{own}/revise", text=f"水管老化，{'今晚' if language == 'zh-CN' else '明早'}恢复。")
     context, page = await desk.at("handler@town-east", language=language, color_scheme=scheme)
     found = []
-    for path in (own, f"{own}/preview", f"/paper/matter?number={desk.number}"):
+    act = f"/paper/act?number={desk.number}"
+    for path in (own, f"{own}/preview", f"/paper/matter?number={desk.number}", act):
         await desk.open(page, path)
         found += await seen(page)
     await context.close()
@@ -323,7 +324,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
         "/inbox", "/board?list=open&soon=none", "/supervision", "/register", "/reports/new", "/statements",
         "/roster", "/roster/plan-duties", "/search", "/packs",
         "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
-        "/paper", "/paper/report", "/paper/enter", "/roster/hand-over", "/receipts",
+        "/paper", "/paper/report", "/paper/enter", "/paper/act", "/roster/hand-over", "/receipts",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
         f"/statements/{desk.statement}/revise", f"/statements/new?incident={desk.number}",

@@ -83,6 +83,36 @@ async def test_a_paper_for_a_matter_bears_its_number_and_no_stranger_prints_it(t
         assert (await officer.open(f"/paper/matter?number={wrong}")).status in (200, 404, 400, 422)
 
 
+async def test_a_line_of_a_matters_paper_is_entered_with_when_it_was_done_and_when_it_was_entered(town: Town) -> None:
+    officer, other = await town.at("duty_officer@town-east"), await town.at("auditor@town-east")
+    matter = await town.reported(officer, "停电时漏水", place="南街", discovered_at=ago(9))
+    number = matter.path.rpartition("/")[2]
+    page = await officer.open(f"/paper/act?number={number}")
+    assert 'value="triage/assign"' in page.text and "停电时漏水" in page.said
+    asked = f"/paper/act?number={number}&sent=yes&act=triage/assign&cause=power"
+    for more, told in (
+        ("&done_at=" + ago(-5), "还没有到这个时间"),
+        (f"&done_at={ago(2)}&written_at={ago(4)}", "在办理之后"),
+        ("", "请填写“实际办理时间”"),
+    ):
+        wrong = await officer.open(asked + more)
+        assert wrong.status == 422 and told in wrong.said, wrong.said
+    for act in ("triage/nothing", "../../accounts", "audit/assign"):
+        assert (await officer.open(f"{asked.replace('triage/assign', act)}&done_at={ago(2)}")).status == 422, act
+    done, written = ago(3), ago(2.5)
+    form = await officer.open(f"{asked}&done_at={done}&written_at={written}")
+    assert form.path.startswith(f"{HOME}/incidents/{number}/triage/assign?"), form.path
+    assert f'value="{done}"' in form.text and f"停电，{written} 写在纸上" in form.text and "<details open" in form.text
+    sent = await officer.send(form, form.path.removeprefix(HOME), unit="county-water", reason="归口水利")
+    assert "done=assign" in sent.path, sent.said
+    await town.system.settle()
+    passed = await officer.open(f"/incidents/{number}/timeline")
+    assert f"发生于 {done[5:]}" in passed.said, "the page shows both times: this one, and that of the entry"
+    assert "没有能在这件事项上补录的" in (await other.open(f"/paper/act?number={number}")).said
+    assert "事项编号" in (await officer.open("/paper/act")).said
+    assert (await (await town.at("duty_officer@town-west")).open(f"/paper/act?number={number}")).status == 404
+
+
 async def test_a_paper_that_was_not_printed_here_is_entered_without_a_number(town: Town) -> None:
     officer = await town.at("duty_officer@town-east")
     typed = {"channel": "visit", "subject": "菜市场占道", "text": "消防车过不去", "discovered_at": ago(5)}

@@ -140,7 +140,14 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
     )]  # fmt: skip
     of_duty = ("/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special", "/paper")
     opened += [await browser.open(path) for path in of_duty]
-    of_paper = ("report", "enter", f"matter?number={matter}")
+    of_paper = (
+        "report",
+        "enter",
+        f"matter?number={matter}",
+        "act",
+        f"act?number={matter}",
+        f"act?number={matter}&sent=yes",
+    )
     opened += [await browser.open(f"/paper/{name}") for name in of_paper]
     opened += [await browser.open(link.removeprefix(HOME)) for link in opened[7].links if "/packs/" in link][:2]
     events = dict.fromkeys(link for link in opened[14].links if "/events/" in link)

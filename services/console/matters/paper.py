@@ -1,11 +1,13 @@
 """Paper for when everything is down: a form in the order of the screen, and its entry later with both times."""
 
+import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import segno
 from fastapi import APIRouter, Request, Response
@@ -15,8 +17,9 @@ from services.console import forms
 from services.console.access.staff import Staff
 from services.console.calls import Down, parts
 from services.console.forms import Control
+from services.console.matters.matter import grouped, waiting
 from services.console.matters.report import FIELDS
-from services.console.page import go, reader, render
+from services.console.page import Reader, go, reader, render
 from services.console.site import HOME, Signed, Site, problem_of
 from services.console.verbs import told_of
 from services.console.words import N_, translations
@@ -32,6 +35,13 @@ SIGNS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 NUMBER = re.compile(f"P[0-9]{{6}}-[{SIGNS}]{{6}}")
 MOST = 20
 """Forms that are printed at once."""
+CAUSES: Mapping[str, str] = {
+    "power": N_("停电"),
+    "line": N_("网络中断"),
+    "system": N_("系统停用"),
+    "outdoors": N_("在现场，不在电脑旁"),
+}
+"""Why something was written on paper -> its title."""
 TICKED = 20
 """With more choices than these, a field of the paper is a line."""
 
@@ -62,8 +72,46 @@ def router(site: Site) -> APIRouter:
         one = await me.calls.get(f"/triage/v1/incidents/{quote(number.strip(), safe='')}") if number.strip() else None
         if one is None:
             return go("paper")
-        code = drawn(f"incidents/{one['number']}")
+        code = drawn(f"paper/act?number={one['number']}")
         return await render(request, "paper_matter.html", one=one, code=code)
+
+    @pages.get("/paper/act")
+    async def of_act(request: Request, me: Signed, number: str = "", sent: str = "") -> Response:
+        """Which line of a matter's paper is entered, and its times. They lead to the form of the act.
+
+        The address has codes and times alone, and no word of the paper.
+        """
+        named = quote(number.strip(), safe="")
+        if not named:
+            return await render(request, "paper_act.html", one=None, controls=[])
+        incident, (limits,) = await asyncio.gather(
+            me.calls.get(f"/triage/v1/incidents/{named}"), parts(me.calls.get(f"/escalation/v1/incidents/{named}"))
+        )
+        look = await reader(request)
+        made = forms.filled(
+            _of_act(me, acts_of(site, me, incident, limits.value or {}, look), look), request.query_params
+        )
+        if not sent:
+            return await render(request, "paper_act.html", one=incident, controls=made, limits=limits)
+        body, made = forms.body(made, look.zone, look.now, look.gettext)
+        done, wrote = (parse_instant(body[name]) if name in body else None for name in ("done_at", "written_at"))
+        faults = {
+            "done_at": done and done > look.now and N_("还没有到这个时间"),
+            "written_at": done and wrote and not done <= wrote <= look.now and N_("写下的时间在办理之后、现在之前"),
+            "act": "act" in body and body["act"] not in dict(made[0].choices) and N_("请从列出的里面选"),
+        }
+        made = [one.at_fault(look.gettext(told)) if (told := faults.get(one.name)) else one for one in made]
+        if any(one.fault for one in made):
+            return await render(request, "paper_act.html", 422, one=incident, controls=made, limits=limits)
+        reason = look.gettext(CAUSES[body["cause"]])
+        if wrote:
+            reason = look.gettext(N_("%(cause)s，%(at)s 写在纸上")) % {"cause": reason, "at": _typed(wrote, look)}
+        else:
+            reason = look.gettext(N_("%(cause)s，写在纸上")) % {"cause": reason}
+        assert done is not None, "the form asks for it"
+        joint = "&" if "?" in body["act"] else "?"
+        late = urlencode({"happened_at": _typed(done, look), "late_reason": reason})
+        return go(f"incidents/{incident['number']}/{body['act']}{joint}{late}")
 
     @pages.get("/paper/enter")
     async def enter(request: Request, me: Signed, paper: str = "") -> Response:
@@ -146,6 +194,47 @@ def router(site: Site) -> APIRouter:
         return [_form_number(me), *(found[name] for name in ON_PAPER)]
 
     return pages
+
+
+def acts_of(
+    site: Site, me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any], look: Reader
+) -> list[tuple[str, str]]:
+    """The acts that this post may do on a matter now and that can be entered later: the end of its form, and its title.
+
+    What waits for the post stands first.
+    """
+    own, may = f"incidents/{incident['number']}/", set(incident["may"]) | set(limits.get("may", ()))
+    waits = [
+        (one.to.removeprefix(own), f"{look.title(one.verb)} {one.about}".strip())
+        for one in waiting(me, incident, limits)
+    ]
+    listed = [
+        (f"{service}/{verb}", look.title(verb)) for _, of in grouped(may, incident["may"]) for service, verb in of
+    ]
+    found = dict(waits) | {to: title for to, title in listed if to not in dict(waits)}
+    return [(to, title) for to, title in found.items() if _comes_late(site, to)]
+
+
+def _comes_late(site: Site, to: str) -> bool:
+    service, verb = to.partition("?")[0].split("/")
+    operation = site.documents.command(service, f"incidents/{{id}}/{verb}")
+    return operation is not None and "happened_at" in operation.schema.get("properties", {})
+
+
+def _of_act(me: Staff, acts: Sequence[tuple[str, str]], look: Reader) -> list[Control]:
+    """The fields of a line on a matter's paper that lead to the form of its act."""
+    said = look.gettext
+    causes = tuple((code, said(title)) for code, title in CAUSES.items())
+    return [
+        Control("act", "choice", True, said(N_("办了什么")), said(N_("只列出本岗位现在能办的")), tuple(acts)),
+        Control("done_at", "time", True, said(N_("实际办理时间")), said(N_("照纸上的填，写成 11-25 21:07"))),
+        Control("written_at", "time", False, said(N_("写下时间"))),
+        Control("cause", "choice", True, said(N_("为何写在纸上")), "", causes),
+    ]
+
+
+def _typed(at: datetime, look: Reader) -> str:
+    return f"{at.astimezone(look.zone):%Y-%m-%d %H:%M}"
 
 
 def _form_number(me: Staff) -> Control:
