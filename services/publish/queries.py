@@ -190,11 +190,12 @@ def _gates(case: Case, facts: Sequence[str], ctx: Ctx) -> list[Row]:
     """The checks before the approval of a statement, as they stand for the actor."""
     said, pack, is_facts = case.statement, case.pack.model, case.statement.kind == "facts"
     waits = pack.verification is not None and "facts" in pack.verification.before
+    is_asked = said.phase in ("submitted", "approved")
     return gates(
         said.marks,
         facts=gate(is_facts or bool(facts), not facts or set(facts) - case.incident.facts),
         verification=gate(is_facts and waits, is_facts and unverified(case, ctx)),
-        chain=gate(said.phase in ("submitted", "approved"), case.outgrown),
+        chain=gate(is_asked, is_asked and case.outgrown),
         separation=gate(case.separates, case.by in said.writers | said.approvers),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, TextClause, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Table, TextClause, and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -37,7 +37,7 @@ from services.triage.incident import TRACKS, Incident
 from services.triage.owed import answering, explaining
 from services.triage.owed.aftercare import Aftercare
 from services.triage.rights import APPROVING, READ_MATTER, RIGHTS
-from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
+from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, rows_of
 from services.triage.views import (
     ASSESSMENTS,
     INCIDENT_FACTS,
@@ -333,7 +333,9 @@ def _due(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
 async def _now(connection: AsyncConnection, id_: str) -> Record:
     (row,) = await rows_of(connection, INCIDENTS, INCIDENTS.c.id == id_)
     of_it = {"absorbed": "merged_into", "related": "relates_to", "split_off": "split_from"}
-    others = {name: await naming(connection, column, [id_]) for name, column in of_it.items()}
+    named = or_(*(INCIDENTS.c[column] == id_ for column in of_it.values()))
+    found = await rows_of(connection, INCIDENTS, named, INCIDENTS.c.opened_at)
+    others = {name: [one for one in found if one[column] == id_] for name, column in of_it.items()}
     before = await absorbed_by(connection, others["absorbed"])
     family = [id_, *(one["id"] for one in before)]
     return Record(

@@ -13,11 +13,11 @@ from services.kernel.store.database import Database
 
 @contextmanager
 def asked() -> Iterator[list[str]]:
-    """The texts of the queries within this block, in order, with their values."""
+    """The texts of the queries within this block, in order, with their values. Those of `sql.fetch` are left out."""
     execute, found = AsyncConnection.execute, list[str]()
 
     async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
-        if isinstance(statement, Select):
+        if isinstance(statement, Select) and not more:
             found.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
         return await execute(self, statement, *more, **further)
 

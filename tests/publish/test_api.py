@@ -6,6 +6,7 @@ from schemas.triage import IncidentMerged
 from services.kernel.core.ids import derived
 from services.kernel.store import sql
 from tests.kit import spec
+from tests.kit.plans import asked, plans
 from tests.publish.conftest import INCIDENT, TEXT, TITLE, Office, established, graded, opened
 
 STATEMENTS = "/publish/v1/statements"
@@ -198,6 +199,24 @@ async def test_lists_are_paged_filtered_and_kept_to_the_subtree(office: Office) 
     for wrong in ({"limit": 501}, {"limit": 0}, {"cursor": "x"}, {"cursor": "é"}, {"state": "draft"}):
         assert (await office.client.get(STATEMENTS, params=wrong, headers=who)).status_code == 422, wrong
     assert (await office.client.get(STATEMENTS)).status_code == 401
+
+
+async def test_a_list_asks_as_much_for_many_statements_as_for_one_and_reads_no_table_whole(office: Office) -> None:
+    who, questions = office.as_("handler"), list[list[str]]()
+    for _ in range(2):
+        await office.draft("稿")
+        for query in ({}, {"state": "submitted"}, {"state": "drafted"}):
+            with asked() as found:
+                assert (await office.client.get(STATEMENTS, params=query, headers=who)).status_code == 200
+            questions.append([one for one in found if "incident" in one])
+    counts = [len(found) for found in questions]
+    assert counts[:3] == counts[3:]
+    # Every list of statements ends at its limit, and nearly no matter was merged.
+    of_them = [one for found in questions for one in found]
+    for question, plan in zip(of_them, await plans(office.runtime.database, of_them), strict=True):
+        for table in ("statements", "incidents"):
+            assert f"SCAN {table}" not in plan.replace(f"SCAN {table} USING INDEX", ""), question
+        assert "USE TEMP B-TREE FOR ORDER BY" not in plan or "drafted_at" not in question, question
 
 
 async def test_erased_words_are_marked_and_not_published(office: Office) -> None:

@@ -19,6 +19,7 @@ from schemas.fields import Fact
 from schemas.ingest import ReportHelpfulnessGiven
 from services.kernel.core.ids import derived
 from services.triage.worklist.desk import NAMES
+from tests.kit.plans import asked
 from tests.triage.conftest import Triage, words
 from tests.triage.test_desk import clock, counted, listed, started
 
@@ -336,3 +337,19 @@ class TestGaps:
         answer = await triage.get("desk/gaps", "town-east", cursor=cursor)
         assert answer.status_code == 422
         assert answer.json()["type"].endswith("cursor-invalid")
+
+
+async def test_a_desk_asks_as_much_for_many_matters_as_for_one(triage: Triage) -> None:
+    counts = []
+    for number in range(2):
+        await triage.take(triage.report(f"r{number}"))
+        told = []
+        for path in ("desk", "desk/open", "desk/inbox", "incidents"):
+            with asked() as questions:
+                assert (await triage.get(path, "county")).status_code == 200
+            # What is asked once in a second for all requests does not count.
+            told.append(len([one for one in questions if "units.version" not in one and "revoked" not in one]))
+        counts.append(told)
+    assert counts[0] == counts[1]
+    # The counts of all lists are two questions, and the gaps on duty one.
+    assert counts[0][0] == 3

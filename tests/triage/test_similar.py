@@ -19,6 +19,8 @@ from services.kernel.store import word_index
 from services.triage.alike import search, similar
 from services.triage.alike.tokens import commonness, cosine, document, shared, vector
 from services.triage.views import SAID
+from tests.kit.plans import asked as asked_of
+from tests.kit.plans import plans
 from tests.triage.conftest import Triage, words
 
 LAMP = ("卫生院门前路灯不亮", "卫生院门前的路灯已经四天不亮，晚上看病的人走路不安全。")
@@ -435,6 +437,17 @@ async def test_a_search_for_many_common_words_is_answered(desk: Triage) -> None:
     await desk.take(report_)
     [item] = (await desk.get("incidents", "city", report_id=report_.stream)).json()["items"]
     assert await searched(desk, words=" ".join(said), purpose="p") == [item["id"]]
+
+
+async def test_a_search_reads_no_table_whole(triage: Triage) -> None:
+    await opened(triage, LAMP)
+    with asked_of() as questions:
+        assert len(await searched(triage, words="路灯 看病", purpose="p")) == 1
+    [question] = [one for one in questions if "incident_reports.active" in one and "json_each" in one]
+    [plan] = await plans(triage.runtime.database, [question])
+    for table in ("reports", "incidents", "incident_reports"):
+        assert f"SCAN {table}" not in plan
+    assert "(merged_into=?)" not in plan
 
 
 async def test_a_search_by_place_reads_places_only_and_needs_a_purpose(desk: Triage) -> None:

@@ -21,7 +21,7 @@ from services.triage.queries import subjects
 from services.triage.rights import READ_MATTER
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS, SAID
 
-MOST = 2000
+MOST = 1000
 """At most so many texts are looked at for a word."""
 
 
