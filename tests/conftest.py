@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from deploy import native
 from schemas.envelope import Event
+from services.kernel.store import database
 from tests.kit import substrate
 from tests.kit.answers import held_against_documents
 from tests.kit.compiled import compiled_once
@@ -45,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     run = ExitStack()
     run.enter_context(held_against_documents())
     run.enter_context(compiled_once())
+    # Nobody takes this process' power away. Processes that are killed have what a deployment has.
+    run.enter_context(mock.patch.object(database, "SYNCHRONOUS", "off"))
     config.add_cleanup(run.close)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import time
 from contextlib import AsyncExitStack
 from datetime import datetime, tzinfo
@@ -19,6 +20,20 @@ from services.kernel.store import database, sql
 from services.kernel.tasks import side_by_side
 from tests.kit import small
 from tests.kit.stores import runtime
+
+
+async def test_a_commit_on_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
+    """The tests do not wait, so this asks the module as it is shipped."""
+    described = importlib.util.find_spec(database.__name__)
+    assert described is not None and described.loader is not None
+    shipped = importlib.util.module_from_spec(described)
+    described.loader.exec_module(shipped)
+    made = shipped.Database(tmp_path / "some.sqlite")
+    try:
+        async with made.transaction() as connection:
+            assert (await connection.execute(text("pragma synchronous"))).scalar_one() == 2
+    finally:
+        await made.close()
 
 
 @pytest.mark.postgres

@@ -29,6 +29,8 @@ ISOLATION = "READ COMMITTED"
 """Set at each BEGIN. A transaction that waited for a lock must then see what the former holder wrote."""
 DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
 """A 2xx answer means durable. A setting that is stricter than `on` stays."""
+SYNCHRONOUS = "full"
+"""SQLite waits for the disk at each commit, too."""
 GONE = {
     "idle_in_transaction_session_timeout": 60_000,
     "tcp_keepalives_idle": 15,
@@ -224,7 +226,7 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("pragma journal_mode = wal")
-        cursor.execute("pragma synchronous = full")
+        cursor.execute(f"pragma synchronous = {SYNCHRONOUS}")
         cursor.execute("pragma foreign_keys = on")
         cursor.execute("pragma secure_delete = on")
         if readonly:
