@@ -137,6 +137,33 @@ class EvidenceFile(Answered):
     """When it was added."""
 
 
+class Preview(
+    Answered,
+    json_schema_extra=example(
+        subject="卫生院门前路灯不亮",
+        text="卫生院门前的路灯已经四天不亮。请联系[手机号]。",
+        place="卫生院",
+        request=None,
+        url=None,
+        masked={"mobile": 1},
+    ),
+):
+    """The words of a report that is not sent yet, with personal data masked."""
+
+    subject: str
+    """The concern in short."""
+    text: str
+    """The text."""
+    place: str | None
+    """The place, in words."""
+    request: str | None
+    """The request in short."""
+    url: str | None
+    """The web page that the report is about."""
+    masked: dict[str, int]
+    """The number of masked places of each kind."""
+
+
 class StoredReport(
     Answered,
     json_schema_extra=example(

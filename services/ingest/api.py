@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.ingest import answers, batch, evidence, intake, queries, seen
+from services.ingest import answers, batch, decider, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import (
     AttachEvidence,
@@ -117,6 +117,18 @@ def router() -> APIRouter:
             return outcome
 
         return http.reply(await commands.transact(runtime, caller, act))
+
+    @api.post("/reports/preview", **documents.answers(answers.Preview))
+    async def preview_report(runtime: http.Serving, body: Report, actor: Annotated[Actor, Depends(sender)]) -> Response:
+        """A report's words as they would be stored, with personal data masked. Nothing is kept.
+
+        The report is judged as `sendReport` judges it, but for the sender's own numbers.
+        """
+        command = intake.prepare(body, actor, runtime).command
+        async with runtime.database.read() as connection:
+            decider.receive(command, await runtime.context(connection, actor))
+        words = {name: getattr(command.report, name) for name in answers.Preview.model_fields if name != "masked"}
+        return http.json_response(answers.Preview(**words, masked=command.masked).model_dump(mode="json"))
 
     lines: dict[str, Any] = {
         "requestBody": {

@@ -115,7 +115,6 @@ async def test_a_receipt_tells_how_far_the_answer_is(town: Town) -> None:
     desk = await town.at("duty_officer@town-east")
     typed = {"channel": "hotline", "subject": "公厕停水", "text": "停水两天", "discovered_at": town.discovered_at}
     checked = await desk.send(await desk.open("/reports/new"), "/reports/new", **typed)
-    assert "2026年11月25日 21:07" in checked.said, "the check shows the day that was meant"
     taken = await desk.send(checked, "/reports/new", checked="yes")
     (receipt,) = set(re.findall(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", taken.text))
     found = await desk.send(await desk.open("/inbox"), "/search", number=receipt)
@@ -136,3 +135,22 @@ async def test_a_refusal_that_says_nothing_else_says_which_field_it_is_about(tow
     admin = await town.at("admin@city")
     page = await admin.send(await admin.open("/keys"), "/keys", unit="town-east", name="12345热线")
     assert page.status == 422 and "“名称”" in page.said
+
+
+async def test_the_check_of_a_report_shows_what_will_be_stored(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    typed = {
+        "channel": "hotline",
+        "subject": "公厕漏水",
+        "text": "请打13812345678",
+        "discovered_at": "2026-11-25 21:07",
+    }
+    checked = await desk.send(await desk.open("/reports/new"), "/reports/new", **typed)
+    assert "请打[手机号]" in checked.said and "13812345678" not in checked.said
+    assert "2026年11月25日 21:07" in checked.said, "the day that was meant"
+    back = await desk.send(checked, "/reports/new", checked="back")
+    assert "请打13812345678" in back.text, "whoever goes back finds what was typed"
+    late = await desk.send(
+        await desk.open("/reports/new"), "/reports/new", **typed | {"discovered_at": "2027-11-25 21:07"}
+    )
+    assert late.status == 422 and "核对后送出" not in late.said, "a refusal comes before the check"

@@ -43,6 +43,7 @@ EXPECTED = """
 # ingest: who reported reads and adds to the own report; staff by their part in the matter
 sendReport             | integration duty_officer      | own^
 sendReports            | integration duty_officer      | own^
+previewReport          | integration duty_officer      | own^
 listReports            | staff                         | received^
 readReport             | staff                         | read^
 readReport             | integration                   | received

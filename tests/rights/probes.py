@@ -21,6 +21,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "eraseWordsOfPublish": {"stream": "{draft}", "refs": ["{draft ref}"]},
     "sendReport": {"discovered_at": "{now}"},
     "sendReports": {"discovered_at": "{now}"},
+    "previewReport": {"discovered_at": "{now}"},
     "measureReach": {"measured_at": "{now}"},
     "requestVerification": {"due": "{soon}"},
     "establishFact": {"key": "inspected"},

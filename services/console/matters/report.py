@@ -6,7 +6,7 @@ import secrets
 from fastapi import APIRouter, Request, Response
 
 from services.console import forms
-from services.console.calls import Down, Part, parts
+from services.console.calls import Answer, Down, Part, part, parts
 from services.console.forms import Control
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
@@ -46,8 +46,15 @@ def router(site: Site) -> APIRouter:
         if any(one.fault for one in made):
             return await render(request, "report.html", 422, controls=made, key=key, checked=None)
         if not sent.get("checked"):
-            similar = (await parts(_similar(me, body)))[0] if body.get("subject") else None
-            return await render(request, "report.html", controls=made, key=key, checked=body, similar=similar)
+            stored, similar = await asyncio.gather(
+                part(me.calls.send("POST", "/ingest/v1/reports/preview", body=body)), part(_similar(me, body))
+            )
+            if stored.value and not stored.value.ok:
+                return await _refused(request, me, made, stored.value)
+            words = {name: value for name, value in (stored.value.body if stored.value else {}).items() if value}
+            return await render(
+                request, "report.html", controls=made, key=key, checked=body | words, stored=stored, similar=similar
+            )
         if sent.get("checked") == "back":
             return await render(request, "report.html", controls=made, key=key, checked=None)
         try:
@@ -56,18 +63,7 @@ def router(site: Site) -> APIRouter:
             told = told_of(down, look)
             return await render(request, "report.html", 503, controls=made, key=key, checked=None, error=told)
         if not answer.ok:
-            told = problem_of(answer, me, {one.name: one.choices for one in made})
-            told = forms.named(told, forms.titles_of(made), me.language)
-            made = forms.faults_of(answer.body | {"detail": told}, made)
-            return await render(
-                request,
-                "report.html",
-                answer.status,
-                controls=made,
-                key=secrets.token_urlsafe(18),
-                checked=None,
-                error=told,
-            )
+            return await _refused(request, me, made, answer)
         return await render(request, "reported.html", taken=answer.body, subject=body["subject"])
 
     @pages.post("/reports/similar")
@@ -90,6 +86,14 @@ def router(site: Site) -> APIRouter:
             if asyncio.get_running_loop().time() > until:
                 return await render(request, "waiting.html", 202)
             await asyncio.sleep(0.1)
+
+    async def _refused(request: Request, me: Signed, made: list[Control], answer: Answer) -> Response:
+        """The form once more, with what ingest says."""
+        told = problem_of(answer, me, {one.name: one.choices for one in made})
+        told = forms.named(told, forms.titles_of(made), me.language)
+        made = forms.faults_of(answer.body | {"detail": told}, made)
+        key = secrets.token_urlsafe(18)
+        return await render(request, "report.html", answer.status, controls=made, key=key, checked=None, error=told)
 
     async def _similar(me: Signed, body: dict[str, str]) -> object:
         asked = {name: body[name] for name in COMPARED if body.get(name)}
