@@ -137,7 +137,7 @@ class EvidenceFile(Answered):
     """When it was added."""
 
 
-class Preview(
+class MaskedReport(
     Answered,
     json_schema_extra=example(
         subject="卫生院门前路灯不亮",

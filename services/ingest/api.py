@@ -118,7 +118,7 @@ def router() -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @api.post("/reports/preview", **documents.answers(answers.Preview))
+    @api.post("/reports/preview", **documents.answers(answers.MaskedReport))
     async def preview_report(runtime: http.Serving, body: Report, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """A report's words as they would be stored, with personal data masked. Nothing is kept.
 
@@ -127,8 +127,8 @@ def router() -> APIRouter:
         command = intake.prepare(body, actor, runtime).command
         async with runtime.database.read() as connection:
             decider.receive(command, await runtime.context(connection, actor))
-        words = {name: getattr(command.report, name) for name in answers.Preview.model_fields if name != "masked"}
-        return http.json_response(answers.Preview(**words, masked=command.masked).model_dump(mode="json"))
+        words = {name: getattr(command.report, name) for name in answers.MaskedReport.model_fields if name != "masked"}
+        return http.json_response(answers.MaskedReport(**words, masked=command.masked).model_dump(mode="json"))
 
     lines: dict[str, Any] = {
         "requestBody": {
