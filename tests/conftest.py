@@ -1,7 +1,7 @@
 """Shared by all tests: markers, the fixtures of the substrate, and the report of the servers that were used."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,10 @@ MARKERS = (
 )
 
 
-LONGEST = ("tests/delivery/", "tests/test_")
+LONGEST = ("tests/scenarios/", "tests/test_demo", "tests/delivery/", "tests/console/test_pages")
+"""These must not begin last."""
+WAITING = ("kafka", "chromium")
+"""Files with these marks wait for other processes half of the time."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,9 +59,27 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes | datetime) else None
 
 
+def spread(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests in the order in which workers take their files, one after the other.
+
+    Files that wait stand between files that compute, so that both are done at any time.
+    """
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    early = {name: at for at, start in enumerate(LONGEST) for name in files if name.startswith(start)}
+    waiting = [name for name in files if any(item.get_closest_marker(mark) for item in files[name] for mark in WAITING)]
+    waiting = sorted({*waiting, *early}, key=lambda name: (early.get(name, len(LONGEST)), name))
+    order = [name for name in files if name not in waiting]
+    # The last fifth computes only: its files are short.
+    between = len(order) * 4 // 5 // max(len(waiting), 1)
+    for at, name in enumerate(waiting):
+        order.insert(at * (between + 1), name)
+    return [item for name in order for item in files[name]]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Workers take one file after the other. The longest files must not begin last.
-    items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9))
+    items[:] = spread(items)
     known = {line.split("\t")[0] for line in REQUIREMENTS.read_text().splitlines()}
     for item in items:
         for marker in item.iter_markers("requirement"):

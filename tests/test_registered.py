@@ -23,7 +23,6 @@ async def ask(
     return answer.json()  # type: ignore[no-any-return]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.requirement("ING-07")
 async def test_a_prepared_response_waits_and_limits_run_from_the_first_report(tmp_path: Path) -> None:
     async with running(Settings(data=tmp_path / "data")) as system:

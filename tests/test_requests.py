@@ -21,7 +21,7 @@ from services.kernel.serving import bodies, http
 from services.kernel.settings import Settings
 from tests.test_bad_input import UUID, filled, operations
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 AT = "2026-03-02T09:00:00+08:00"
 REPORT = {"unit": "town-east", "channel": "hotline", "subject": "路灯不亮", "text": "已经四天。", "discovered_at": AT}
 REPORTS = "/ingest/v1/reports"

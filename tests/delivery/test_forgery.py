@@ -23,8 +23,6 @@ from tests.kit.spec import _plain
 from tests.kit.stack import report
 from tests.kit.stores import rows, stored
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Embedded]:
