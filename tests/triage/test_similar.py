@@ -508,3 +508,9 @@ async def test_a_suggestion_for_an_older_matter_rests_on_those_before_it_however
         await opened(desk, (f"{LAMP_AGAIN[0]}{number}", f"{LAMP_AGAIN[1]}第{number}次反映"))
     found = (await desk.get(f"incidents/{again}/suggestion", "town-east")).json()
     assert (found["unit"]["code"], found["nearest"]) == ("county-roads", [lamp])
+
+
+def test_markers_of_masked_data_make_no_two_texts_alike() -> None:
+    one, other = document("路灯不亮", "请回电[手机号]。"), document("垃圾无人清运", "我的电话是[手机号]")
+    common = commonness([one, other])
+    assert shared(one, other, common) == [] and cosine(vector(one, common), vector(other, common)) == 0

@@ -205,7 +205,9 @@ def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -
     """What waits for the post: the step that the matter waits for, and its proposals and reports upward."""
     own = f"incidents/{incident['number']}"
     wants = "resolve" if awaited(incident) == N_("办结") else NEXT.get((incident["ball"] or {}).get("for", ""), "")
-    step = [Waiting(wants, f"{own}/triage/{wants}", "")] if wants in incident["may"] else []
+    # The ball is with one unit at a time, while another one may have been asked to verify.
+    wanted = [wants, *(["conclude-verification"] if me.unit in incident["verification"]["asked"] else [])]
+    step = [Waiting(verb, f"{own}/triage/{verb}", "") for verb in dict.fromkeys(wanted) if verb in incident["may"]]
     proposed = [
         Waiting(verb, f"{own}/triage/{verb}?proposal={one['proposal']}", (one["text"] or "")[:20])
         for one in incident["proposals"]

@@ -5,12 +5,15 @@ matters have it.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from services.kernel.masking import MARKERS
 from services.kernel.store.word_index import plain
 
+_MARKERS = re.compile("|".join(map(re.escape, MARKERS.values())))
 COMPARED = 1500
 """Characters of a text that are compared, from its beginning."""
 SHOWN_WORDS = 5
@@ -30,8 +33,8 @@ class Commonness(NamedTuple):
 
 
 def document(subject: str | None, text: str | None, place: str | None = None) -> str:
-    """What is compared of a report."""
-    return plain(f"{subject or ''} {(text or '')[:COMPARED]} {place or ''}")
+    """What is compared of a report: its words without the markers of masked data, which make no two matters alike."""
+    return plain(_MARKERS.sub(" ", f"{subject or ''} {(text or '')[:COMPARED]} {place or ''}"))
 
 
 def runs(document: str) -> Counter[str]:
