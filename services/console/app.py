@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from services.console import page
 from services.console.access.sessions import digest
@@ -133,6 +134,18 @@ def application(site: Site) -> FastAPI:
     for name in PAGES:
         app.include_router(importlib.import_module(f"services.console.{name}").router(site), prefix=HOME)
     return app
+
+
+async def unreadable(app: FastAPI, scope: Scope, problem: Problem) -> Response:
+    """The page for an address or a header with null characters or bytes that are not UTF-8. It shows none of them."""
+    request = Request({**scope, "app": app, "path": HOME, "raw_path": HOME.encode(), "query_string": b""})
+    told = translations(language(request)).gettext(
+        N_("地址里有不能识别的字符。请从页面上的链接打开；粘贴来的地址请对照原文重新输入。")
+    )
+    answer = await page.render(request, "refused.html", problem.status, title=N_("这个地址读不出"), told=told)
+    for name, value in page.HEADERS.items():
+        answer.headers.setdefault(name, value)
+    return answer
 
 
 async def _unreadable(request: Request) -> tuple[int, str] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import httpx
 from sqlalchemy.exc import DBAPIError
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.console.access.claims import read_mapping
-from services.console.app import application
+from services.console.app import application, unreadable
 from services.console.site import HOME, Site
 from services.console.store import METADATA, REVISIONS
 from services.kernel.serving.bodies import Timed
@@ -37,7 +38,8 @@ class Console:
         now: Callable[[], datetime],
     ) -> None:
         self.site = Site(settings, database, secret, clients, now)
-        self.app: ASGIApp = Gate(HeadAsGet(Timed(application(self.site))), answer_seconds=settings.answer_seconds)
+        pages = application(self.site)
+        self.app: ASGIApp = Gate(HeadAsGet(Timed(pages)), settings.answer_seconds, partial(unreadable, pages))
 
     async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The console as the only application of a port: `/` leads to it, and it says whether it works."""

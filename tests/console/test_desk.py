@@ -178,8 +178,35 @@ async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> 
     sent |= {"form.key": "c" * 24, "note": "桥上"}
     wrong = await browser.client.post(form.action, data=sent, files={"file": ("x.png", b"no picture", "image/png")})
     assert 400 <= wrong.status_code < 500 and "x.png" in wrong.text and 'value="桥上"' in wrong.text
+    assert "在它之前的 0 个已存入" in wrong.text
     stranger = await town.at("duty_officer@town-west")
     assert (await stranger.open(link.removeprefix(HOME))).status in (403, 404)
+
+
+async def test_files_that_are_sent_again_after_one_was_refused_are_stored_once(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, "围墙裂缝", place="旧厂")
+    (link,) = [link for link in matter.links if link.endswith("/evidence")]
+    path = link.removeprefix(HOME)
+    good = [("file", (f"{name}.txt", name.encode(), "text/plain")) for name in ("一", "二")]
+    bad = ("file", ("x.png", b"no picture", "image/png"))
+
+    async def sent(page: Page, files: list[tuple[str, tuple[str, bytes, str]]], note: str = "北墙") -> Page:
+        hidden = {name: value or "" for name, value in page.form(path).fields if name in ("csrf", "form.key")}
+        return Page(await browser.client.post(link, data=hidden | {"note": note}, files=files))
+
+    refused = await sent(await browser.open(path), [*good, bad])
+    assert (
+        refused.status in (415, 422)
+        and "在它之前的 2 个已存入" in refused.said
+        and refused.text.count("text/plain") == 2
+    )
+    done = await sent(refused, [*good, ("file", ("三.txt", "三".encode(), "text/plain"))])
+    assert done.status == 200 and done.text.count("text/plain") == 3, "the two are not stored a second time"
+    changed = await sent(refused, good, "南墙")
+    assert "说明照先前的" in changed.said and changed.text.count("text/plain") == 3
+    anew = await sent(await browser.open(path), good[:1], "南墙")
+    assert anew.text.count("text/plain") == 4, "a form that is opened anew is another deliberate act"
 
 
 async def test_a_report_upward_waits_for_its_receipt_and_gets_it(town: Town) -> None:

@@ -1,8 +1,10 @@
 """The outermost layer of a request. Its path, query and headers pass the gate of all text."""
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kernel.core.problems import Malformed, NotFound, Problem
@@ -15,15 +17,19 @@ KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiyin
 """Headers that are compared or stored. Others are only for transport."""
 
 
+Says = Callable[[Scope, Problem], Awaitable[Response]]
+
+
 class Gate:
     """Refuses a request whose path, query or headers hold null characters or bytes that are not UTF-8.
 
     An error that nothing else handles is a defect. It is answered here, since the server would log its text. The store
-    has `answer_seconds` for each transaction and reading of a request.
+    has `answer_seconds` for each transaction and reading of a request. `says` answers what cannot be read; the usual
+    answer is a problem.
     """
 
-    def __init__(self, app: ASGIApp, answer_seconds: float) -> None:
-        self._app, self._answer_seconds = app, answer_seconds
+    def __init__(self, app: ASGIApp, answer_seconds: float, says: Says | None = None) -> None:
+        self._app, self._answer_seconds, self._says = app, answer_seconds, says or _usual
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +44,11 @@ class Gate:
 
         answer_within.set(self._answer_seconds)
         try:
-            _check(scope)
+            try:
+                _check(scope)
+            except Problem as refusal:
+                await (await self._says(scope, refusal))(scope, receive, observed)
+                return
             await self._app(scope, receive, observed)
         except Exception as error:
             if begun:
@@ -46,6 +56,10 @@ class Gate:
             problem = error if isinstance(error, Problem) else failures.defect(error, path=scope["path"])
             answer = problem_response(problem, language_of(Request(scope)))
             await answer(scope, receive, send)
+
+
+async def _usual(scope: Scope, problem: Problem) -> Response:
+    return problem_response(problem, language_of(Request(scope)))
 
 
 def _check(scope: Scope) -> None:
