@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import uvicorn
@@ -24,6 +25,21 @@ from tests.scenarios.matter import Desk
 
 PASSWORD = "a phrase for these tests"
 LIMIT = 20.0
+TELEPHONE = {"viewport": {"width": 390, "height": 844}, "screen": {"width": 390, "height": 844}}
+TELEPHONE |= {"device_scale_factor": 3, "is_mobile": True, "has_touch": True}
+HELD_IN_A_HAND = """addEventListener('load', () => {
+  const wide = document.documentElement.scrollWidth
+  if (wide > screen.width) console.error(`the page is ${wide} wide on a telephone`)
+  for (const one of document.querySelectorAll('a:not(.skip), button, input, select, textarea, summary')) {
+    const box = one.getBoundingClientRect()
+    if (!one.checkVisibility({visibilityProperty: true}) || box.width < 2) continue
+    if (box.left < 0 || box.right > screen.width && !one.closest('.wide'))
+      console.error(`outside of a telephone: ${one.outerHTML.slice(0, 90)}`)
+    if (getComputedStyle(one).display !== 'inline' && (box.height < 24 || box.width < 24) && !one.labels?.length)
+      console.error(`too small for a finger: ${one.outerHTML.slice(0, 90)}`)
+  }
+})"""
+"""A page says what a person with a telephone would miss. Links in running text may be as small as its line."""
 Typed = Mapping[str, str | Sequence[str]]
 """Title of a field -> what is typed or chosen there, as the page calls it."""
 
@@ -43,13 +59,21 @@ class Town:
         """Lets it be this time. A story goes only forward."""
         Desk(self.world).at(when)
 
-    async def person(self, *posts: str) -> "Person":
+    @property
+    def is_embedded(self) -> bool:
+        """Whether all is one process, and not five services."""
+        return "HUIYING_KAFKA" not in self.world.environment
+
+    async def person(self, *posts: str, has_telephone: bool = False) -> "Person":
         """The person with these posts, signed in with the first one; the same one in all stories of a file."""
         if posts not in self.people:
             login = f"person{len(self.people)}"
             await self.accounts.make(login, "王敏", PASSWORD, posts, must_change=False)
-            context = await self.chrome.new_context(locale="zh-CN", reduced_motion="reduce")
+            held: dict[str, Any] = TELEPHONE if has_telephone else {}
+            context = await self.chrome.new_context(locale="zh-CN", reduced_motion="reduce", **held)
             page = await context.new_page()
+            if has_telephone:
+                await page.add_init_script(HELD_IN_A_HAND)
             page.set_default_timeout(LIMIT * 1000)
 
             def note(message: ConsoleMessage) -> None:
@@ -58,7 +82,7 @@ class Town:
 
             page.on("console", note)
             page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
-            self.people[posts] = Person(page)
+            self.people[posts] = Person(page, has_telephone)
             await self.people[posts].signs_in(self.address, login)
         return self.people[posts]
 
@@ -98,15 +122,19 @@ async def served(world: World) -> AsyncIterator[tuple[str, Accounts]]:
 
 
 class Person:
-    """A person at a browser."""
+    """A person at a browser, who has a mouse or a finger."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, has_telephone: bool = False) -> None:
+        self.page, self.has_telephone = page, has_telephone
 
     @property
     def main(self) -> Locator:
         """What the page is about, without the frame."""
         return self.page.locator("main")
+
+    async def touches(self, one: Locator) -> None:
+        """Follows a link or presses a button."""
+        await (one.tap() if self.has_telephone else one.click())
 
     async def signs_in(self, address: str, login: str) -> None:
         """Opens the only address that people are told, and signs in."""
@@ -121,14 +149,14 @@ class Person:
 
     async def acts_as(self, post: str) -> None:
         """Changes to another of the own posts."""
-        await self.page.get_by_role("link", name="换岗位").click()
+        await self.touches(self.page.get_by_role("link", name="换岗位"))
         await self.page.get_by_label(post, exact=True).check()
         await self.presses("继续")
 
     async def goes_to(self, place: str) -> None:
         """Follows the navigation."""
-        await self.page.get_by_role("navigation").get_by_role("link", name=place, exact=True).click()
-        await self.page.wait_for_load_state()
+        async with self.page.expect_navigation():
+            await self.touches(self.page.get_by_role("navigation").get_by_role("link", name=place, exact=True))
 
     async def sees(self, *words: str) -> None:
         """Waits until the page says so, and asks for it anew meanwhile, as somebody does who waits."""
@@ -145,7 +173,7 @@ class Person:
         await self.sees(subject)
         row = self.main.get_by_role("row").filter(has_text=subject)
         async with self.page.expect_navigation():
-            await row.first.get_by_role("link").first.click()
+            await self.touches(row.first.get_by_role("link").first)
 
     async def offered(self) -> list[str]:
         """What the page of a record offers."""
@@ -157,7 +185,7 @@ class Person:
         link = self.main.get_by_role("link", name=re.compile(rf"^{re.escape(verb)}(\s.*)?$"))
         await self._waits(link.count, f"it offers {verb}")
         async with self.page.expect_navigation():
-            await link.first.click()
+            await self.touches(link.first)
 
     async def does(self, verb: str, typed: Typed | None = None) -> None:
         """Opens a form, fills it in, sends it, and reads that it was done."""
@@ -199,7 +227,7 @@ class Person:
     async def presses(self, button: str) -> None:
         """Presses a button and waits for the next page."""
         async with self.page.expect_navigation():
-            await self.main.get_by_role("button", name=button, exact=True).click()
+            await self.touches(self.main.get_by_role("button", name=button, exact=True))
 
     async def _waits(self, holds: Callable[[], Awaitable[object]], what: str) -> None:
         end = asyncio.get_running_loop().time() + LIMIT

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tests.kit.stack import World, get, until
 from tests.publish.test_pages import FLAGS
@@ -32,9 +32,17 @@ async def takes_a_call(officer: Person, **typed: str) -> str:
     await officer.presses("下一步：核对")
     await officer.presses("送出")
     receipt = await officer.main.locator("dd strong").inner_text()
-    await officer.main.get_by_role("link", name="打开事项").click()
+    await officer.touches(officer.main.get_by_role("link", name="打开事项"))
     await officer.sees(typed["事由"], "可以办理")
     return receipt
+
+
+async def chiefs(town: Town) -> tuple[Person, Person]:
+    """Those of the town and of the county, who are rarely at a desk."""
+    held = town.is_embedded
+    return await town.person("chief@town-east", has_telephone=held), await town.person(
+        "chief@county", has_telephone=held
+    )
 
 
 def is_on_the_bulletin(town: Town, *words: str) -> str:
@@ -106,12 +114,13 @@ async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town
 async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) -> None:
     """The office says what is so. It asks nobody to remove anything, and names nobody.
 
-    Since what was reported is not in line with the facts, a draft of a clarification waits for its writer.
+    Since what was reported is not in line with the facts, a draft of a clarification waits for its writer. All five are
+    out and have only a telephone at hand.
     """
     town.at("2026-01-05 11:40")
     subject, title = "网传东镇中学午餐变质", "关于东镇中学午餐情况的说明"
     desk, verifier, writer, leader, spokesperson = [
-        await town.person(f"{post}@county-education")
+        await town.person(f"{post}@county-education", has_telephone=town.is_embedded)
         for post in ("duty_officer", "verifier", "handler", "approver", "spokesperson")
     ]
     said = {"来源渠道": "网络留言板", "事由": subject, "内容": "有人说今天的学校午餐发酸，好几个孩子肚子疼。"}
@@ -131,7 +140,7 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     await writer.does("接办")
     text = "经核查，当日午餐留样检测合格，无人就诊。检测报告可到校查看。"
     offered += await writer.offered()
-    await writer.main.get_by_role("link", name=re.compile(r"-S\d+$")).click()
+    await writer.touches(writer.main.get_by_role("link", name=re.compile(r"-S\d+$")))
     await writer.does(
         "修改", {"标题": title, "内容": text, "事项已查明的事实": ["核查情况：当日留样检测合格，无人就诊"]}
     )
@@ -146,6 +155,11 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     await writer.finds(subject, "事项")
     await writer.does("解决问题", {"内容": "核查无误，已公开澄清"})
     await writer.does("办结", {"理由": "已公开澄清"})
+    text = await writer.main.inner_text()
+    assert "系统，按规则（答复）" in text and "system" not in text
+    if town.is_embedded:
+        await writer.touches(writer.main.get_by_role("link", name="可以办理"))
+        await expect(writer.main.get_by_role("heading", name="可以办理")).to_be_in_viewport()
     assert not [verb for verb in offered if re.search("删|屏蔽|封|处罚", verb)], "no verb is against who wrote"
     assert "网传" not in public and "王敏" not in public and "孩子肚子疼" not in public
 
@@ -154,7 +168,7 @@ async def test_a_matter_returned_twice_is_designated_by_the_unit_above(town: Tow
     town.at("2026-01-06 09:00")
     subject = "河堤路灯杆倾斜"
     desk = await town.person("duty_officer@town-east", "handler@town-east")
-    head, chief = await town.person("chief@town-east"), await town.person("chief@county")
+    head, chief = await chiefs(town)
     await desk.acts_as("东镇 值班员")
     await takes_a_call(desk, 事由=subject, 内容="河堤上一根灯杆歪了，要倒", 何时得知="08:55", 地点="河堤")
     for unit, code in (("县交通运输局", "county-roads"), ("县住房和城乡建设局", "county-housing")):
@@ -181,7 +195,7 @@ async def test_a_matter_returned_twice_is_designated_by_the_unit_above(town: Tow
 async def test_a_special_period_shows_the_hours_that_nobody_covers(town: Town) -> None:
     """By day somebody is at the desk. The period asks for the night too: one night is planned, the next one is not."""
     town.at("2026-01-08 07:50")
-    head, county = await town.person("chief@town-east"), await town.person("chief@county")
+    head, county = await chiefs(town)
     desk = await town.person("duty_officer@town-east", "handler@town-east")
     await head.goes_to("值班")
     await head.plans(
