@@ -1,6 +1,6 @@
 """Prints every requirement and the tests that carry its id.
 
-python -m tests.kit.requirements_report [--built-with PIECE]
+python -m tests.kit.requirements_report [--built-with PIECE] [PATH ...]
 """
 
 import argparse
@@ -32,10 +32,12 @@ class Collected:
 def main() -> int:
     parser = argparse.ArgumentParser(description="requirements and their tests")
     parser.add_argument("--built-with", help="only the requirements of this piece of work")
-    piece = parser.parse_args().built_with
+    parser.add_argument("paths", nargs="*", help="only the tests in these files and folders")
+    given = parser.parse_args()
+    piece = given.built_with
     collected = Collected()
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        status = pytest.main(["--collect-only", "-q", "-m", ""], plugins=[collected])
+        status = pytest.main(["--collect-only", "-q", "-m", "", *given.paths], plugins=[collected])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         print(output.getvalue(), file=sys.stderr)
         return int(status)
