@@ -154,3 +154,18 @@ async def test_the_check_of_a_report_shows_what_will_be_stored(town: Town) -> No
         await desk.open("/reports/new"), "/reports/new", **typed | {"discovered_at": "2027-11-25 21:07"}
     )
     assert late.status == 422 and "核对后送出" not in late.said, "a refusal comes before the check"
+
+
+async def test_a_matter_shows_acts_and_no_milestones_that_repeat_them(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    own = (await town.reported(desk, "站牌倒伏", place="东站")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/grade", level="general", reason="一处站牌")
+    await town.done(desk, f"{own}/triage/assign", unit="town-east", reason="属本镇")
+    await town.system.settle()
+    page = await desk.open(own)
+    assert "东镇经热线电话收到反映" in page.said and "节点" not in page.said
+    assert "节点" in (await desk.open(f"{own}/timeline")).said, "the whole timeline has them"
+    drafting = f"/statements/new?incident={own.rpartition('/')[2]}"
+    await town.done(handler, drafting, kind="status", title="站牌已扶正", text="已扶正。")
+    listed = await handler.open("/statements")
+    assert re.search(r"站牌已扶正 起草中 东镇：送审", listed.said), listed.said

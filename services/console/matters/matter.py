@@ -11,7 +11,7 @@ from services.console.access.staff import Staff
 from services.console.calls import Down, Part, parts
 from services.console.forms import Choices, Control
 from services.console.labels import STATES, WAITS
-from services.console.matters.timeline import by_day
+from services.console.matters.timeline import MILESTONE, by_day
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
@@ -67,7 +67,7 @@ VERIFYING: Mapping[str, str] = {
 }
 """The notes of a verification -> what they say."""
 EVENTS = 20
-"""The latest entries of the timeline on the page of a matter."""
+"""So many entries of the timeline are asked for. The page leaves the milestones out: they repeat acts of people."""
 MOST_REPORTS = 20
 """So many reports of a matter are asked for their files."""
 NAMED: Mapping[str, tuple[str, str]] = {
@@ -101,7 +101,8 @@ def router(site: Site) -> APIRouter:
             me.calls.get("/triage/v1/lists"),
         )
         may = set(incident["may"]) | set((limits.value or {}).get("may", ()))
-        look = await reader(request)
+        look, recorded = await reader(request), (timeline.value or {"items": ()})["items"]
+        acts = [one for one in recorded if one["event"]["type"] != MILESTONE]
         return await render(
             request,
             "matter.html",
@@ -109,7 +110,8 @@ def router(site: Site) -> APIRouter:
             limits=limits,
             statements=statements,
             timeline=timeline,
-            days=by_day(timeline.value["items"], look) if timeline.value else [],
+            days=by_day(acts, look),
+            is_cut=len(recorded) == EVENTS,
             why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
