@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.kernel.core.problems import Unavailable
 from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.unit_of_work import is_defect
 from services.kernel.store import database, sql
+from services.kernel.store.sql import Write
 from services.kernel.tasks import side_by_side
 from tests.kit import small
 from tests.kit.stores import runtime
@@ -185,3 +186,23 @@ async def test_a_list_in_a_condition_is_looked_up_by_the_index(tmp_path: Path) -
         plan = await connection.exec_driver_sql(f"explain query plan {compiled}", ('["report-1"]',))
         steps = [row[3] for row in plan]
     assert any(step.startswith("SEARCH events USING INDEX") for step in steps), steps
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["before the copy", "at its side", "after it"])
+async def test_a_row_that_exists_is_named_wherever_it_stands_among_many(at: int, tmp_path: Path) -> None:
+    """Whoever claimed it decides again. Nothing of the write stays, and the connection goes on."""
+    async with runtime(small.ingest(), tmp_path, "postgres") as made:
+        contents, erased = made.tables["contents"], made.tables["erased"]
+        async with made.database.transaction() as connection:
+            await sql.insert(connection, erased, [{"ref": "taken"}])
+        many = [{"ref": f"ref {n}", "salt": b"salt", "words": "words"} for n in range(sql.COPY_FROM)]
+        cursor = {"consumer": "some", "stream_id": "stream", "version": 1, "digest": "", "blocked": None}
+        writes = [Write(made.tables["stream_cursor"], [cursor], replaces=True), Write(contents, many)]
+        writes.insert(at, Write(erased, [{"ref": "taken"}]))
+        with pytest.raises(IntegrityError) as refused:
+            async with made.database.transaction() as connection:
+                await sql.write(connection, writes, "channel")
+        assert database.violates_key(refused.value, "erased")
+        async with made.database.transaction() as connection:
+            assert (await connection.execute(select(func.count()).select_from(contents))).scalar_one() == 0

@@ -71,7 +71,7 @@ async def write(connection: AsyncConnection, writes: Iterable[Write], notify: st
     """Adds, replaces or skips rows, each table once. Raises `IntegrityError` if a key exists, see `database.violates`.
 
     `notify` is a channel of PostgreSQL; its listeners wake up after the commit. On PostgreSQL, few rows travel together
-    in one statement, and many by COPY.
+    in one statement, and many by COPY; the statements between two COPYs travel in one exchange.
     """
     writes = [one for one in writes if one.rows]
     if not writes:
@@ -84,12 +84,15 @@ async def write(connection: AsyncConnection, writes: Iterable[Write], notify: st
     if all(len(one.rows) < COPY_FROM for one in writes):
         await _execute(connection, [_together([_few(one) for one in writes]), *telling])
         return
-    await _execute(connection, telling)
+    waiting = telling
     for one in writes:
         if one.replaces or one.skips or len(one.rows) < COPY_FROM:
-            await _execute(connection, [_few(one)])
+            waiting.append(_few(one))
         else:
+            await _execute(connection, waiting)
+            waiting = []
             await _copy(connection, one)
+    await _execute(connection, waiting)
 
 
 async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -110,6 +113,8 @@ async def _execute(
     connection: AsyncConnection, statements: Sequence[Statement], *, binary: bool = False
 ) -> "list[AsyncCursor]":
     """Runs statements in order. Within a transaction, several of them travel in one exchange with the server."""
+    if not statements:
+        return []
     async with driver(connection) as raw:
         if len(statements) < 2 or raw.autocommit:
             # In autocommit no rollback follows a failure. psycopg would then believe that the statement is prepared,
