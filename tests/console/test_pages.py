@@ -395,6 +395,28 @@ async def test_a_draft_goes_when_its_form_was_taken_and_stays_when_it_was_not(de
     await context.close()
 
 
+async def test_two_tabs_of_one_form_keep_a_draft_each_and_a_third_is_offered_both(desk: Desk) -> None:
+    context, first = await desk.at("duty_officer@town-west")
+    subject, take = "#f-subject", "#draft [data-take]"
+    tabs = [first, await context.new_page()]
+    for tab, words in zip(tabs, ("西街积水", "北街断电"), strict=True):
+        await desk.open(tab, "/reports/new")
+        assert not await tab.is_visible("#draft") or words == "北街断电", (
+            "what the first tab keeps is offered to the second"
+        )
+        await tab.fill(subject, words)
+    for tab, words in zip(tabs, ("西街积水", "北街断电"), strict=True):
+        await tab.reload()
+        await tab.click(take)
+        assert await tab.input_value(subject) == words, "each tab has its own"
+    third = await context.new_page()
+    await desk.open(third, "/reports/new")
+    await third.click("#draft [data-drop]")
+    await third.click(take)
+    assert await third.input_value(subject) == "西街积水", "the newest was dropped, so the other one is offered"
+    await context.close()
+
+
 async def test_a_slider_says_its_instant_and_opens_it(desk: Desk) -> None:
     context, page = await desk.at("duty_officer@town-east")
     await desk.open(page, f"/incidents/{desk.number}/timeline")

@@ -16,26 +16,39 @@
   });
   window.addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
 
-  // Drafts: by person and page, for a day, on this browser alone. They are offered, never poured in.
+  // Drafts: by person, page and tab, for a day, on this browser alone. They are offered, never poured in: first the one of
+  // this tab, then those of others, the newest first.
   const form = document.querySelector("form[data-draft]");
   if (form && body.dataset.person) {
-    const place = `draft ${body.dataset.person} ${location.pathname}${location.search}`;
+    const page = `draft ${body.dataset.person} ${location.pathname}${location.search} `;
+    const place = sessionStorage.getItem(page) || `${page}${Math.random().toString(36).slice(2)}`;
+    sessionStorage.setItem(page, place);
     const fields = () => [...form.elements].filter((one) => one.name && !["hidden", "submit", "password", "file"].includes(one.type));
-    const read = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
-    const kept = read();
+    const read = (key) => { try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } };
+    const drafts = () => Object.keys(localStorage).filter((key) => key.startsWith(page) && Date.now() - (read(key)?.at || 0) < 86400000)
+      .sort((one, other) => (other === place) - (one === place) || read(other).at - read(one).at);
     const offer = document.getElementById("draft");
-    if (kept && Date.now() - kept.at < 86400000 && offer && !("filled" in form.dataset)) {
-      offer.hidden = false;
+    let offered = null;
+    const propose = () => {
+      [offered] = drafts();
+      offer.hidden = !offered;
+      if (offered) offer.querySelector("time").textContent = new Date(read(offered).at).toLocaleString(document.documentElement.lang);
+    };
+    if (offer && !("filled" in form.dataset)) {
+      propose();
       offer.querySelector("[data-take]").addEventListener("click", () => {
+        const kept = read(offered);
         fields().forEach((one) => {
-          const value = kept.fields[one.name];
+          const value = kept?.fields[one.name];
           if (value === undefined) return;
           if (one.type === "checkbox" || one.type === "radio") one.checked = [].concat(value).includes(one.value);
           else one.value = value;
         });
+        if (offered !== place) localStorage.removeItem(offered);
+        if (kept) localStorage.setItem(place, JSON.stringify(kept));
         offer.hidden = true;
       });
-      offer.querySelector("[data-drop]").addEventListener("click", () => { localStorage.removeItem(place); offer.hidden = true; });
+      offer.querySelector("[data-drop]").addEventListener("click", () => { localStorage.removeItem(offered); propose(); });
     }
     form.addEventListener("submit", (event) => { if (event.submitter?.formTarget !== "_blank") sessionStorage.setItem("sent", place); });
     form.addEventListener("input", () => {
