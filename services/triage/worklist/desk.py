@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
 import orjson
-from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, MetaData, Table, Text, literal, text
+from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, MetaData, Table, Text, literal, select, text
 
 from schemas import answering, escalation, publish, triage
 from schemas.envelope import Event
 from schemas.fields import Fact, instant
 from services.kernel.core.ids import stream_of
+from services.kernel.store import sql
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -139,6 +140,13 @@ def has_several(name: ListName) -> str:
 def names(column: ColumnElement[str], unit: str) -> ColumnElement[bool]:
     """Whether a unit is one of those of a column that holds several."""
     return (literal(" ") + column + " ").contains(f" {unit} ", autoescape=True)
+
+
+def names_any(column: ColumnElement[str], units: Iterable[str]) -> ColumnElement[bool]:
+    """Whether one of these units is among those of a column that holds several."""
+    among = sql.mapped(dict.fromkeys(sorted(units), ""))
+    held = (literal(" ") + column + " ").like(literal("% ") + among.c.key + " %")
+    return select(among.c.key).where(held).exists()
 
 
 _OWN: tuple[type[Fact], ...] = (

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, ScalarSelect, and_, false, func, or_, select, text, true, tuple_, union
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, or_, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import (
@@ -332,8 +332,7 @@ def _holds(name: ListName, units: Units) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [and_(text(f"desk.{name}"), DESK.c[desk.unit_column(name)].in_(sorted(units)))]
     if name in desk.SEVERAL:
         # The column above names only the first of the units.
-        among = (desk.names(DESK.c[desk.SEVERAL[name]], unit) for unit in sorted(units))
-        found.append(and_(text(desk.has_several(name)), or_(false(), *among)))
+        found.append(and_(text(desk.has_several(name)), desk.names_any(DESK.c[desk.SEVERAL[name]], units)))
     return found
 
 
