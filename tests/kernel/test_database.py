@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -206,3 +207,26 @@ async def test_a_row_that_exists_is_named_wherever_it_stands_among_many(at: int,
         assert database.violates_key(refused.value, "erased")
         async with made.database.transaction() as connection:
             assert (await connection.execute(select(func.count()).select_from(contents))).scalar_one() == 0
+
+
+async def test_a_statement_on_sqlite_is_one_step_of_its_connections_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step waits for the event loop and for the interpreter's lock."""
+    made, steps, run = database.Database(tmp_path / "some.sqlite"), list[Any](), aiosqlite.Connection._execute
+
+    async def noted(self: aiosqlite.Connection, call: Any, *more: Any, **named: Any) -> Any:
+        steps.append(call)
+        return await run(self, call, *more, **named)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", noted)
+    async with made.transaction() as connection:
+        await connection.execute(text("create table some (n int)"))
+        steps.clear()
+        added = await connection.execute(text("insert into some values (:n)"), [{"n": 1}, {"n": 2}])
+        found = (await connection.execute(text("select n from some order by n"))).mappings().all()
+        assert (added.rowcount, found, len(steps)) == (2, [{"n": 1}, {"n": 2}], 2)
+        with pytest.raises(DBAPIError, match="no such table"):
+            await connection.execute(text("select n from other"))
+        assert (await connection.execute(text("select count(*) from some"))).scalar_one() == 2
+    await made.close()
