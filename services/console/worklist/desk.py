@@ -1,8 +1,9 @@
 """The inbox of a post, and the board of an office: lists of the desk, by the time that is left."""
 
+import asyncio
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -120,7 +121,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/inbox")
     async def inbox(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """What waits for an act of this post."""
-        return await _page(request, me, "inbox", cursor, "inbox.html", statements=await _statements(me))
+        return await _page(request, me, "inbox", cursor, "inbox.html", statements=_statements(me))
 
     @pages.get("/board")
     async def board(request: Request, me: Signed, list: str = "open", cursor: str | None = None) -> Response:
@@ -200,13 +201,19 @@ def router(site: Site) -> APIRouter:
         )
 
     async def _page(
-        request: Request, me: Staff, name: str, cursor: str | None, template: str, ids: str | None = None, **more: Any
+        request: Request,
+        me: Staff,
+        name: str,
+        cursor: str | None,
+        template: str,
+        ids: str | None = None,
+        statements: Awaitable[Part | None] | None = None,
     ) -> Response:
         ways = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
         asked = {one.name: one.value for one in ways if one.value}
         is_unknown = any(one.is_unknown for one in ways)
         few: dict[str, str | None] = {} if name == "gaps" else {**asked, "incidents": ids}
-        rows, counts, receipts, packs = await parts(
+        asking = parts(
             nothing()
             if is_unknown
             else me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
@@ -214,6 +221,7 @@ def router(site: Site) -> APIRouter:
             nothing() if ids else me.calls.get("/escalation/v1/reports-to-confirm", limit=1),
             site.packs(),
         )
+        (rows, counts, receipts, packs), waiting = await asyncio.gather(asking, statements or nothing())
         if rows.down and template == LIST:
             raise Down(rows.down)
         found = rows.value or {"items": [], "next": None}
@@ -236,7 +244,7 @@ def router(site: Site) -> APIRouter:
             group_titles=GROUPS,
             filters=ways,
             is_unknown=is_unknown,
-            **more,
+            statements=waiting,
         )
 
     async def _filters(request: Request, me: Staff, name: str) -> list[Filter]:

@@ -346,20 +346,26 @@ async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListNam
     def by_mask(*names: ListName) -> int:
         return sum(count for lists, count in found if lists & desk.mask(names))
 
-    def held_by(*names: ListName) -> ScalarSelect[int]:
-        """The count of the rows that these lists hold, each once."""
-        parts = (select(DESK.c.incident_id).where(holds) for name in names for holds in _holds(name, units))
+    def held_by(*names: ListName, besides: Sequence[ListName] = ()) -> ScalarSelect[int]:
+        """The count of the rows that these lists hold, each once; without those that `by_mask` counts for `besides`."""
+        unit, others = DESK.c.unit, DESK.c.lists.bitwise_and(desk.mask(besides)) == 0
+        left = [or_(unit.is_(None), unit.not_in(sorted(units or ())), others)] if besides else []
+        parts = (select(DESK.c.incident_id).where(holds, *left) for name in names for holds in _holds(name, units))
         return select(func.count()).select_from(union(*parts).subquery()).scalar_subquery()
 
     answer = {"inbox": 0} | {name: by_mask(name) for name in NAMES}
     if units is None:
         return answer | {"inbox": by_mask(*inbox)}
     # These lists go by another unit than the accountable one.
-    elsewhere = {name: held_by(name) for name in NAMES if desk.unit_column(name) != "unit"}
-    counted = elsewhere | ({"inbox": held_by(*inbox)} if len(inbox) > 1 else {})
-    others = (await connection.execute(select(*counted.values()))).one()
-    answer |= dict(zip(counted, others, strict=True))
-    return answer if len(inbox) != 1 else answer | {"inbox": answer[inbox[0]]}
+    elsewhere = [name for name in NAMES if desk.unit_column(name) != "unit"]
+    here = [name for name in inbox if name not in elsewhere]
+    there = [name for name in inbox if name in elsewhere]
+    counted: dict[str, ScalarSelect[int]] = {name: held_by(name) for name in elsewhere}
+    if there:
+        counted["inbox"] = held_by(*there, besides=here)
+    row = (await connection.execute(select(*counted.values()))).one()
+    answer |= dict(zip(counted, row, strict=True))
+    return answer | {"inbox": answer["inbox"] + by_mask(*here)}
 
 
 async def page(
