@@ -24,6 +24,7 @@ from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.pack.verification import Verification
 from schemas.publish import StatementKind
+from schemas.said import Said
 from schemas.triage import AnswerKind
 
 
@@ -163,8 +164,12 @@ class PolicyPack(Model):
         hops = [hop.code for report in self.reports for hop in report.hops]
         once("clocks, and hops of reports", [*(clock.name for clock in self.clocks), *hops])
         if taken := {*(clock.name for clock in self.clocks), *hops}.intersection(OWN_CLOCKS):
+            others = ", ".join(sorted(taken))
             raise ValueError(
-                f"clocks, and hops of reports: {', '.join(sorted(taken))} names another section; rename it"
+                Said(
+                    f"clocks, and hops of reports: {others} names another section; rename it",
+                    f"clocks 和 reports 的各段：{others} 是另一部分的名称，请改名",
+                )
             )
         once("emergency_plans", [plan.code for plan in self.emergency_plans])
         once("outgoing", [told.rule for told in self.outgoing or ()])
@@ -172,36 +177,73 @@ class PolicyPack(Model):
         for level in self.levels:
             once(f"conditions of the level {level.code}", [condition.code for condition in level.conditions])
         if any(lower.rank >= upper.rank for lower, upper in pairwise(self.levels)):
-            raise ValueError("levels: write them from the lowest to the highest, with rising rank")
+            raise ValueError(
+                Said(
+                    "levels: write them from the lowest to the highest, with rising rank",
+                    "levels: 各等级请从低到高写，rank 依次增大",
+                )
+            )
         if self.levels and self.levels[0].conditions:
-            raise ValueError(f"levels: {levels[0]} is the lowest level, and the lowest level has no conditions")
+            raise ValueError(
+                Said(
+                    f"levels: {levels[0]} is the lowest level, and the lowest level has no conditions",
+                    f"levels: {levels[0]} 是最低等级，最低等级没有条件",
+                )
+            )
         if self.ungraded and not levels:
-            raise ValueError("ungraded: this pack has no levels; remove it")
+            raise ValueError(
+                Said("ungraded: this pack has no levels; remove it", "ungraded: 这个规则包没有等级，请删去")
+            )
         if self.growth and self.growth.follows not in levels:
-            raise ValueError(f"growth.follows: {self.growth.follows!r} is no level of this pack")
+            raise ValueError(
+                Said(
+                    f"growth.follows: {self.growth.follows!r} is no level of this pack",
+                    f"growth.follows: 这个规则包没有等级“{self.growth.follows}”",
+                )
+            )
         screening = self.answering.screening
         for name in screening.ends if screening else ():
             if name not in {clock.name for clock in self.clocks}:
-                raise ValueError(f"answering.screening.ends: {name!r} is no clock of this pack")
+                raise ValueError(
+                    Said(
+                        f"answering.screening.ends: {name!r} is no clock of this pack",
+                        f"answering.screening.ends: 这个规则包没有时限“{name}”",
+                    )
+                )
         periods = [period.code for period in self.periods]
         for coverage in self.roster.special if self.roster else ():
             if coverage.period not in periods:
-                raise ValueError(f"roster.special: {coverage.period!r} is no period of this pack")
+                raise ValueError(
+                    Said(
+                        f"roster.special: {coverage.period!r} is no period of this pack",
+                        f"roster.special: 这个规则包没有特殊时期“{coverage.period}”",
+                    )
+                )
         for place, rule in rules(self):
             named = getattr(rule, "levels", None) or ()
             for code in named.values() if isinstance(named, dict) else named:
                 if isinstance(code, str) and code not in levels:
-                    raise ValueError(f"{place}: {code!r} is no level of this pack; its levels are {', '.join(levels)}")
+                    raise ValueError(
+                        Said(
+                            f"{place}: {code!r} is no level of this pack; its levels are {', '.join(levels)}",
+                            f"{place}: 这个规则包没有等级“{code}”，它的等级有：{'、'.join(levels)}",
+                        )
+                    )
             for document in rule.source.documents:
                 if document not in self.documents:
-                    raise ValueError(f"{place}.source: the document {document!r} is missing under `documents`")
+                    raise ValueError(_no_document(place, document))
         limits = list(limits_of(self))
         for place, limit in limits:
             for document in limit.source.documents if limit.source else ():
                 if document not in self.documents:
-                    raise ValueError(f"{place}.source: the document {document!r} is missing under `documents`")
+                    raise ValueError(_no_document(place, document))
         if self.workday is None and any(limit.mode == "working_time" for _, limit in limits):
-            raise ValueError("workday: a limit counts working time; give the working hours")
+            raise ValueError(
+                Said(
+                    "workday: a limit counts working time; give the working hours",
+                    "workday: 有的时限按工作时间计算，请写出上下班时间",
+                )
+            )
         return self
 
 
@@ -215,3 +257,10 @@ def limits_of(part: object, place: str = "") -> Iterator[tuple[str, Limit]]:
     elif isinstance(part, tuple):
         for index, item in enumerate(part):
             yield from limits_of(item, f"{place}.{index}")
+
+
+def _no_document(place: str, document: str) -> Said:
+    return Said(
+        f"{place}.source: the document {document!r} is missing under `documents`",
+        f"{place}.source: `documents` 里没有文件“{document}”",
+    )

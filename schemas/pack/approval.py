@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.pack.source import Addressee, Rule, Setting, Slug, Text, When, once
+from schemas.said import Said
 
 
 class ApprovalStep(Rule):
@@ -22,7 +23,12 @@ class ApprovalStep(Rule):
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
         if self.needs > len(self.who):
-            raise ValueError(f"needs: {self.needs} of {len(self.who)} cannot agree")
+            raise ValueError(
+                Said(
+                    f"needs: {self.needs} of {len(self.who)} cannot agree",
+                    f"needs: 只有 {len(self.who)} 个岗位，凑不齐 {self.needs} 个同意",
+                )
+            )
         return self
 
 

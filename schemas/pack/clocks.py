@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from schemas.escalation import Rung as RungName
 from schemas.pack.source import LONGEST, Addressee, Duration, LocalTime, Model, Rule, Slug, Source, Text, When
+from schemas.said import Said
 from schemas.triage import AnswerKind
 
 Act = Literal[
@@ -78,21 +79,43 @@ class Limit(Model):
     def _hours_of_working_time(cls, value: object, info: ValidationInfo) -> object:
         hours = _HOURS_OF_A_DAY.search(value) if isinstance(value, str) else None
         if info.data.get("mode") == "working_time" and hours and int(hours[1]) >= 24:
-            raise ValueError("write working days as days (P3D is three working days) and hours below 24")
+            raise ValueError(
+                Said(
+                    "write working days as days (P3D is three working days) and hours below 24",
+                    "工作日请写成日（P3D 是三个工作日），小时要少于 24",
+                )
+            )
         return value
 
     @model_validator(mode="after")
     def _fits_its_mode(self) -> Self:
         if (self.source is not None and self.source.is_open) != self.is_open:
-            raise ValueError("a limit has a mode, or a source of its own that is unset or lost")
+            raise ValueError(
+                Said(
+                    "a limit has a mode, or a source of its own that is unset or lost",
+                    "时限要有计算方式（mode），没有的要自带 unset 或 lost 的来源",
+                )
+            )
         if self.mode in ("elapsed", "working_time") and self.duration is None:
-            raise ValueError(f"a limit with mode {self.mode} needs a duration")
+            raise ValueError(
+                Said(f"a limit with mode {self.mode} needs a duration", f"{self.mode} 的时限要写时长（duration）")
+            )
         if (self.mode == "working_days") != (self.days is not None):
-            raise ValueError("days belong to the mode working_days, and that mode needs them")
+            raise ValueError(
+                Said(
+                    "days belong to the mode working_days, and that mode needs them",
+                    "days 只用于 working_days，用 working_days 就要写 days",
+                )
+            )
         if self.mode in ("working_days", None) and self.duration is not None:
-            raise ValueError("a duration belongs to elapsed, end_of_day or working_time")
+            raise ValueError(
+                Said(
+                    "a duration belongs to elapsed, end_of_day or working_time",
+                    "时长（duration）只用于 elapsed、end_of_day 或 working_time",
+                )
+            )
         if self.mode == "end_of_day" and self.duration is not None and self.duration.seconds:
-            raise ValueError("a limit with mode end_of_day takes whole days")
+            raise ValueError(Said("a limit with mode end_of_day takes whole days", "end_of_day 的时限要写整天"))
         return self
 
 
@@ -206,7 +229,12 @@ def rises(ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
     """The ladder. Raises `ValueError` if its rungs are out of order."""
     for lower, upper in pairwise(ladder):
         if LADDER.index(lower.rung) >= LADDER.index(upper.rung):
-            raise ValueError("write the rungs in this order: reminder, supervision, circular")
+            raise ValueError(
+                Said(
+                    "write the rungs in this order: reminder, supervision, circular",
+                    "各级请按这个次序写：催办（reminder）、督办（supervision）、通报（circular）",
+                )
+            )
     return ladder
 
 
@@ -219,7 +247,9 @@ class Window(Model):
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
         if self.from_ >= self.to:
-            raise ValueError("a window must end after its begin, on the same day")
+            raise ValueError(
+                Said("a window must end after its begin, on the same day", "时段要在同一天内，结束晚于开始")
+            )
         return self
 
     @property
@@ -230,7 +260,7 @@ class Window(Model):
 def in_order(windows: tuple[Window, ...]) -> tuple[Window, ...]:
     """The windows. Raises `ValueError` if they overlap or are out of order."""
     if any(earlier.to > later.from_ for earlier, later in pairwise(windows)):
-        raise ValueError("write windows in order and without overlaps")
+        raise ValueError(Said("write windows in order and without overlaps", "各时段请按先后写，不要重叠"))
     return windows
 
 

@@ -6,11 +6,12 @@ from pydantic import AfterValidator, Field, field_validator
 
 from schemas.pack.clocks import Limit, Window, in_order
 from schemas.pack.source import Addressee, Duration, Model, Place, Rule, Setting, Slug, Text
+from schemas.said import Said
 
 
 def _always(value: bool) -> bool:
     if not value:
-        raise ValueError("this holds in every pack; write true")
+        raise ValueError(Said("this holds in every pack; write true", "这一条在每个规则包里都成立，请写 true"))
     return value
 
 

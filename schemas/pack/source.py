@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 
+from schemas.said import Said
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 PackId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -34,14 +36,21 @@ def _written_duration(value: object) -> object:
     """Refuses the other forms that pydantic takes for a duration, such as a bare number of seconds."""
     if isinstance(value, timedelta) or (isinstance(value, str) and _DURATION.fullmatch(value)):
         return value
-    raise ValueError("write an ISO 8601 duration in weeks, days, hours, minutes or seconds, for example P1D or PT2H")
+    raise ValueError(
+        Said(
+            "write an ISO 8601 duration in weeks, days, hours, minutes or seconds, for example P1D or PT2H",
+            "时长请按 ISO 8601 写，用周、日、时、分、秒，例如 P1D、PT2H",
+        )
+    )
 
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta():
-        raise ValueError("a duration must be longer than zero")
+        raise ValueError(Said("a duration must be longer than zero", "时长要大于零"))
     if value > LONGEST:
-        raise ValueError("a duration is at most 3660 days, so that its end has a date")
+        raise ValueError(
+            Said("a duration is at most 3660 days, so that its end has a date", "时长最多 3660 天，超过的算不出到期日")
+        )
     return value
 
 
@@ -55,21 +64,30 @@ def _written_time(value: object) -> object:
     """Refuses the other forms that pydantic takes. An offset would be dropped, since the pack's time zone counts."""
     if isinstance(value, time) or (isinstance(value, str) and _TIME.fullmatch(value)):
         return value
-    raise ValueError("write a time of day in the pack's time zone, without seconds and offset, for example 08:30")
+    raise ValueError(
+        Said(
+            "write a time of day in the pack's time zone, without seconds and offset, for example 08:30",
+            "请写规则包所在时区的时刻，不带秒和时差，例如 08:30",
+        )
+    )
 
 
 def _written_day(value: object) -> object:
     """Refuses the other forms that pydantic takes, such as a bare number of seconds."""
     if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
         return value
-    raise ValueError("write a date with a year from 1970 on, for example 2026-01-01")
+    raise ValueError(
+        Said("write a date with a year from 1970 on, for example 2026-01-01", "请写 1970 年以后的日期，例如 2026-01-01")
+    )
 
 
 def _named_zone(value: object) -> object:
     """Refuses names that mean another zone on another computer, such as `localtime`."""
     if isinstance(value, ZoneInfo) or (isinstance(value, str) and value in _zones()):
         return value
-    raise ValueError("write a time zone by its name, for example Asia/Shanghai")
+    raise ValueError(
+        Said("write a time zone by its name, for example Asia/Shanghai", "请写时区的名称，例如 Asia/Shanghai")
+    )
 
 
 @functools.cache
@@ -115,13 +133,24 @@ class Source(Model):
     @model_validator(mode="after")
     def _says_enough(self) -> Self:
         if self.kind == "stated" and not (self.document and self.clause):
-            raise ValueError("a stated rule names its document and clause")
+            raise ValueError(
+                Said("a stated rule names its document and clause", "stated 的规则要写出 document 和 clause")
+            )
         if self.kind in ("reading", "derived") and not self.reason:
-            raise ValueError(f"a rule that is {self.kind} gives its reason")
+            raise ValueError(
+                Said(f"a rule that is {self.kind} gives its reason", f"{self.kind} 的规则要写出理由（reason）")
+            )
         if self.kind == "combined" and len(self.documents) < 2:
-            raise ValueError("a combined rule names its documents, separated by a comma")
+            raise ValueError(
+                Said(
+                    "a combined rule names its documents, separated by a comma",
+                    "combined 的规则要写出各个文件，用逗号隔开",
+                )
+            )
         if (self.clause or self.quote) and not self.document:
-            raise ValueError("a clause or a quotation names its document")
+            raise ValueError(
+                Said("a clause or a quotation names its document", "写了条款或原文，就要写出文件（document）")
+            )
         return self
 
 
@@ -134,7 +163,10 @@ class Rule(Model):
     def _has_a_source_of_its_own(self) -> Self:
         if self.source.is_open and not isinstance(self, Setting):
             raise ValueError(
-                f"only a value that is left out is {self.source.kind}: write that source into the limit or setting"
+                Said(
+                    f"only a value that is left out is {self.source.kind}: write that source into the limit or setting",
+                    f"只有留空的数值才能是 {self.source.kind}：请把这个来源写到时限或设置里",
+                )
             )
         return self
 
@@ -150,14 +182,25 @@ class Setting(Rule, Generic[T]):
     @model_validator(mode="after")
     def _is_set_or_open(self) -> Self:
         if (self.value is None) != self.source.is_open:
-            raise ValueError("a setting has a value, or a source that is unset or lost")
+            raise ValueError(
+                Said(
+                    "a setting has a value, or a source that is unset or lost",
+                    "设置要有数值，没有数值的来源要写 unset 或 lost",
+                )
+            )
         return self
 
 
 def once(what: str, codes: list[str]) -> None:
     """Raises `ValueError` if a code stands twice."""
     if twice := {code for code in codes if codes.count(code) > 1}:
-        raise ValueError(f"{what}: each code may stand only once; these stand twice: {', '.join(sorted(twice))}")
+        named = ", ".join(sorted(twice))
+        raise ValueError(
+            Said(
+                f"{what}: each code may stand only once; these stand twice: {named}",
+                f"{what}：每个代码只能出现一次，重复的有：{named}",
+            )
+        )
 
 
 def rules(part: object, place: str = "") -> Iterator[tuple[str, Rule]]:

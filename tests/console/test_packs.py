@@ -127,7 +127,7 @@ async def test_a_dry_run_counts_what_would_be_late(town: Town) -> None:
     assert "期限提前" in page.said or "都不会因此逾期" in page.said
     assert (await browser.open(f"{own}/dry-run?since=gestern")).status == 422
     broken = await browser.send(await browser.open(own), own, text="id: a\nid: b")
-    assert broken.status == 200 and "stands twice" in broken.said
+    assert broken.status == 200 and "“id”重复了，请只留一个" in broken.said
     assert (await browser.open(f"{own}/dry-run")).status == 422
     assert matter.status == 200
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from schemas.pack.source import Text
+from schemas.said import Said
 from services.escalation.trying.evaluate import evaluate
 from services.escalation.trying.facts import Facts, Unfit, json_of
 from services.kernel.core.faults import faults_of
@@ -56,12 +57,19 @@ def faults(pack: LoadedPack, case: Case) -> list[str]:
 def _unknown(pack: LoadedPack, case: Case) -> Iterator[tuple[str, str]]:
     """Names in `expect` that no answer has, by their place. A misspelt one that expects null would hold for ever."""
     for name in case.expect.keys() - set(PARTS):
-        yield name, f"{name} is no part of an answer; its parts are {', '.join(PARTS)}"
+        en, zh = f"{name} is no part of an answer; its parts are ", f"结果里没有 {name}，可写的有 "
+        yield name, Said(en + ", ".join(PARTS), zh + "、".join(PARTS))
     clocks, known = case.expect.get("clocks"), pack.model.timed
     for name in clocks if isinstance(clocks, dict) else ():
         if name.partition("#")[0].removesuffix(".review") not in known:
             place = f"clocks.{name}"
-            yield place, f"{place} is no limit of {pack.name}; its limits are {', '.join(known) or 'none'}"
+            yield (
+                place,
+                Said(
+                    f"{place} is no limit of {pack.name}; its limits are {', '.join(known) or 'none'}",
+                    f"{place}：{pack.name} 没有这个时限，它的时限有：{'、'.join(known) or '（无）'}",
+                ),
+            )
 
 
 def _by_name(answer: dict[str, Any]) -> dict[str, Any]:
@@ -80,5 +88,5 @@ def _differences(expected: Any, found: Any, place: str) -> Iterator[tuple[str, s
         for name, value in expected.items():
             yield from _differences(value, found.get(name), f"{place}.{name}" if place else name)
     elif expected != found:
-        as_json = (json.dumps(one, ensure_ascii=False) for one in (found, expected))
-        yield place, f"{place} is {next(as_json)}, not {next(as_json)}"
+        is_, wanted = (json.dumps(one, ensure_ascii=False) for one in (found, expected))
+        yield place, Said(f"{place} is {is_}, not {wanted}", f"{place}：规则得出 {is_}，案例要求 {wanted}")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
@@ -19,6 +19,7 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.judging import GravityFact, MatterFacts
+from schemas.said import said_in
 from services.escalation import state, views
 from services.escalation.clock.clocks import Clock
 from services.escalation.rights import TRY_PACK
@@ -38,6 +39,7 @@ from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack
 from services.kernel.serving import documents, http
+from services.kernel.serving.problems import language_of, spoken
 
 T = TypeVar("T")
 _DURATION = TypeAdapter(timedelta)
@@ -51,13 +53,15 @@ def router() -> APIRouter:
     api = http.router("/escalation/v1", "escalation")
 
     @api.post("/packs/run-cases", **documents.answers(trial_answers.RanCases))
-    async def run_cases(runtime: http.Serving, staff: http.Staff, body: RunCases) -> Response:
+    async def run_cases(request: Request, runtime: http.Serving, staff: http.Staff, body: RunCases) -> Response:
         """Runs the cases of a pack, for whoever may load packs. `faults` says what the rules say otherwise."""
         await _offices(runtime, staff)
         pack = await _apart(_pack, body.text)
         text = await asyncio.to_thread(_cases, runtime, pack) if body.cases is None else body.cases
         ran = await _apart(_ran, pack, text)
-        return http.json_response({"policy": pack.ref, "cases": ran, "text": text})
+        language = language_of(request)
+        shown = [one | {"faults": [said_in(fault, language) for fault in one["faults"]]} for one in ran]
+        return http.json_response({"policy": pack.ref, "cases": shown, "text": text}, headers=spoken(language))
 
     @api.post("/packs/explain", **documents.answers(trial_answers.Explained))
     async def explain_pack(runtime: http.Serving, staff: http.Staff, body: ExplainPack) -> Response:

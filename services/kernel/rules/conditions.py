@@ -20,6 +20,7 @@ from schemas.pack.clocks import ClockRule
 from schemas.pack.levels import Condition
 from schemas.pack.reports import ReportRule
 from schemas.pack.source import rules
+from schemas.said import Said
 from services.kernel.core.units import LoadedPack
 
 
@@ -115,7 +116,7 @@ def holds(when: str | None, context: Context) -> bool:
     return when is None or _holds(when, context.values)
 
 
-def faults(pack: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def faults(pack: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], Said]]:
     """What is wrong with the pack's conditions: the place of each, and a sentence with line and column within it."""
     codes = pack.codes
     for place, rule in rules(pack):
@@ -124,7 +125,7 @@ def faults(pack: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 check(when, codes, _language_of(rule))
             except ValueError as error:
                 where = (int(part) if part.isdigit() else part for part in place.split("."))
-                yield (*where, "when"), str(error)
+                yield (*where, "when"), error.args[0]
 
 
 def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language | None" = None) -> None:
@@ -137,14 +138,30 @@ def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language 
     for text in _QUOTED.finditer(when):
         found = next((one for one in compared if one.start() <= text.start() < one.end()), None)
         if found is None:
-            raise ValueError(f"{_at(when, text.start())}compare {text[0]} with a name, such as level == 'major'")
+            raise ValueError(
+                _placed(
+                    when,
+                    text.start(),
+                    f"compare {text[0]} with a name, such as level == 'major'",
+                    f"请把 {text[0]} 和一个名称比较，例如 level == 'major'",
+                )
+            )
         known = codes.get(found["name"].replace(" ", ""))
         if known is not None and text[0][1:-1] not in ("", *known):
             told = f"known are {', '.join(known)}" if known else "this pack declares none"
-            raise ValueError(f"{_at(when, text.start())}{text[0]} is no code of {found['name']}; {told}")
+            there = f"已有 {'、'.join(known)}" if known else "这个规则包一个也没有"
+            raise ValueError(
+                _placed(
+                    when,
+                    text.start(),
+                    f"{text[0]} is no code of {found['name']}; {told}",
+                    f"{text[0]} 不是 {found['name']} 的代码；{there}",
+                )
+            )
     if "\\" in when:
         # An escaped text is none that was checked above.
-        raise ValueError(f"{_at(when, when.index(chr(92)))}write codes as they are, without \\")
+        at = when.index("\\")
+        raise ValueError(_placed(when, at, "write codes as they are, without \\", "代码请照原样写，不用 \\"))
 
 
 _FIELDS = {"unit.kind": "unit"}
@@ -210,6 +227,7 @@ _KINDS = {
     "list(string)": "a list of texts",
 }
 _TAKES = "compare numbers with whole numbers, texts with texts, and join comparisons by &&, || and !"
+_ONLY = "数字和整数比较，文字和文字比较，用 &&、||、! 连接"
 
 
 @dataclass(frozen=True)
@@ -231,30 +249,47 @@ class _Language:
         except RuntimeError as error:
             raise ValueError(self._told(when, str(error))) from None
         if expression.return_type() != cel.Type.BOOL:
+            given = expression.return_type().name()
             raise ValueError(
-                f"{_at(when, 0)}this gives {expression.return_type().name()}; a condition is true or false"
+                _placed(
+                    when,
+                    0,
+                    f"this gives {given}; a condition is true or false",
+                    f"结果是 {given}；条件的结果只能是真或假",
+                )
             )
         return expression
 
-    def _told(self, when: str, message: str) -> str:
+    def _told(self, when: str, message: str) -> Said:
         """The first fault in words, with its place."""
         found = sorted((int(line), int(column), told) for line, column, told in _FAULT.findall(message))
         if not found:
-            return f"{_at(when, 0)}this is too deep or too long; write several conditions ({message.splitlines()[0]})"
+            first = message.splitlines()[0]
+            return _placed(
+                when,
+                0,
+                f"this is too deep or too long; write several conditions ({first})",
+                "太长或嵌套太深，请分成几个条件写",
+            )
         line, column, told = found[0]
+        there = f"这里的写法不对；{_ONLY}"
         if unknown := _UNDECLARED.fullmatch(told):
             name = unknown[1]
             if operator := re.fullmatch(r"[_\W]+", name):
-                told = f"{operator[0].replace('_', '')!r} is no part of conditions; compare figures with numbers"
+                sign = operator[0].replace("_", "")
+                told = f"{sign!r} is no part of conditions; compare figures with numbers"
+                there = f"条件里不能用“{sign}”；请把数量和数字比较"
             else:
                 # CEL points at the last dot.
                 column -= len(name.rpartition(".")[0])
                 why = self.others if name in _NAMES else _OTHERWISE.get(name, "")
                 told = f"{name!r} is unknown{why}; known are {', '.join(self.names)}"
+                there = f"这里没有“{name}”，可用的有 {'、'.join(self.names)}"
         elif mixed := _MIXED.fullmatch(told):
             types = (_KINDS.get(one, one) for one in mixed[2].split(", "))
             told = f"{mixed[1].strip('_@')!r} does not take {' and '.join(types)} here; {_TAKES}"
-        return f"line {line}, column {column}: {told}"
+            there = f"“{mixed[1].strip('_@')}”两边的类型不合；{_ONLY}"
+        return Said(f"line {line}, column {column}: {told}", f"第 {line} 行第 {column} 列：{there}")
 
 
 _CHOOSING = _Language(_NAMES, "")
@@ -286,5 +321,6 @@ def _holds(when: str, values: Mapping[str, Any]) -> bool:
     return _compiled(when).eval(data=values).value() is True
 
 
-def _at(when: str, start: int) -> str:
-    return f"line {when.count(chr(10), 0, start) + 1}, column {start - when.rfind(chr(10), 0, start)}: "
+def _placed(when: str, start: int, en: str, zh: str) -> Said:
+    line, column = when.count("\n", 0, start) + 1, start - when.rfind("\n", 0, start)
+    return Said(f"line {line}, column {column}: {en}", f"第 {line} 行第 {column} 列：{zh}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from schemas.said import Said, chinese
 from services.kernel.core.faults import faults_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -29,6 +30,7 @@ class Fault(NamedTuple):
     field: str
     """Dotted: `levels.1.conditions.0.when`."""
     message: str
+    """What is wrong and what to do, in English; a `Said` has it in Chinese, too."""
     column: int = 1
     """The column in that line, from 1."""
 
@@ -64,7 +66,7 @@ class Document(NamedTuple):
             found = list(faults_of(error))
         told, more = [self._fault(*fault) for fault in found[:MAX_FAULTS]], len(found) - MAX_FAULTS
         if more > 0:
-            told.append(self.fault(found[MAX_FAULTS][0], f"here, and in other places, are {more:,} more faults"))
+            told.append(self.fault(found[MAX_FAULTS][0], _more(more)))
         raise DocumentError(self.origin, *told)
 
     def fault(self, place: Iterable[int | str], message: str) -> Fault:
@@ -76,7 +78,8 @@ class Document(NamedTuple):
     def _fault(self, place: tuple[int | str, ...], told: str) -> Fault:
         if not place and (named := _PLACED.fullmatch(told)):
             # A check of the whole document names the place in its sentence.
-            place, told = tuple(int(part) if part.isdigit() else part for part in named[1].split(".")), named[2]
+            place = tuple(int(part) if part.isdigit() else part for part in named[1].split("."))
+            told = Said(named[2], chinese(told).removeprefix(f"{named[1]}: "))
         return self.fault(place, told)
 
 
@@ -89,11 +92,11 @@ def read_file(path: Path) -> Document:
 def read_bytes(content: bytes, origin: str) -> Document:
     """The document of a file's content in UTF-8."""
     if len(content) > MAX_BYTES:
-        raise DocumentError(origin, Fault(1, "", f"is larger than {MAX_BYTES:,} bytes; split it, or remove a part"))
+        raise DocumentError(origin, Fault(1, "", TOO_LARGE))
     try:
         return read(content.decode(), origin)
     except UnicodeDecodeError as error:
-        raise DocumentError(origin, Fault(0, "", f"not UTF-8 ({error.reason} at byte {error.start})")) from None
+        raise DocumentError(origin, Fault(0, "", _not_utf8(error))) from None
 
 
 def read(text: str, origin: str) -> Document:
@@ -103,15 +106,14 @@ def read(text: str, origin: str) -> Document:
         reader = _Reader(text)
         root = reader.get_single_node()
         if root is None:
-            raise DocumentError(origin, Fault(1, "", "the file is empty"))
+            raise DocumentError(origin, Fault(1, "", Said("the file is empty", "文件是空的")))
         _measure(root, {})
         return Document(origin, reader.construct_document(root), root, text)
     except yaml.MarkedYAMLError as error:
         line, column = (error.problem_mark.line, error.problem_mark.column) if error.problem_mark else (0, 0)
-        told = f"not readable as YAML: {error.problem}"
-        raise DocumentError(origin, Fault(line + 1, "", told, column + 1)) from None
+        raise DocumentError(origin, Fault(line + 1, "", _unreadable(error.problem), column + 1)) from None
     except yaml.YAMLError as error:
-        raise DocumentError(origin, Fault(1, "", f"not readable as YAML: {error}")) from None
+        raise DocumentError(origin, Fault(1, "", _unreadable(error))) from None
 
 
 def _check_depth(text: str) -> None:
@@ -121,7 +123,13 @@ def _check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise _at(event, f"parts stand in each other more than {MAX_DEPTH} deep; write it flatter")
+                raise _at(
+                    event,
+                    Said(
+                        f"parts stand in each other more than {MAX_DEPTH} deep; write it flatter",
+                        f"嵌套超过 {MAX_DEPTH} 层，请减少层次",
+                    ),
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -130,7 +138,7 @@ def _measure(node: yaml.Node, known: dict[int, int]) -> int:
     """The size of a node. An alias is the very node that it stands for, so each node is measured once."""
     if id(node) in known:
         if not known[id(node)]:
-            raise _at(node, "an alias stands for a part around it")
+            raise _at(node, Said("an alias stands for a part around it", "别名（*）指向了包含它的部分"))
         return known[id(node)]
     known[id(node)] = 0
     if isinstance(node, yaml.SequenceNode):
@@ -140,9 +148,35 @@ def _measure(node: yaml.Node, known: dict[int, int]) -> int:
     else:
         size = len(node.value)
     if size > MAX_SIZE:
-        raise _at(node, f"has more than {MAX_SIZE:,} characters, with each alias as what it stands for; write less")
+        raise _at(
+            node,
+            Said(
+                f"has more than {MAX_SIZE:,} characters, with each alias as what it stands for; write less",
+                f"展开别名以后超过 {MAX_SIZE:,} 个字符，请精简",
+            ),
+        )
     known[id(node)] = size + 1
     return size + 1
+
+
+TOO_LARGE = Said(
+    f"is larger than {MAX_BYTES:,} bytes; split it, or remove a part", f"超过 {MAX_BYTES:,} 字节，请拆开或删去一部分"
+)
+
+
+def _more(count: int) -> Said:
+    return Said(f"here, and in other places, are {count:,} more faults", f"这里和别处还有 {count:,} 处错误")
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Said:
+    told = f"not UTF-8 ({error.reason} at byte {error.start})"
+    return Said(told, f"不是 UTF-8 编码（第 {error.start} 字节起）")
+
+
+def _unreadable(problem: object) -> Said:
+    """A fault of the YAML itself. The parser tells its own in English alone."""
+    own = problem.zh if isinstance(problem, Said) else "请检查缩进、冒号、引号和括号"
+    return Said(f"not readable as YAML: {problem}", f"不是有效的 YAML：{own}")
 
 
 def _at(part: Any, problem: str) -> yaml.MarkedYAMLError:
@@ -156,9 +190,9 @@ class _Reader(yaml.CBaseLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _at(key, "a key is a single word")
+                raise _at(key, Said("a key is a single word", "键只能是一个词"))
             if key.value in seen:
-                raise _at(key, f"{key.value!r} stands twice; keep one")
+                raise _at(key, Said(f"{key.value!r} stands twice; keep one", f"“{key.value}”重复了，请只留一个"))
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

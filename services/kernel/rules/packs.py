@@ -15,6 +15,7 @@ from typing import Protocol
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule
 from schemas.pack.source import rules
+from schemas.said import Said
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import conditions
 from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
@@ -75,7 +76,15 @@ def _pack(document: Document) -> LoadedPack:
     content = canonical.encode()
     if max(len(content), len(document.text.encode())) > MAX_BYTES:
         raise DocumentError(
-            document.origin, Fault(1, "", f"its content is larger than {MAX_BYTES:,} bytes; shorten it")
+            document.origin,
+            Fault(
+                1,
+                "",
+                Said(
+                    f"its content is larger than {MAX_BYTES:,} bytes; shorten it",
+                    f"内容超过 {MAX_BYTES:,} 字节，请精简",
+                ),
+            ),
         )
     digest = hashlib.sha256(content).hexdigest()
     return LoadedPack(f"{model.id}@{model.version}#{digest}", digest, canonical, model, document.text)
@@ -95,7 +104,7 @@ class Entry(Protocol):
         ...
 
 
-def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[str]:
+def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[Said]:
     """A sentence for each place where the pack names a post or body that no entry of the directory answers for."""
     known = {code for entry in directory for code in (entry.code, *entry.serves)}
     for place, rule in rules(pack):
@@ -106,5 +115,8 @@ def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[str]:
             named = getattr(rule, field, None) or ()
             for code in (named,) if isinstance(named, str) else named:
                 if code not in known:
-                    told = f"no post or body of the directory is {code!r} or serves it, so nobody could act"
-                    yield f"{place}.{field}: {told}"
+                    yield Said(
+                        f"{place}.{field}: no post or body of the directory is {code!r} or serves it, "
+                        "so nobody could act",
+                        f"{place}.{field}：岗位名录里没有“{code}”，也没有岗位承担它，没有人能办",
+                    )

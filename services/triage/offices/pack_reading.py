@@ -9,7 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import ColumnElement, TextClause, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,16 +18,18 @@ from schemas.envelope import Event
 from schemas.fields import REACH, IncidentRef, instant
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded
 from schemas.pack.values import sourced
+from schemas.said import Said, said_in
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.core.units import LoadedPack
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules import grading
 from services.kernel.rules.conditions import Figures
-from services.kernel.rules.documents import DocumentError
+from services.kernel.rules.documents import DocumentError, Fault
 from services.kernel.rules.packs import parse_pack, unanswered
 from services.kernel.serving import documents, http, paging, records
 from services.kernel.serving.paging import At, Cursor
+from services.kernel.serving.problems import language_of, spoken
 from services.kernel.store.tables import READ
 from services.triage import state
 from services.triage.offices import pack_answers
@@ -46,7 +48,7 @@ def router() -> APIRouter:
     routes = http.router("/triage/v1", "triage")
 
     @routes.post("/packs/check", **documents.answers(pack_answers.CheckedPack))
-    async def check_pack(runtime: http.Serving, staff: http.Staff, command: CheckPack) -> Response:
+    async def check_pack(request: Request, runtime: http.Serving, staff: http.Staff, command: CheckPack) -> Response:
         """Says what is wrong with a pack's text, by line and column, for whoever may load packs. Nothing is recorded.
 
         `remarks` are no faults: posts and bodies that the pack names and no directory has, so nobody could act.
@@ -56,9 +58,13 @@ def router() -> APIRouter:
         try:
             pack = await asyncio.to_thread(parse_pack, command.text)
         except DocumentError as error:
-            faults = [fault._asdict() for fault in error.faults]
-            return http.json_response({**_NOTHING, "faults": faults})
-        return http.json_response(_checked(pack, ctx))
+            found = {**_NOTHING, "faults": error.faults}
+        else:
+            found = _checked(pack, ctx)
+        language = language_of(request)
+        faults = [fault._asdict() | {"message": said_in(fault.message, language)} for fault in found["faults"]]
+        remarks = [said_in(remark, language) for remark in found["remarks"]]
+        return http.json_response(found | {"faults": faults, "remarks": remarks}, headers=spoken(language))
 
     @routes.get("/packs/matters", **documents.answers(pack_answers.MattersOfRules))
     async def list_matters_of_rules(
@@ -121,8 +127,11 @@ def _checked(pack: LoadedPack, ctx: Ctx) -> dict[str, Any]:
     faults = []
     known = next((one for one in ctx.offices.packs.values() if one.name == pack.name), None)
     if known is not None and known.digest != pack.digest:
-        told = f"{pack.name} was loaded with other content before; raise the version"
-        faults = [{"line": _line_of(pack.text), "column": 1, "field": "version", "message": told}]
+        changed = Said(
+            f"{pack.name} was loaded with other content before; raise the version",
+            f"{pack.name} 已经载入过，内容和这里不同；请换一个更大的版本号",
+        )
+        faults = [Fault(_line_of(pack.text), "version", changed)]
     return {
         "policy": pack.ref,
         "pack": pack.model.id,
