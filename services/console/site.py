@@ -60,7 +60,7 @@ PAUSE = 5.0
 """Seconds for which pages show what is known, after triage did not answer."""
 KEPT = 240.0
 """Seconds for which a token is used again. It is believed a minute longer."""
-CHOICES = {"submitted": "level", "clock": "clocks", "missing": "key"}
+CHOICES = {"submitted": "level", "previous": "level", "levels": "level", "clock": "clocks", "missing": "key"}
 """Member of a refusal -> the choices to which its codes belong, if they have another name."""
 ZONE = "Asia/Shanghai"
 """The time zone where no pack names one."""
@@ -228,6 +228,7 @@ class Site:
             {one["unit"]: one for one in units["items"]},
             {one["unit"]: one for one in units["former"]},
             units["site_name"],
+            titles(*self._packs),
         )
         self._asked = time.monotonic()
 
@@ -399,7 +400,8 @@ Entered = Annotated[Session, Depends(entered)]
 def problem_of(answer: Answer, me: Staff | None, choices: Mapping[str, Sequence[tuple[str, str]]] | None = None) -> str:
     """The sentence of a refusal, with names of posts and units for their codes; empty if the service says none.
 
-    `choices` are those of the form. In Chinese their titles stand for the codes that the sentence names.
+    `choices` are those of the form. In Chinese their titles, and those of the packs, stand for the codes that the
+    sentence names.
     """
     told = str(answer.body.get("detail") or answer.body.get("title") or "")
     if me is None:
@@ -407,8 +409,8 @@ def problem_of(answer: Answer, me: Staff | None, choices: Mapping[str, Sequence[
     if str(answer.body.get("type")).endswith(":malformed") and (title := FIELDS.get(str(answer.body.get("field")))):
         text = translations(me.language).gettext
         told = text(N_("“%(title)s”：%(told)s")) % {"title": text(title), "told": told}
-    if choices and me.language == "zh":
-        told = _titled(told, answer.body, choices)
+    if me.language == "zh":
+        told = _titled(told, answer.body, me.offices.choices() | dict(choices or {}))
     return me.offices.named(told, me.language)
 
 
@@ -422,3 +424,15 @@ def _titled(told: str, problem: Mapping[str, Any], choices: Mapping[str, Sequenc
         return told
     codes = "|".join(re.escape(code) for code in sorted(titles, key=len, reverse=True))
     return re.sub(rf"(?<![\w@./-])({codes})(?![\w@./-])", lambda found: titles[found[1]], told, flags=re.ASCII)
+
+
+def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The titles of the codes of packs: levels, clocks, flags, kinds of answer, grounds of a return.
+
+    A list shows matters of several packs; where two of them give one code different titles, the last one counts.
+    """
+    kinds = {"levels": "level", "clocks": "clock", "flags": "flag", "answer_kinds": "answer_kind"}
+    kinds |= {"return_grounds": "ground", "periods": "period", "harm_scale": "harm"}
+    return {
+        kind: {one[code]: one["title"] for pack in packs for one in pack.get(kind, ())} for kind, code in kinds.items()
+    }

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 
 from schemas.fields import parse_instant
 from services.console.access import sessions
+from services.console.calls import Answer
 from services.console.page import HEADERS
+from services.console.site import problem_of, titles
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
 
@@ -108,6 +111,21 @@ async def test_a_refusal_names_the_codes_of_the_pack_and_the_lists_by_their_titl
         again = await browser.send(await browser.open(action), action, **{field: code, "reason": "现场核实"})
         told = again.said.partition("没有办成")[2].partition("请选择其他")[0]
         assert again.status == 409 and f"已经是{title}" in told and code not in told, told
+
+
+async def test_a_refusal_without_a_form_names_the_codes_of_the_packs_by_their_titles(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    await officer.open("/inbox")
+    site = town.system.console.site  # type: ignore[union-attr]
+    offices, detail = await site.offices(), "送审时按general级别，现在是major；时限 first_response 已过，1 件"
+    pack = titles(*await site.packs())
+    (clock,) = list(pack["clocks"])[:1]
+    body = {"detail": detail.replace("first_response", clock), "submitted": "general", "level": "major", "clock": clock}
+    for language, holds in (("zh", False), ("en", True)):
+        me = SimpleNamespace(offices=offices, language=language)
+        told = problem_of(Answer(409, body), me)  # type: ignore[arg-type]
+        assert all((code in told) is holds for code in ("general", "major", clock)), told
+        assert holds or (pack["levels"]["major"] in told and pack["clocks"][clock] in told and "1 件" in told)
 
 
 async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:

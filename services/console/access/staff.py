@@ -1,6 +1,7 @@
 """Who looks at a page: the person, the post that acts, and how services are called for them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,14 @@ class Offices:
     """Units that have ended, at their last place."""
     site_name: str = ""
     """The name of the deployment's pages; empty before triage told it."""
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The titles of the packs' codes: levels, clocks and others, each by its code."""
+
+    def choices(self) -> dict[str, list[tuple[str, str]]]:
+        """These titles by the names that the members of a problem have."""
+        named = {"level": "levels", "flag": "flags", "period": "periods", "ground": "return_grounds"}
+        named |= {"clocks": "clocks", "harm": "harm_scale"}
+        return {name: [*self.titles[kind].items()] for name, kind in named.items() if kind in self.titles}
 
     def unit(self, code: str | None) -> str:
         """The name of a unit, also of one that has ended; its code if it is unknown."""

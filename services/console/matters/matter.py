@@ -13,10 +13,9 @@ from services.console.forms import Choices, Control
 from services.console.labels import STATES, WAITS
 from services.console.matters.timeline import MILESTONE, by_day
 from services.console.page import Reader, reader, render
-from services.console.site import Id, Signed, Site
+from services.console.site import Id, Signed, Site, titles
 from services.console.verbs import Asked
 from services.console.words import N_, translations, typed_moment
-from services.console.worklist.desk import titles
 
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (

@@ -13,10 +13,9 @@ from services.console.calls import parts
 from services.console.forms import Control, shown_time
 from services.console.page import Reader, reader, render
 from services.console.rosters.week import bounds, monday, next_duty, week
-from services.console.site import Signed, Site
+from services.console.site import Signed, Site, titles
 from services.console.verbs import Asked, Body
 from services.console.words import N_, typed_day
-from services.console.worklist.desk import titles
 
 OPEN = 30
 """Open matters on the page of a hand-over,"""

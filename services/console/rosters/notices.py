@@ -9,10 +9,9 @@ from services.console import verbs
 from services.console.calls import part
 from services.console.labels import BECAME, NOTICES
 from services.console.page import render
-from services.console.site import Id, Signed, Site
+from services.console.site import Id, Signed, Site, titles
 from services.console.verbs import Asked
 from services.console.words import N_, translations
-from services.console.worklist.desk import titles
 
 ROWS = 50
 

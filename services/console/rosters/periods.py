@@ -8,10 +8,9 @@ from services.console import frame, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Part, part
 from services.console.page import reader, render
-from services.console.site import Signed, Site
+from services.console.site import Signed, Site, titles
 from services.console.verbs import Asked
 from services.console.words import typed_moment
-from services.console.worklist.desk import titles
 
 
 def router(site: Site) -> APIRouter:

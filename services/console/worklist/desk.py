@@ -15,7 +15,7 @@ from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, part_of_path, parts
 from services.console.labels import LISTS
 from services.console.page import go, reader, render
-from services.console.site import Signed, Site, Watching
+from services.console.site import Signed, Site, Watching, titles
 from services.console.words import N_, translations, typed_day
 from services.console.worklist import many
 
@@ -270,15 +270,3 @@ def _known(name: str) -> str:
 
 async def nothing() -> None:
     """In place of a call that a part of a page does without."""
-
-
-def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The titles of the codes of packs: levels, clocks, flags, kinds of answer, grounds of a return.
-
-    A list shows matters of several packs; where two of them give one code different titles, the last one counts.
-    """
-    kinds = {"levels": "level", "clocks": "clock", "flags": "flag", "answer_kinds": "answer_kind"}
-    kinds |= {"return_grounds": "ground", "periods": "period", "harm_scale": "harm"}
-    return {
-        kind: {one[code]: one["title"] for pack in packs for one in pack.get(kind, ())} for kind, code in kinds.items()
-    }

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from schemas.fields import instant
 from services.console.calls import parts
 from services.console.page import render
-from services.console.site import Signed, Site
+from services.console.site import Signed, Site, titles
 from services.console.words import N_
-from services.console.worklist.desk import address, filters, nothing, titles
+from services.console.worklist.desk import address, filters, nothing
 
 ROWS = 100
 FILTERS = {"unit": N_("单位")}
