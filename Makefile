@@ -20,9 +20,9 @@ up: $(RUN) ## everything in one process
 stack: $(RUN) ## the five services as processes over a native Kafka and PostgreSQL, until Ctrl-C
 	.venv/bin/python deploy/native.py stack $(ARGS)
 
-test: $(DEV) ## all tests except the two below, with four workers; ARGS="tests/triage -k merge" runs some, with one
+test: $(DEV) ## all tests except the two below, with three workers; ARGS="tests/triage -k merge" runs some, with one
 	.venv/bin/python deploy/native.py tools
-	.venv/bin/pytest --durations 15 $(if $(ARGS),,-n 4 --dist loadfile --no-loadscope-reorder) $(ARGS)
+	.venv/bin/pytest --durations 15 $(if $(ARGS),,-n 3 --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 test-containers: $(DEV) ## delivery, image and compose file, on a Docker engine
 	HUIYING_TEST_SUBSTRATE=containers .venv/bin/pytest $(ON_CONTAINERS) \

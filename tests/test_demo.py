@@ -30,7 +30,7 @@ def test_the_choice_of_messages_is_the_same_each_time() -> None:
     assert len(demo.choose(45)) == 45
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(620)
 def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
     done = subprocess.run(
@@ -39,7 +39,7 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -1,9 +1,12 @@
 """The event log as a SQLite file: one process, no broker. Durable when `append` returns."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -13,8 +16,11 @@ from services.kernel.store.columns import key
 from services.kernel.store.database import Database
 from services.kernel.tasks import to_the_end
 
+logger = structlog.get_logger()
 FETCH = 2000
 FORGET_SECONDS = 1.0
+ERASED = 1
+"""The file's `user_version` from an erasure until the file is rewritten, so that a start goes on with it."""
 METADATA = MetaData()
 RECORDS = Table(
     "records",
@@ -40,6 +46,7 @@ class EmbeddedLog:
         self._grown = asyncio.Condition()
         self._appending = asyncio.Lock()
         self._forgetting: asyncio.Task[None] | None = None
+        self._erased = asyncio.Event()
 
     async def start(self) -> None:
         """Opens the file. Makes it if it does not exist."""
@@ -54,13 +61,25 @@ class EmbeddedLog:
         self._forget()
 
     def _forget(self) -> None:
-        """Empties the write-ahead file of erased words, as soon as nobody reads from it."""
+        """Rewrites the file without erased words, and empties its write-ahead file as soon as nobody reads from it."""
+        self._erased.set()
         if self._forgetting is None or self._forgetting.done():
             self._forgetting = asyncio.create_task(self._forget_soon())
 
     async def _forget_soon(self) -> None:
-        while not await self._database.forget():
-            await asyncio.sleep(FORGET_SECONDS)
+        while self._erased.is_set():
+            # What is erased meanwhile may still be there afterwards.
+            self._erased.clear()
+            try:
+                async with self._appending:
+                    await asyncio.to_thread(_rewrite, self._database.location)
+                is_done = await self._database.forget()
+            except sqlite3.Error as error:
+                logger.warning("log.erasure_waits", error=str(error))
+                is_done = False
+            if not is_done:
+                self._erased.set()
+                await asyncio.sleep(FORGET_SECONDS)
 
     async def stop(self) -> None:
         """Closes the file."""
@@ -100,6 +119,8 @@ class EmbeddedLog:
         try:
             async with self._database.transaction() as connection:
                 await sql.insert(connection, RECORDS, rows)
+                if any(row["value"] is None for row in rows):
+                    await connection.exec_driver_sql(f"pragma user_version = {ERASED}")
                 for row in rows:
                     if row["value"] is None:
                         await connection.execute(
@@ -184,3 +205,14 @@ class EmbeddedLog:
                 async with self._grown:
                     if not any(positions[part] < self._ends.get(part, 0) for part in partitions):
                         await self._grown.wait()
+
+
+def _rewrite(path: str) -> None:
+    """Writes the file anew if something was erased.
+
+    SQLite overwrites a row that it deletes, and no copy that it left behind when the row moved to another page.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        if connection.execute("pragma user_version").fetchone() == (ERASED,):
+            connection.execute("vacuum")
+            connection.execute("pragma user_version = 0")
