@@ -161,7 +161,8 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document, made at the first call."""
         if self.openapi_schema is None:
-            parts = super().openapi().setdefault("components", {})
+            document = super().openapi()
+            parts = document.setdefault("components", {})
             parts.setdefault("schemas", {}).update(Problem=_PROBLEM_SCHEMA, ProblemType=_type_schema())
             routes = [context.original_route for context in iter_route_contexts(self.routes)]
             for route in (one for one in routes if isinstance(one, DescribedRoute) and one.include_in_schema):
@@ -170,8 +171,29 @@ class Application(FastAPI):
                     parts["schemas"][model.__name__] |= model.model_config["json_schema_extra"]
             parts["responses"] = {_name(status): _response(status) for status in sorted(_PROBLEMS)}
             parts["securitySchemes"] = SCHEMES
+            parts["parameters"] = _shared_parameters(document)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+
+def _shared_parameters(document: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that several operations have alike, by name. In the operations a reference takes their place.
+
+    Where one name has several meanings, as `id` has, the first that several operations share is the common one.
+    """
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    all_ = [parameter for operation in operations for parameter in operation.get("parameters", ())]
+    shared: dict[str, Any] = {}
+    for parameter in all_:
+        name = "".join(part.capitalize() for part in re.split("[-_]", parameter["name"]))
+        if name not in shared and all_.count(parameter) > 1:
+            shared[name] = parameter
+    for operation in operations:
+        for at, parameter in enumerate(operation.get("parameters", ())):
+            for named, common in shared.items():
+                if parameter == common:
+                    operation["parameters"][at] = {"$ref": f"#/components/parameters/{named}"}
+    return shared
 
 
 def _type_schema() -> dict[str, Any]:
