@@ -99,6 +99,8 @@ async def test_a_line_of_a_matters_paper_is_entered_with_when_it_was_done_and_wh
         assert wrong.status == 422 and told in wrong.said, wrong.said
     for act in ("triage/nothing", "../../accounts", "audit/assign"):
         assert (await officer.open(f"{asked.replace('triage/assign', act)}&done_at={ago(2)}")).status == 422, act
+    unlisted = await officer.open(f"{asked.replace('power', 'whim')}&done_at={ago(2)}")
+    assert unlisted.status == 422 and "为何写在纸上：请从列出的里面选" in unlisted.said, unlisted.said
     done, written = ago(3), ago(2.5)
     form = await officer.open(f"{asked}&done_at={done}&written_at={written}")
     assert form.path.startswith(f"{HOME}/incidents/{number}/triage/assign?"), form.path

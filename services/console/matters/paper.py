@@ -97,9 +97,11 @@ def router(site: Site) -> APIRouter:
         done, wrote = (parse_instant(body[name]) if name in body else None for name in ("done_at", "written_at"))
         faults = {
             "done_at": done and done > look.now and N_("还没有到这个时间"),
-            "written_at": done and wrote and not done <= wrote <= look.now and N_("写下的时间在办理之后、现在之前"),
-            "act": "act" in body and body["act"] not in dict(made[0].choices) and N_("请从列出的里面选"),
+            "written_at": done and wrote and not done <= wrote <= look.now and N_("写下的时间应在办理之后、现在之前"),
         }
+        for one in made:
+            if one.kind == "choice" and one.value and one.value not in dict(one.choices):
+                faults[one.name] = N_("请从列出的里面选")
         made = [one.at_fault(look.gettext(told)) if (told := faults.get(one.name)) else one for one in made]
         if any(one.fault for one in made):
             return await render(request, "paper_act.html", 422, one=incident, controls=made, limits=limits)
