@@ -38,27 +38,27 @@ async def done(me: Staff, acts: Sequence[Act], look: Reader) -> list[tuple[Act, 
     """Each act, with the sentence by which it was refused; an empty one if it was done.
 
     Of several rows of one record, an act on the first does not make the page old for the others: the record is then as
-    this person left it. A service that did not answer once is not asked again.
+    this person left it. A service that did not answer is not asked again. Whether it did that one act is unknown.
     """
-    results, down, left = list[tuple[Act, str]](), dict[str, str](), dict[tuple[str, str], str]()
+    results, down, left = list[tuple[Act, str]](), set[str](), dict[tuple[str, str], str]()
     for act in acts:
         version = left.get((act.path, act.version), act.version)
         named = (("If-Match", version), ("Idempotency-Key", act.key))
-        told = down.get(act.service, "")
-        if not told:
-            try:
-                headers = {name: value for name, value in named if value}
-                answer = await me.calls.send("POST", act.path, body=act.body, headers=headers)
-            except Down:
-                gone = look.gettext(N_("%(service)s暂时不能用，这一条没有办。")) % {
-                    "service": look.gettext(PARTS[act.service])
-                }
-                told = down[act.service] = gone
-            else:
-                told = _refusal(answer, me)
-                if answer.ok and act.version:
-                    left[act.path, act.version] = str(answer.body["version"])
-        results.append((act, told))
+        service = {"service": look.gettext(PARTS[act.service])}
+        if act.service in down:
+            results.append((act, look.gettext(N_("%(service)s暂时不能用，这一条没有办。")) % service))
+            continue
+        try:
+            headers = {name: value for name, value in named if value}
+            answer = await me.calls.send("POST", act.path, body=act.body, headers=headers)
+        except Down:
+            down.add(act.service)
+            told = look.gettext(N_("%(service)s没有回应，不知道这一条办成没有。过一会儿回列表看，还在的再办。"))
+            results.append((act, told % service))
+            continue
+        if answer.ok and act.version:
+            left[act.path, act.version] = str(answer.body["version"])
+        results.append((act, _refusal(answer, me)))
     return results
 
 
