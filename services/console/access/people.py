@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.console.access.accounts import Account, LoginTaken, fits, one_time_password
 from services.console.calls import Answer, Calls, Refused
-from services.console.page import reader, render
+from services.console.page import go, reader, render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations
 
@@ -29,9 +29,9 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/accounts")
-    async def accounts(request: Request, me: Signed, post: str = "") -> Response:
+    async def accounts(request: Request, me: Signed, post: str = "", done: str = "") -> Response:
         """The accounts with a post of the administrator's unit or of one below it. `post` is chosen for a new one."""
-        return await _page(request, me, chosen=post)
+        return await _page(request, me, chosen=post, done=done)
 
     @pages.post("/accounts")
     async def make(request: Request, me: Signed) -> Response:
@@ -79,7 +79,7 @@ def router(site: Site) -> APIRouter:
             return await _page(request, me, 409, error=look.gettext(N_("不能停用自己的账号，请另一位管理员办理")))
         await record(me.calls, "account_ended", account.posts)
         await site.accounts.end(account.id)
-        return await _page(request, me)
+        return go("accounts?done=account_ended")
 
     @pages.post("/accounts/{id}/posts")
     async def set_posts(request: Request, me: Signed, id: str) -> Response:
@@ -94,7 +94,7 @@ def router(site: Site) -> APIRouter:
             return await _page(request, me, 422, error=(await reader(request)).gettext(_TOO_LONG))
         await record(me.calls, "account_posts_changed", chosen or [post for post in account.posts if post not in kept])
         await site.accounts.set_posts(account.id, [*kept, *chosen])
-        return await _page(request, me)
+        return go("accounts?done=account_posts_changed")
 
     def _is_below(me: Signed, post: str) -> bool:
         """Whether a post is of these units, even if the directory has it no more."""
@@ -131,11 +131,13 @@ def router(site: Site) -> APIRouter:
             raise Refused(Answer(403, {}))
 
     async def _page(
-        request: Request, me: Signed, status: int = 200, error: str | None = None, chosen: str = ""
+        request: Request, me: Signed, status: int = 200, error: str | None = None, chosen: str = "", done: str = ""
     ) -> Response:
         _must_administer(me)
         below, posts = me.offices.below(me.unit), list(_posts(me).items())
         found = [one for one in await site.accounts.all() if below & {post.partition("@")[2] for post in one.posts}]
-        return await render(request, "accounts.html", status, accounts=found, posts=posts, chosen=chosen, error=error)
+        return await render(
+            request, "accounts.html", status, accounts=found, posts=posts, chosen=chosen, done=done, error=error
+        )
 
     return pages
