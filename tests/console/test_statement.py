@@ -108,6 +108,19 @@ async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
     assert (await stranger.open(f"{statement}/preview")).status == 404
 
 
+async def test_a_statement_that_was_published_leads_to_its_page_on_the_bulletin(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "桥面裂缝", "南桥")
+    public = f"/bulletin{statement}"
+    await town.done(handler, f"{statement}/submit")
+    await town.done(await town.at("approver@town-east"), f"{statement}/approve")
+    assert public not in (await handler.open(statement)).links, "there is no such page yet"
+    await town.done(await town.at("spokesperson@town-east"), f"{statement}/publish")
+    assert public in (await handler.open(statement)).links
+    site = town.system.console.site  # type: ignore[union-attr]
+    shown = await site.clients["publish"].get(public)
+    assert shown.status_code == 200 and FIRST in shown.text
+
+
 async def test_a_session_that_ends_in_a_form_loses_no_word_and_shows_it_to_nobody_else(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
