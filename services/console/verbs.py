@@ -23,6 +23,8 @@ from services.console.words import N_
 
 LONG = 20
 """Characters from which a table shows no two values beside each other, but their difference."""
+PROPOSED = "huiying.incident.proposed.v1"
+"""What a command says that its words wait for approvals."""
 Body = dict[str, Any]
 Adapt = Callable[[Body, list[Control], Choices, Reader], tuple[Body, list[Control]]]
 
@@ -153,7 +155,8 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
         return await _page(request, asked, made, seen, key, 503, told_of(down, look))
     if answer.ok:
         to = asked.onward.format(**answer.body) if asked.onward else asked.back
-        return go(f"{to}{'&' if '?' in to else '?'}done={asked.verb}")
+        is_proposed = any(one["type"] == PROPOSED for one in answer.body.get("events", ()))
+        return go(f"{to}{'&' if '?' in to else '?'}done={asked.verb}{'&proposed=yes' if is_proposed else ''}")
     conflict = None
     if answer.status in (412, 428):
         conflict = await _conflict(me, asked, made, seen)

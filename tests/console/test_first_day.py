@@ -82,7 +82,9 @@ async def test_whoever_decides_reads_the_whole_text_above_the_form(town: Town) -
     water, text = await town.at("handler@county-water"), "水管已更换。" * 30
     concluding, found = f"/incidents/{number}/triage/conclude-verification", {"outcome": "confirmed", "text": "属实"}
     await town.done(await town.at("verifier@county-water"), concluding, **found)
-    await town.done(water, f"/incidents/{number}/triage/reply", text=text)
+    replying = f"/incidents/{number}/triage/reply"
+    sent = await water.send(await water.open(replying), replying, text=text)
+    assert "已送审：回复" in sent.said and "已办：回复" not in sent.said, "it is no reply before the last approval"
     page = await chief.open(f"/incidents/{number}")
     (form,) = {one for one in page.links if "/triage/approve?proposal=" in one}
     assert f'<div class="words">{text}</div>' in (await chief.open(form.removeprefix(HOME))).text

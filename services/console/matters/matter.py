@@ -86,7 +86,7 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/incidents/{id}")
-    async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
+    async def show(request: Request, me: Signed, id: Id, done: str = "", proposed: str = "") -> Response:
         """The matter: what it is, whom it waits for, what may be done, what was done."""
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
         # By its id: each service would look a number up first.
@@ -121,6 +121,7 @@ def router(site: Site) -> APIRouter:
             categories=named(lists, "categories", me.language),
             channels=named(lists, "channels", me.language),
             done=done,
+            proposed=proposed,
         )
 
     @pages.get("/incidents/{id}/similar")
