@@ -47,8 +47,8 @@ def router(site: Site) -> APIRouter:
                 return go(f"incidents/{answer.body['number']}")
             # Whoever calls back has a receipt. It tells what became of the report, and not which matter it is in.
             (receipt,) = await parts(me.calls.get(f"/ingest/v1/receipts/{part_of_path(typed['number'])}"))
-            if receipt.value:
-                return await _page(request, me, typed, receipt=receipt.value)
+            if receipt.value or receipt.down:
+                return await _page(request, me, typed, receipt=receipt)
         asked = dict(typed)
         for name in ("from", "to"):
             asked[name] = typed_moment(typed[name], look.zone, look.now) or typed[name]
