@@ -126,6 +126,9 @@ async def test_a_refusal_without_a_form_names_the_codes_of_the_packs_by_their_ti
         told = problem_of(Answer(409, body), me)  # type: ignore[arg-type]
         assert all((code in told) is holds for code in ("general", "major", clock)), told
         assert holds or (pack["levels"]["major"] in told and pack["clocks"][clock] in told and "1 件" in told)
+        (degree, title), *_ = pack["harm_scale"].items()
+        told = problem_of(Answer(422, {"detail": f"危害 {degree} 已判", "harm": degree}), me)  # type: ignore[arg-type]
+        assert told == f"危害 {degree if holds else title} 已判"
 
 
 async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:

@@ -59,7 +59,11 @@ class Offices:
         """These titles by the names that the members of a problem have."""
         named = {"level": "levels", "flag": "flags", "period": "periods", "ground": "return_grounds"}
         named |= {"clocks": "clocks", "harm": "harm_scale"}
-        return {name: [*self.titles[kind].items()] for name, kind in named.items() if kind in self.titles}
+        return {
+            name: [(str(code), title) for code, title in self.titles[kind].items()]
+            for name, kind in named.items()
+            if kind in self.titles
+        }
 
     def unit(self, code: str | None) -> str:
         """The name of a unit, also of one that has ended; its code if it is unknown."""
