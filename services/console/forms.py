@@ -217,13 +217,13 @@ def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[
     """The same controls with what a person typed."""
 
     def value(one: Control) -> Any:
+        if not isinstance(form, FormData):
+            return form.get(one.name, [] if one.kind == "choices" else one.value)
+        # The service that has the choices may have gone down, or come back, since the form was opened.
+        given = [str(chosen) for chosen in form.getlist(one.name)]
         if one.kind == "choices":
-            return (
-                [str(chosen) for chosen in form.getlist(one.name)]
-                if isinstance(form, FormData)
-                else form.get(one.name, [])
-            )
-        return form.get(one.name, one.value)
+            return [line.strip() for chosen in given for line in chosen.splitlines() if line.strip()]
+        return "\n".join(given) if one.kind == "lines" and given else form.get(one.name, one.value)
 
     def known(one: Control) -> tuple[tuple[str, str], ...]:
         """The choices, with what was chosen although it is no choice now: its list may be of a service that is down."""

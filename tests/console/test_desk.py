@@ -381,4 +381,9 @@ async def test_what_waits_for_approval_leads_from_its_row_to_the_decision(town: 
     form = await (await town.at("approver@town-east")).open(link)
     assert form.status == 200, form.said
     (sent,) = [one for one in form.forms if one.action.startswith(f"{HOME}{own}/triage/approve")]
-    assert ("proposal", "1") in sent.fields, "which of them is chosen already"
+    assert "施工期间在西门上车" in form.said and "proposal" not in sent.names, "no other one than what stands above"
+    approver = await town.at("approver@town-east")
+    other = f"{own}/triage/grade?proposal=1"
+    assert "施工期间在西门上车" not in (await officer.open(other)).said, "another verb decides on no proposal"
+    done = await approver.send(await approver.open(link), link)
+    assert done.status == 200 and "已办：审核" in done.said, done.said

@@ -61,7 +61,10 @@ async def test_evidence_of_a_fact_is_chosen_among_the_files_of_the_reports(town:
     own = (await town.reported(desk, "井盖翘起", place="北街")).path.removeprefix(HOME)
     await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
     form = f"{own}/triage/establish-fact"
-    assert "evidence" not in (await verifier.open(form)).form(form).names, "there is no file to choose"
+    page = await verifier.open(form)
+    assert "evidence" not in page.form(form).names, "there is no file to choose"
+    typed = {"key": "cause", "value": "不明", "source": "现场查看", "evidence": "no-file"}
+    assert (await verifier.send(page, form, **typed)).status == 422, "what is typed while ingest is down is not dropped"
     (link,) = {one for one in (await desk.open(own)).links if one.endswith("/evidence")}
     picture = BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
@@ -123,13 +126,13 @@ async def test_a_receipt_tells_how_far_the_answer_is(town: Town, monkeypatch: py
     assert found.status == 200 and f"收据号 {receipt}" in found.said and "还没有答复" in found.said
     wrong = await desk.send(found, "/search", number="不是编号")
     assert wrong.status == 422 and "编号或收据号" in wrong.said and "number" not in wrong.said
-
-
-async def test_a_refusal_names_fields_as_the_form_does(town: Town) -> None:
     site = town.system.console.site  # type: ignore[union-attr]
     monkeypatch.setitem(site.clients, "ingest", type(site.clients["ingest"])(base_url="http://127.0.0.1:9"))
     away = await desk.send(found, "/search", number=receipt)
     assert "暂时不能用" in away.said and "没有办成" not in away.said, "the receipt is not wrong because ingest is away"
+
+
+async def test_a_refusal_names_fields_as_the_form_does(town: Town) -> None:
     desk = await town.at("duty_officer@town-east")
     plan = "/roster/plan-duties?unit=town-east"
     typed = {"duties.0.post": "duty_officer@town-east", "duties.0.since": "22:00", "duties.0.until": "07:00"}

@@ -1,12 +1,15 @@
 """Every command of every API has a form in words that people know."""
 
+from datetime import UTC, datetime
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 import pytest
+from starlette.datastructures import FormData
 
 from schemas.titles import TITLES
 from services.console import forms
-from services.console.forms import SERVICES, controls
+from services.console.forms import SERVICES, Choices, controls
 from services.console.labels import FIELDS, LISTS, WAITS
 from services.console.matters.matter import of_verb
 from services.triage.handling.ball import Awaited
@@ -90,3 +93,14 @@ def test_names_of_fields_in_a_sentence_become_titles() -> None:
     shown = "“证据文件”应填写编号；请把“结束时间”改到“开始时间”之后；见“结束时间”；town-until-1 不变"
     assert forms.named(said, titles, "zh") == shown
     assert forms.named("until must be after since", titles, "en") == "until must be after since"
+
+
+@pytest.mark.parametrize("choices", [{}, {"evidence": [("file-1", "照片"), ("file-2", "录音")]}])
+@pytest.mark.parametrize("sent", [["file-1", "file-2"], ["file-1\r\nfile-2"]])
+def test_what_was_chosen_or_typed_stays_whole_when_the_choices_come_or_go(choices: Choices, sent: list[str]) -> None:
+    operation = forms.Documents().command("triage", "incidents/{id}/establish-fact")
+    assert operation is not None
+    form = FormData([("evidence", one) for one in sent])
+    made = forms.filled(controls(operation, choices, "zh"), form)
+    body, _ = forms.body(made, ZoneInfo("Asia/Shanghai"), datetime.now(UTC), str)
+    assert body["evidence"] == ["file-1", "file-2"]

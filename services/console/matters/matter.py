@@ -151,8 +151,12 @@ def router(site: Site) -> APIRouter:
         known = limits.value or {}
         is_fact = verb == "establish-fact"
         choices = choices_of(me, incident, known, lists.value or {}, pack, await site.packs())
-        if "evidence" in operation.schema.get("properties", {}):
+        fields = operation.schema.get("properties", {})
+        if "evidence" in fields:
             choices |= await _files(me, incident, await reader(request))
+        has_no_file = choices.get("evidence") == [] and not (await request.form()).get("evidence")
+        decides = service == "triage" and "proposal" in fields
+        proposal = _read_proposal(incident, request.query_params.get("proposal")) if decides else None
         return Asked(
             operation,
             verb,
@@ -160,19 +164,20 @@ def router(site: Site) -> APIRouter:
             ids={"id": incident["id"]},
             choices=of_verb(verb, choices),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
-            without=("kind",) * is_fact + ("evidence",) * ("evidence" in choices and not choices["evidence"]),
+            without=("kind",) * is_fact + ("evidence",) * has_no_file + ("proposal",) * bool(proposal),
+            fixed={"proposal": proposal["proposal"]} if proposal else {},
             adapt=_of_fact if is_fact else None,
             about=incident,
-            reads=_reads(incident, request.query_params.get("proposal")),
+            reads=proposal["text"] if proposal else "",
             face=face_of(me, incident, pack, verb, choices),
         )
 
     return pages
 
 
-def _reads(incident: Mapping[str, Any], proposal: str | None) -> str:
-    """The text of a proposal of the matter, since whoever decides on it must have read it."""
-    return next((one["text"] or "" for one in incident["proposals"] if str(one["proposal"]) == proposal), "")
+def _read_proposal(incident: Mapping[str, Any], named: str | None) -> Mapping[str, Any] | None:
+    """The proposal that an address names. Its text stands above the form, so the form decides on no other one."""
+    return next((one for one in incident["proposals"] if str(one["proposal"]) == named and one["text"]), None)
 
 
 async def _files(me: Staff, incident: Mapping[str, Any], look: Reader) -> dict[str, list[tuple[str, str]]]:
