@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,10 @@ from services.kernel.tasks import to_the_end
 logger = structlog.get_logger()
 FETCH = 2000
 FORGET_SECONDS = 1.0
+FAILED_SECONDS = 60.0
+"""From a rewriting that failed to the next one. On a full disk, each one takes the space that others need."""
+REST = 10
+"""A pause of this many times its length follows each rewriting, since appends wait for it: five seconds for 1 GB."""
 ERASED = 1
 """The file's `user_version` from an erasure until the file is rewritten, so that a start goes on with it."""
 METADATA = MetaData()
@@ -70,16 +75,22 @@ class EmbeddedLog:
         while self._erased.is_set():
             # What is erased meanwhile may still be there afterwards.
             self._erased.clear()
+            began, pause = time.monotonic(), 0.0
             try:
-                async with self._appending:
-                    await asyncio.to_thread(_rewrite, self._database.location)
-                is_done = await self._database.forget()
+                # If this task is cancelled, `stop` must still wait for the rewriting before it closes the file.
+                if not await to_the_end(self._rewrite()):
+                    self._erased.set()
+                    pause = FORGET_SECONDS
             except sqlite3.Error as error:
                 logger.warning("log.erasure_waits", error=str(error))
-                is_done = False
-            if not is_done:
                 self._erased.set()
-                await asyncio.sleep(FORGET_SECONDS)
+                pause = FAILED_SECONDS
+            await asyncio.sleep(max(pause, REST * (time.monotonic() - began)))
+
+    async def _rewrite(self) -> bool:
+        async with self._appending:
+            await asyncio.to_thread(_rewrite, self._database.location)
+            return await self._database.forget()
 
     async def stop(self) -> None:
         """Closes the file."""
