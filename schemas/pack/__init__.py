@@ -162,20 +162,21 @@ class PolicyPack(Model):
         once("periods", [period.code for period in self.periods])
         once("answers", [answer.kind for answer in self.answers])
         hops = [hop.code for report in self.reports for hop in report.hops]
-        once("clocks, and hops of reports", [*(clock.name for clock in self.clocks), *hops])
+        timed = Said("clocks, and hops of reports", "clocks 和 reports 的各段")
+        once(timed, [*(clock.name for clock in self.clocks), *hops])
         if taken := {*(clock.name for clock in self.clocks), *hops}.intersection(OWN_CLOCKS):
             others = ", ".join(sorted(taken))
             raise ValueError(
                 Said(
-                    f"clocks, and hops of reports: {others} names another section; rename it",
-                    f"clocks 和 reports 的各段：{others} 是另一部分的名称，请改名",
+                    f"{timed}: {others} names another section; rename it",
+                    f"{timed.zh}: {others} 是另一部分的名称，请改名",
                 )
             )
         once("emergency_plans", [plan.code for plan in self.emergency_plans])
         once("outgoing", [told.rule for told in self.outgoing or ()])
         once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])
-        for level in self.levels:
-            once(f"conditions of the level {level.code}", [condition.code for condition in level.conditions])
+        for at, level in enumerate(self.levels):
+            once(f"levels.{at}.conditions", [condition.code for condition in level.conditions])
         if any(lower.rank >= upper.rank for lower, upper in pairwise(self.levels)):
             raise ValueError(
                 Said(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 
-from schemas.said import Said
+from schemas.said import Said, chinese
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 PackId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
@@ -192,13 +192,13 @@ class Setting(Rule, Generic[T]):
 
 
 def once(what: str, codes: list[str]) -> None:
-    """Raises `ValueError` if a code stands twice."""
+    """Raises `ValueError` if a code stands twice. `what` is the place of the codes, or their name in both languages."""
     if twice := {code for code in codes if codes.count(code) > 1}:
         named = ", ".join(sorted(twice))
         raise ValueError(
             Said(
                 f"{what}: each code may stand only once; these stand twice: {named}",
-                f"{what}：每个代码只能出现一次，重复的有：{named}",
+                f"{chinese(what)}: 每个代码只能出现一次，重复的有：{named}",
             )
         )
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from schemas.pack.values import sourced
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.approval import chain_of, chains
+from services.kernel.rules.approval import chain_of, chains, place
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.packs import load_packs
 
@@ -76,3 +77,16 @@ def test_what_an_office_says_is_approved_by_somebody_else_wherever_a_document_sp
         assert pack.model.approval.separation.value == "by_person", id_
     assert steps("zone-002-10", "reply") == [(*LEADER, *PRINCIPAL)]
     assert steps("company-000", "reply", level="major", answer_kind="answer") == [PRINCIPAL]
+
+
+def test_a_refusal_names_only_what_stands_in_the_pack() -> None:
+    """A text keeps the chain of the pack under which it was submitted, and its matter may move to another pack."""
+    pack = packs()["county-default"]
+    assert pack.model.approval is not None
+    chain = pack.model.approval.chains[0]
+    code, step = chain.code, chain.steps[0].code
+    stand = {one.place for one in sourced(pack.model)}
+    for named in ((code, step), (code, "gone"), (code, None), ("gone", step), (None, None)):
+        assert place(pack, *named) in stand
+    assert place(pack, code, step) == f"approval.chains.{code}.steps.{step}"
+    assert place(pack, "gone", step) == "approval"

@@ -55,9 +55,27 @@ def test_a_wrong_pack_is_told_of_in_both_languages(wrong: str, right: str, en: s
     assert all(HAN.search(said_in(one, "zh")) and not HAN.search(said_in(one, "en")) for one in told)
 
 
-def test_a_check_of_the_whole_pack_names_the_place_in_both_languages() -> None:
-    levels = re.sub(r"rank: \d+", "rank: 1", COUNTY)
+@pytest.mark.parametrize(
+    ("old", "new", "field", "zh"),
+    [
+        (r"rank: \d+", "rank: 1", "levels", "各等级请从低到高写，rank 依次增大"),
+        (r"code: extraordinary\n", "code: major\n", "levels", "每个代码只能出现一次，重复的有：major"),
+        (
+            r"- code: (clicks|comments)\n",
+            "- code: twice\n",
+            "levels.1.conditions",
+            "每个代码只能出现一次，重复的有：twice",
+        ),
+        (
+            r"name: explanation\n",
+            "name: transfer\n",
+            "",
+            "clocks 和 reports 的各段: 每个代码只能出现一次，重复的有：transfer",
+        ),
+    ],
+)
+def test_a_check_of_the_whole_pack_names_the_place_in_both_languages(old: str, new: str, field: str, zh: str) -> None:
     with pytest.raises(DocumentError) as refused:
-        parse_pack(levels)
+        parse_pack(re.sub(old, new, COUNTY))
     (fault,) = refused.value.faults
-    assert fault.field == "levels" and chinese(fault.message) == "各等级请从低到高写，rank 依次增大"
+    assert (fault.field, chinese(fault.message)) == (field, zh)

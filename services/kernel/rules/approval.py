@@ -30,10 +30,18 @@ def chains(pack: LoadedPack, of: Kind) -> list[Chain]:
 
 
 def place(pack: LoadedPack, chain: str | None = None, step: str | None = None) -> str | None:
-    """Where the pack has its rule on approvals, one of its chains, or a step of it; None if it has none."""
-    if pack.model.approval is None:
+    """Where the pack has its rule on approvals, one of its chains, or a step of it; None if it has none.
+
+    A chain or step of a former pack stands nowhere in this one. Then it is the rule around it.
+    """
+    approval = pack.model.approval
+    if approval is None:
         return None
-    return ".".join(["approval", *(["chains", chain] if chain else ()), *(["steps", step] if chain and step else ())])
+    found = next((one for one in approval.chains if one.code == chain), None)
+    if found is None:
+        return "approval"
+    has_step = any(one.code == step for one in found.steps)
+    return f"approval.chains.{found.code}.steps.{step}" if has_step else f"approval.chains.{found.code}"
 
 
 def fixed(chain: Chain | None) -> tuple[Step, ...]:
