@@ -393,7 +393,7 @@ def keycloak_home() -> Path:
 
 
 def keycloak_realm() -> Path:
-    """A folder with Keycloak's database, in which the realm is, and with the classes of a start. Made at first use.
+    """A folder with a database that holds the realm, and with the classes that a start loads. Made at first use.
 
     A copy of it starts in a third of the time that empty tables need.
     """
@@ -430,7 +430,7 @@ def _keycloak(home: Path, data: Path, archive: str, *command: str) -> list[str]:
 
 
 def _share(home: Path, data: Path) -> None:
-    """Lets a data folder look like the home of a Keycloak, which is never written to."""
+    """Links the parts of a Keycloak's home into a data folder, so that nothing is written into the home."""
     for part in ("lib", "conf", "providers", "themes"):
         (data / part).symlink_to(home / part)
 

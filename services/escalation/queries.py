@@ -307,10 +307,11 @@ async def reports_to_confirm(
     of = select(INCIDENTS.c.incident_id, INCIDENTS.c.number, INCIDENTS.c.revision).where(
         INCIDENTS.c.incident_id.in_([row["incident_id"] for row in rows])
     )
-    matters = {row.incident_id: (row.number, row.revision) for row in await connection.execute(of)}
+    matters = {
+        row.incident_id: {"number": row.number, "revision": row.revision} for row in await connection.execute(of)
+    }
     reports = await _reports(connection, rows, ctx)
-    told = [dict(zip(("number", "revision"), matters[row["incident_id"]], strict=True)) | row for row in reports]
-    return told, further, count
+    return [matters[row["incident_id"]] | row for row in reports], further, count
 
 
 async def _told(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:

@@ -122,7 +122,8 @@ def router() -> APIRouter:
     async def preview_report(runtime: http.Serving, body: Report, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """A report's words as they would be stored, with personal data masked. Nothing is kept.
 
-        The report is judged as `sendReport` judges it, but for the sender's own numbers.
+        The report is refused where `sendReport` would refuse it. Only `source` and `external_id` are not compared with
+        those of earlier reports.
         """
         command = intake.prepare(body, actor, runtime).command
         async with runtime.database.read() as connection:

@@ -1,4 +1,4 @@
-"""A connection to SQLite that runs a statement in one step of its thread: with its rows, and closed.
+"""A connection to SQLite. It runs a statement, reads all its rows and closes it in one step of its thread.
 
 SQLAlchemy's own connection takes four steps, and each one waits for this process' other threads. That is most of the
 time of a small statement.

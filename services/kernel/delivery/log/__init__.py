@@ -14,7 +14,7 @@ logger = structlog.get_logger()
 EXIT_LOST, EXIT_RANGE = 3, 5
 """Exit codes of a consumer's process: start again from the database; a stored offset is not on the topic."""
 TOGETHER = 500
-"""Up to this many records are few: a pause follows them."""
+"""A batch of at most this many records is small, and a pause follows it."""
 PACE = 0.05
 """Seconds from one small batch to the next. The first is taken at once; records that come meanwhile share a
 transaction. At 100 reports a second on two cores, a shorter pace spends the processors on transactions, and each record
@@ -147,7 +147,7 @@ def lost_at(partition: Partition, next_: int, why: str) -> str:
 
 
 async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:
-    """Passes on the records of several partitions as one batch. After few records it pauses.
+    """Passes on the records of several partitions as one batch. After a small batch it pauses.
 
     A batch for each partition, side by side, would give many small transactions, which cost more than their records do.
     They would also wait for each other, since they write the same rows of views.
