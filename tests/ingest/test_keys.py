@@ -67,6 +67,33 @@ async def test_a_key_is_kept_as_a_digest(ingest: Ingest) -> None:
     assert not any(answer["key"] in str(row) for row in await ingest.rows("api_keys"))
 
 
+async def test_a_request_that_is_sent_again_makes_no_second_key_and_shows_none(ingest: Ingest) -> None:
+    """Its first answer may be lost, and only the digest of the key is kept."""
+    asked = ingest.staff("admin", unit="city") | {"Idempotency-Key": "one"}
+    first = await ingest.client.post(KEYS, json={"unit": "town-east"}, headers=asked)
+    assert first.status_code == 201
+    assert first.json().keys() == {"key", "id", "integration", "name"}
+    again = await ingest.client.post(KEYS, json={"unit": "town-east"}, headers=asked)
+    refused(again, 409, first.json()["id"], "revoke it if nobody has it")
+    assert first.json()["key"] not in again.text
+    listed = await ingest.client.get(KEYS, headers=ingest.staff("admin", unit="city"))
+    assert [one["id"] for one in listed.json()["items"]] == [first.json()["id"]]
+    assert (await post(ingest, {"Authorization": f"Bearer {first.json()['key']}"})).status_code == 201
+
+
+async def test_a_preview_masks_and_refuses_as_the_report_would_be_and_keeps_nothing(ingest: Ingest) -> None:
+    _, key = await made(ingest)
+    told = report(text="路灯不亮，请打 13800138000")
+    shown = await ingest.client.post(f"{PATH}/preview", json=told, headers=key)
+    assert shown.status_code == 200, shown.text
+    assert "13800138000" not in shown.text
+    assert (shown.json()["masked"], "[手机号]" in shown.json()["text"]) == ({"mobile": 1}, True)
+    refused(
+        await ingest.client.post(f"{PATH}/preview", json=told | {"unit": "county"}, headers=key), 403, "over county"
+    )
+    assert not await ingest.events("received")
+
+
 async def test_a_key_ends_by_its_id_alone(ingest: Ingest) -> None:
     answer, key = await made(ingest)
     assert (await post(ingest, key)).status_code == 201
