@@ -227,9 +227,10 @@ def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[
 
     def known(one: Control) -> tuple[tuple[str, str], ...]:
         """The choices, with what was chosen although it is no choice now: its list may be of a service that is down."""
-        chosen = form.get(one.name) if isinstance(form, FormData) and one.kind == "choice" else None
-        is_missing = chosen and str(chosen) not in dict(one.choices)
-        return (*one.choices, (str(chosen), str(chosen))) if is_missing else one.choices
+        if not isinstance(form, FormData) or one.kind not in ("choice", "choices"):
+            return one.choices
+        chosen = value(one) if one.kind == "choices" else [str(form.get(one.name) or "")]
+        return (*one.choices, *((code, code) for code in chosen if code and code not in dict(one.choices)))
 
     return [
         replace(one, value=value(one), choices=known(one), rows=tuple(tuple(filled(row, form)) for row in one.rows))

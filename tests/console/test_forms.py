@@ -104,3 +104,12 @@ def test_what_was_chosen_or_typed_stays_whole_when_the_choices_come_or_go(choice
     made = forms.filled(controls(operation, choices, "zh"), form)
     body, _ = forms.body(made, ZoneInfo("Asia/Shanghai"), datetime.now(UTC), str)
     assert body["evidence"] == ["file-1", "file-2"]
+
+
+def test_what_was_chosen_and_is_no_choice_any_more_still_stands_in_the_form() -> None:
+    operation = forms.Documents().command("triage", "incidents/{id}/establish-fact")
+    assert operation is not None
+    form = FormData([("evidence", "file-1"), ("evidence", "file-9")])
+    made = forms.filled(controls(operation, {"evidence": [("file-1", "照片")]}, "zh"), form)
+    (evidence,) = [one for one in made if one.name == "evidence"]
+    assert evidence.choices == (("file-1", "照片"), ("file-9", "file-9"))
