@@ -395,6 +395,19 @@ async def test_a_draft_goes_when_its_form_was_taken_and_stays_when_it_was_not(de
     await context.close()
 
 
+async def test_a_draft_keeps_what_was_unticked(desk: Desk) -> None:
+    context, page = await desk.at("handler@town-east")
+    await desk.open(page, f"/statements/{desk.statement}/revise")
+    fact = page.locator("input[name=facts] >> nth=0")
+    await fact.check()
+    await fact.uncheck()
+    await page.reload()
+    await fact.evaluate("(box) => { box.checked = true; }")  # As a form shows it whose statement rests on the fact.
+    await page.click("#draft [data-take]")
+    assert not await fact.is_checked()
+    await context.close()
+
+
 async def test_two_tabs_of_one_form_keep_a_draft_each_and_a_third_is_offered_both(desk: Desk) -> None:
     context, first = await desk.at("duty_officer@town-west")
     subject, take = "#f-subject", "#draft [data-take]"

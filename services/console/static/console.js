@@ -54,7 +54,7 @@
     form.addEventListener("input", () => {
       const found = {};
       fields().forEach((one) => {
-        if (one.type === "checkbox" || one.type === "radio") { if (one.checked) found[one.name] = [].concat(found[one.name] || [], one.value); }
+        if (one.type === "checkbox" || one.type === "radio") found[one.name] = [].concat(found[one.name] || [], one.checked ? one.value : []);
         else found[one.name] = one.value;
       });
       try { localStorage.setItem(place, JSON.stringify({ at: Date.now(), fields: found })); } catch { /* no room: nothing is kept */ }
