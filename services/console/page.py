@@ -136,7 +136,7 @@ def static(name: str) -> str:
 
 
 def chosen_first(choices: Sequence[tuple[str, str]], chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """The choices in their order, those that are chosen before all others: a long list shows its begin alone."""
+    """The choices in their order, the chosen ones first: of a long list people see the beginning alone."""
     return sorted(choices, key=lambda one: one[0] not in chosen)
 
 

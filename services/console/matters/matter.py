@@ -202,7 +202,7 @@ class Waiting(NamedTuple):
 
 
 def awaited(incident: Mapping[str, Any]) -> str:
-    """What the matter waits for. Handled and answered, it waits until who handles it says that it is done."""
+    """What the matter waits for. If it is handled and answered, it waits until its handler says that it is done."""
     ball, handled = incident["ball"] or {}, incident["handled"]
     is_done = ball.get("for") == "handling" and handled["problem"] and handled["answer"]
     return N_("办结") if is_done else WAITS.get(ball.get("for", ""), "")

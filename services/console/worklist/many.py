@@ -37,8 +37,8 @@ class Act:
 async def done(me: Staff, acts: Sequence[Act], look: Reader) -> list[tuple[Act, str]]:
     """Each act, with the sentence by which it was refused; an empty one if it was done.
 
-    Of several rows of one record, an act on the first does not make the page old for the others: the record is then as
-    this person left it. A service that did not answer is not asked again. Whether it did that one act is unknown.
+    Several rows can belong to one record. An act on the first raises its revision, and the next one names the revision
+    that it left. A service that did not answer is not asked again. Whether it did that one act is unknown.
     """
     results, down, left = list[tuple[Act, str]](), set[str](), dict[tuple[str, str], str]()
     for act in acts:
