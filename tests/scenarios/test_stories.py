@@ -84,7 +84,7 @@ async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town
     town.at("2026-01-03 04:30")
     await water.does("记录办理", {"办理线": "问题处理", "内容": "02:10 关阀，04:30 换管完毕恢复供水"})
     await water.does("解决问题", {"内容": "已换管，恢复供水"})
-    await water.does("解释", {"内容": "主管老化爆裂，已换管，四时三十分恢复供水。", "对象": "提问人"})
+    await water.does("解释", {"内容": "主管老化爆裂，已换管，四时三十分恢复供水。", "对象": "提问人"}, told="已送审")
     await leader.finds(subject)
     await leader.does("审核")
 
