@@ -169,7 +169,7 @@ def router() -> APIRouter:
             found = await queries.one_statement(connection, ctx, id)
             if found is None:
                 raise NotFound(f"there is no {id} that you may read", what=id)
-            row = await queries.as_public(connection, found, command, instant(ctx.now))
+            row = await bulletin.as_public(connection, found, command, instant(ctx.now))
         return bulletin.preview(runtime, row, ctx.offices)
 
     return api

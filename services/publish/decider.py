@@ -28,7 +28,6 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.rules.approval import Agreement, Course, Referral, asked_anew, chain_of, chains, fixed, place
-from services.publish import wording
 from services.publish.commands import (
     Approve,
     CannotJudge,
@@ -42,6 +41,7 @@ from services.publish.commands import (
     Withdraw,
 )
 from services.publish.rights import RIGHTS, UNSUBMITTED, Case, Incident, Statement
+from services.publish.writing import wording
 
 CLARIFICATION = ("关于有关情况的说明", "（待填写：请写明查明的事实和依据。）")
 """Title and text of a draft that the rules begin. Somebody must write it before it is submitted."""

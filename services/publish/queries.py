@@ -1,13 +1,9 @@
-"""What answers of publish read: statements for staff and for the bulletin.
+"""What the answers for staff read: statements with their approvals, and what the caller may do."""
 
-The bulletin shows only published statements, and never a drill.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -18,16 +14,16 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Problem, Unavailable
 from services.kernel.core.standings import Moment, Reading
 from services.kernel.rules.approval import Course
-from services.kernel.serving import paging
 from services.kernel.serving.approvals import gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.commands import Approve, Correct, Draft, Preview, Publish, Submit, Withdraw
+from services.publish.commands import Approve, Correct, Draft, Publish, Submit, Withdraw
 from services.publish.history import history
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
+from services.publish.rows import Page, newest, numbers_of, releases_of
 from services.publish.seen import read_incident, read_incidents
-from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
+from services.publish.views import METADATA, OF_ONE, state_of, statements
 
 NEXT: Mapping[str, Sequence[type[Command]]] = {
     "drafted": (Submit,),
@@ -36,13 +32,6 @@ NEXT: Mapping[str, Sequence[type[Command]]] = {
     "published": (Correct, Withdraw),
 }
 """Phase -> the commands that lead on from there."""
-
-
-class Page(NamedTuple):
-    """Rows in order, and the cursor of the next page."""
-
-    rows: list[Row]
-    next: str | None
 
 
 async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str) -> list[str]:
@@ -76,7 +65,7 @@ async def list_statements(
         chosen = chosen.where(statements.c.incident_id == incident)
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
-    rows, further = await _newest(connection, chosen, "drafted_at", limit, cursor)
+    rows, further = await newest(connection, chosen, "drafted_at", limit, cursor)
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
     items = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
     for row in rows:
@@ -90,18 +79,6 @@ async def list_statements(
     return Page([items[row["id"]] for row in rows if row["id"] in items], further)
 
 
-async def _newest(
-    connection: AsyncConnection, chosen: Select[Any], at: str, limit: int, cursor: str | None
-) -> tuple[list[Row], str | None]:
-    """A page of chosen statements, newest first by the instant in column `at`, and the next page's cursor."""
-    place = (statements.c[at], statements.c.id)
-    if cursor is not None:
-        chosen = chosen.where(tuple_(*place) < paging.place_of(cursor, str, str))
-    chosen = chosen.order_by(*(column.desc() for column in place)).limit(limit + 1)
-    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    return paging.page(found, limit, lambda row: (row[at], row["id"]))
-
-
 async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
     """A statement as the API shows it, with its releases in order; None if the actor may read nothing of it.
 
@@ -113,7 +90,7 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
     if reads.until is None:
         (item,) = await _with_rights(connection, ctx, [row])
         item["may_not"] = await _refusals(connection, ctx, row)
-        said = await _releases(connection, [id_])
+        said = await releases_of(connection, [id_])
     else:
         rows, said = await _then(connection, id_, reads.until)
         if not rows:
@@ -206,7 +183,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         METADATA,
         [ref for row in rows for ref in (row["title_ref"], row["draft_ref"], row["rejection_ref"])],
     )
-    numbers = await _numbers(connection, rows)
+    numbers = await numbers_of(connection, rows)
     return [
         {
             "number": row["number"],
@@ -239,134 +216,3 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         }
         for row in rows
     ]
-
-
-async def public_page(
-    connection: AsyncConnection, *, limit: int, cursor: str | None = None, units: Iterable[str] | None = None
-) -> Page:
-    """The public statements of these units, or of all, the latest change first. `said` holds each one's releases."""
-    chosen = _public()
-    if units is not None:
-        chosen = chosen.where(statements.c.unit.in_(sorted(units)))
-    rows, further = await _newest(connection, chosen, "updated_at", limit, cursor)
-    return Page(await _public_rows(connection, rows), further)
-
-
-async def speaking_units(connection: AsyncConnection) -> frozenset[str]:
-    """The units that ever spoke in public."""
-    spoken = _public().subquery()
-    return frozenset((await connection.execute(select(spoken.c.unit).distinct())).scalars())
-
-
-async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
-    """One published statement, with all its releases."""
-    row = (await connection.execute(_public().where(statements.c.id == id_))).mappings().first()
-    return None if row is None else (await _public_rows(connection, [dict(row)]))[0]
-
-
-def _public() -> Any:
-    names = (
-        "number",
-        "id",
-        "incident_id",
-        "unit",
-        "kind",
-        "state",
-        "title",
-        "text",
-        "published_at",
-        "updated_at",
-        "corrections",
-    )
-    columns = [statements.c[name] for name in names]
-    return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(False))
-
-
-async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
-    said = await _releases(connection, [row["id"] for row in rows])
-    lines = await _lines(connection, [row["incident_id"] for row in rows])
-    names = await _names(connection, [row["unit"] for row in rows])
-    numbers = await _numbers(connection, rows)
-    return [
-        row
-        | {
-            "incident_number": numbers.get(row["incident_id"]),
-            "said": [release for release in said if release["statement_id"] == row["id"]],
-            "unit_name": _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"],
-            **_neighbours(lines.get(row["incident_id"], []), row["id"]),
-        }
-        for row in rows
-    ]
-
-
-async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
-    """A statement of the API as a row of the bulletin, as if what is typed were published now."""
-    said: list[Row] = [dict(release) for release in shown["releases"]]
-    title, text = typed.title or shown["title"] or "", typed.text or shown["text"] or shown["draft"] or ""
-    if not said:
-        said.append({"kind": "publication", "at": now, "title": title, "text": text, "reason": None})
-    elif typed.text:
-        said.append({"kind": "correction", "at": now, "title": title, "text": text, "reason": typed.reason or ""})
-    elif typed.reason:
-        said.append({"kind": "withdrawal", "at": now, "title": None, "text": None, "reason": typed.reason})
-    row = shown | {
-        "title": title,
-        "text": text,
-        "published_at": said[0]["at"],
-        "updated_at": said[-1]["at"],
-        "corrections": sum(release["kind"] == "correction" for release in said),
-    }
-    line = (await _lines(connection, [row["incident_id"]])).get(row["incident_id"], [])
-    if row["id"] not in [other["id"] for other in line]:
-        line.append(row)
-    names = await _names(connection, [row["unit"]])
-    unit = _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"]
-    return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
-
-
-async def _numbers(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, str]:
-    """The incidents of statements -> their numbers."""
-    wanted = incidents.c.id.in_(sorted({row["incident_id"] for row in rows}))
-    found = await connection.execute(select(incidents.c.id, incidents.c.number).where(wanted))
-    return {row.id: row.number for row in found}
-
-
-async def _releases(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
-    chosen = (
-        select(releases).where(releases.c.statement_id.in_(ids)).order_by(releases.c.statement_id, releases.c.version)
-    )
-    return [dict(row) for row in (await connection.execute(chosen)).mappings()]
-
-
-async def _lines(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, list[Row]]:
-    """The published statements on each incident, in order of publication."""
-    chosen = _public().where(statements.c.incident_id.in_(wanted)).order_by(statements.c.published_at, statements.c.id)
-    lines: dict[str, list[Row]] = {}
-    for row in (await connection.execute(chosen)).mappings():
-        lines.setdefault(row["incident_id"], []).append(dict(row))
-    return lines
-
-
-def _neighbours(line: Sequence[Row], id_: str) -> Row:
-    """The statement that this one updates, and the one that updates it.
-
-    The releases of a matter refer to each other.
-    """
-    ids = [row["id"] for row in line]
-    at = ids.index(id_)
-    return {"updates": line[at - 1] if at else None, "updated_by": line[at + 1] if at + 1 < len(line) else None}
-
-
-async def _names(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    units = METADATA.tables["units"]
-    chosen = select(units.c.unit, units.c.since, units.c.name).where(units.c.unit.in_(codes)).order_by(units.c.since)
-    names: dict[str, list[tuple[str, str]]] = {}
-    for row in await connection.execute(chosen):
-        names.setdefault(row.unit, []).append((row.since, row.name))
-    return names
-
-
-def _name_at(names: Sequence[tuple[str, str]], at: str) -> str | None:
-    """The unit's name when it spoke. A later name does not rewrite history."""
-    earlier = [name for since, name in names if since <= at]
-    return earlier[-1] if earlier else names[0][1] if names else None

@@ -17,7 +17,8 @@ from schemas.offices import UnitPlaced
 from services.kernel.core.ids import derived
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
-from services.publish import bulletin
+from services.publish.bulletin import pages
+from services.publish.bulletin.shown import moment, zone_name
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, SINCE, TEXT, TITLE, Office, established, opened, staffed
 
@@ -382,8 +383,8 @@ async def test_a_drill_is_marked_in_every_event_and_never_shown(office: Office) 
 
 
 async def test_pages_and_feeds_go_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulletin, "PER_PAGE", 2)
-    monkeypatch.setattr(bulletin, "PER_FEED", 2)
+    monkeypatch.setattr(pages, "PER_PAGE", 2)
+    monkeypatch.setattr(pages, "PER_FEED", 2)
     for number in range(5):
         office.runtime.time_source.move(timedelta(minutes=1))
         await office.published(f"第{number}件。")
@@ -462,7 +463,7 @@ async def test_what_was_never_published_is_a_page_too(office: Office, id_: str) 
 
 def test_an_instant_for_readers() -> None:
     at = datetime.fromisoformat("2026-03-02T09:00:00.5+00:00")
-    assert bulletin.moment(at, spec.NOW.tzinfo or at.tzinfo).local == "2026年3月2日 09:00"  # type: ignore[arg-type]
-    assert bulletin.zone_name(timezone(timedelta(hours=-3.5))) == "UTC-03:30 时间"
-    assert datetime.fromisoformat(bulletin.moment(at, spec.NOW.tzinfo).iso) == at  # type: ignore[arg-type]
+    assert moment(at, spec.NOW.tzinfo or at.tzinfo).local == "2026年3月2日 09:00"  # type: ignore[arg-type]
+    assert zone_name(timezone(timedelta(hours=-3.5))) == "UTC-03:30 时间"
+    assert datetime.fromisoformat(moment(at, spec.NOW.tzinfo).iso) == at  # type: ignore[arg-type]
     assert instant(at) == "2026-03-02T09:00:00.500000Z"

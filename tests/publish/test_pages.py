@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
-from services.publish import bulletin
+from services.publish.bulletin import site
 from tests.publish.conftest import INCIDENT, TEXT, TITLE, Office, established
 
 OLD, NEW, WHY = TEXT, "路面塌陷处已围挡，预计3月3日17时恢复通行。", "恢复时间写错一天"
@@ -155,7 +155,7 @@ def _luminance(colour: str) -> float:
 
 
 def test_every_text_has_the_contrast_of_wcag_aa_in_every_scheme() -> None:
-    style = bulletin._packaged("style.css").decode()
+    style = site.packaged("style.css").decode()
     schemes = [
         dict(re.findall(r"--(\w+): #([0-9a-f]+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     ]

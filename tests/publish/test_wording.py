@@ -5,9 +5,9 @@ import pytest
 from schemas.publish import StatementCorrected
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Rejected
-from services.publish import wording
 from services.publish.commands import Correct, Submit, Withdraw
 from services.publish.decider import DECIDER
+from services.publish.writing import wording
 from tests.kit import spec
 from tests.publish.test_decider import HANDLER, MATTER, SPOKESPERSON, STREAM, drafted, published, submitted
 

@@ -1,0 +1,129 @@
+"""What the bulletin reads: published statements, and never a drill."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.kernel.store.views import Row
+from services.publish.commands import Preview
+from services.publish.rows import Page, newest, numbers_of, releases_of
+from services.publish.views import METADATA, statements
+
+
+async def public_page(
+    connection: AsyncConnection, *, limit: int, cursor: str | None = None, units: Iterable[str] | None = None
+) -> Page:
+    """The public statements of these units, or of all, the latest change first. `said` holds each one's releases."""
+    chosen = _public()
+    if units is not None:
+        chosen = chosen.where(statements.c.unit.in_(sorted(units)))
+    rows, further = await newest(connection, chosen, "updated_at", limit, cursor)
+    return Page(await _public_rows(connection, rows), further)
+
+
+async def speaking_units(connection: AsyncConnection) -> frozenset[str]:
+    """The units that ever spoke in public."""
+    spoken = _public().subquery()
+    return frozenset((await connection.execute(select(spoken.c.unit).distinct())).scalars())
+
+
+async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
+    """One published statement, with all its releases."""
+    row = (await connection.execute(_public().where(statements.c.id == id_))).mappings().first()
+    return None if row is None else (await _public_rows(connection, [dict(row)]))[0]
+
+
+def _public() -> Any:
+    names = (
+        "number",
+        "id",
+        "incident_id",
+        "unit",
+        "kind",
+        "state",
+        "title",
+        "text",
+        "published_at",
+        "updated_at",
+        "corrections",
+    )
+    columns = [statements.c[name] for name in names]
+    return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(False))
+
+
+async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+    said = await releases_of(connection, [row["id"] for row in rows])
+    lines = await _lines(connection, [row["incident_id"] for row in rows])
+    names = await _names(connection, [row["unit"] for row in rows])
+    numbers = await numbers_of(connection, rows)
+    return [
+        row
+        | {
+            "incident_number": numbers.get(row["incident_id"]),
+            "said": [release for release in said if release["statement_id"] == row["id"]],
+            "unit_name": _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"],
+            **_neighbours(lines.get(row["incident_id"], []), row["id"]),
+        }
+        for row in rows
+    ]
+
+
+async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
+    """A statement of the API as a row of the bulletin, as if what is typed were published now."""
+    said: list[Row] = [dict(release) for release in shown["releases"]]
+    title, text = typed.title or shown["title"] or "", typed.text or shown["text"] or shown["draft"] or ""
+    if not said:
+        said.append({"kind": "publication", "at": now, "title": title, "text": text, "reason": None})
+    elif typed.text:
+        said.append({"kind": "correction", "at": now, "title": title, "text": text, "reason": typed.reason or ""})
+    elif typed.reason:
+        said.append({"kind": "withdrawal", "at": now, "title": None, "text": None, "reason": typed.reason})
+    row = shown | {
+        "title": title,
+        "text": text,
+        "published_at": said[0]["at"],
+        "updated_at": said[-1]["at"],
+        "corrections": sum(release["kind"] == "correction" for release in said),
+    }
+    line = (await _lines(connection, [row["incident_id"]])).get(row["incident_id"], [])
+    if row["id"] not in [other["id"] for other in line]:
+        line.append(row)
+    names = await _names(connection, [row["unit"]])
+    unit = _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"]
+    return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
+
+
+async def _lines(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, list[Row]]:
+    """The published statements on each incident, in order of publication."""
+    chosen = _public().where(statements.c.incident_id.in_(wanted)).order_by(statements.c.published_at, statements.c.id)
+    lines: dict[str, list[Row]] = {}
+    for row in (await connection.execute(chosen)).mappings():
+        lines.setdefault(row["incident_id"], []).append(dict(row))
+    return lines
+
+
+def _neighbours(line: Sequence[Row], id_: str) -> Row:
+    """The statement that this one updates, and the one that updates it.
+
+    The releases of a matter refer to each other.
+    """
+    ids = [row["id"] for row in line]
+    at = ids.index(id_)
+    return {"updates": line[at - 1] if at else None, "updated_by": line[at + 1] if at + 1 < len(line) else None}
+
+
+async def _names(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    units = METADATA.tables["units"]
+    chosen = select(units.c.unit, units.c.since, units.c.name).where(units.c.unit.in_(codes)).order_by(units.c.since)
+    names: dict[str, list[tuple[str, str]]] = {}
+    for row in await connection.execute(chosen):
+        names.setdefault(row.unit, []).append((row.since, row.name))
+    return names
+
+
+def _name_at(names: Sequence[tuple[str, str]], at: str) -> str | None:
+    """The unit's name when it spoke. A later name does not rewrite history."""
+    earlier = [name for since, name in names if since <= at]
+    return earlier[-1] if earlier else names[0][1] if names else None

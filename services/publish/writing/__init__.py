@@ -1,0 +1,1 @@
+"""The rules of a text: what may stand in it."""
