@@ -23,6 +23,8 @@ from tests.kit import substrate
 from tests.kit.stack import SECRET, World
 from tests.scenarios.matter import Desk
 
+NAME = "敏"
+"""The narrowest name: a link must still be wide enough for a finger."""
 PASSWORD = "a phrase for these tests"
 LIMIT = 20.0
 TELEPHONE = {"viewport": {"width": 390, "height": 844}, "screen": {"width": 390, "height": 844}}
@@ -68,7 +70,7 @@ class Town:
         """The person with these posts, signed in with the first one; the same one in all stories of a file."""
         if posts not in self.people:
             login = f"person{len(self.people)}"
-            await self.accounts.make(login, "王敏", PASSWORD, posts, must_change=False)
+            await self.accounts.make(login, NAME, PASSWORD, posts, must_change=False)
             held: dict[str, Any] = TELEPHONE if has_telephone else {}
             context = await self.chrome.new_context(locale="zh-CN", reduced_motion="reduce", **held)
             page = await context.new_page()

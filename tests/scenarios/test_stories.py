@@ -9,7 +9,7 @@ from playwright.async_api import async_playwright, expect
 
 from tests.kit.stack import World, get, until
 from tests.publish.test_pages import FLAGS
-from tests.scenarios.people import Person, Town, served
+from tests.scenarios.people import NAME, Person, Town, served
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium, pytest.mark.timeout(300)]
 
@@ -161,7 +161,7 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
         await writer.touches(writer.main.get_by_role("link", name="可以办理"))
         await expect(writer.main.get_by_role("heading", name="可以办理")).to_be_in_viewport()
     assert not [verb for verb in offered if re.search("删|屏蔽|封|处罚", verb)], "no verb is against who wrote"
-    assert "网传" not in public and "王敏" not in public and "孩子肚子疼" not in public
+    assert "网传" not in public and NAME not in public and "孩子肚子疼" not in public
 
 
 async def test_a_matter_returned_twice_is_designated_by_the_unit_above(town: Town) -> None:
