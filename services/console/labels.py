@@ -428,21 +428,25 @@ GATES: Mapping[str, str] = {
     "facts": N_("依据的事实"),
     "verification": N_("核实"),
     "material": N_("签字盖章的材料"),
-    "secrecy": N_("保密审查"),
-    "major_information": N_("重大信息"),
     "chain": N_("审核链"),
     "separation": N_("写审分离"),
 }
-"""Check before an approval -> its title."""
+"""Check before an approval -> its title. What people state has a sentence instead."""
 
 GATE_STATES: Mapping[str, tuple[str, str, str]] = {
     "met": ("met", "✓", N_("已过")),
     "missing": ("over", "▲", N_("未过")),
-    "marked": ("soon", "◆", N_("已标明")),
-    "clear": ("met", "✓", N_("未标明")),
-    "not_asked": ("still", "‖", N_("不要求")),
 }
 """State of a check -> its colour, its shape and its title."""
+
+GATES_SAID: Mapping[tuple[str, str], tuple[str, str, str]] = {
+    ("secrecy", "marked"): ("soon", "◆", N_("已标明：涉密")),
+    ("secrecy", "clear"): ("met", "✓", N_("已标明：不涉密")),
+    ("major_information", "marked"): ("soon", "◆", N_("已标明：属重大信息")),
+    ("major_information", "clear"): ("met", "✓", N_("已标明：不属重大信息")),
+    ("separation", "missing"): ("still", "○", N_("您起草或审核过，须由别人审核")),
+}
+"""Check and state -> the same for those that are no test: what somebody stated, and who is not meant to approve."""
 
 PHASES: Mapping[str, str] = {
     "drafted": N_("起草中"),

@@ -21,6 +21,7 @@ from services.console.labels import (
     CLOCK_STATES,
     GATE_STATES,
     GATES,
+    GATES_SAID,
     LISTS,
     MEMBERS,
     PARTS,
@@ -98,7 +99,7 @@ def environment(spoken: Language) -> Environment:
     }
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
-    made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES}
+    made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES, "gates_said": GATES_SAID}
     made.globals |= {"chosen_first": chosen_first}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made

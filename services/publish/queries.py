@@ -173,7 +173,10 @@ def _gates(case: Case, facts: Sequence[str], ctx: Ctx) -> list[Row]:
         facts=gate(is_facts or bool(facts), not facts or set(facts) - case.incident.facts),
         verification=gate(is_facts and waits, is_facts and unverified(case, ctx)),
         chain=gate(is_asked, is_asked and case.outgrown),
-        separation=gate(case.separates, case.by in said.writers | said.approvers),
+        # Once the last approval is given, nobody need be another person any more.
+        separation=gate(
+            case.separates and said.phase in ("drafted", "submitted"), case.by in said.writers | said.approvers
+        ),
     )
 
 

@@ -375,7 +375,7 @@ async def test_what_waits_for_approval_leads_from_its_row_to_the_decision(town: 
     page = await (await town.at("approver@town-east")).open("/inbox")
     link = f"{own}/triage/approve?proposal=1"
     assert number in page.said and HOME + link in page.links, page.links
-    assert "✓ 审核链：已过" in page.said and "✓ 保密审查：未标明" in page.said
+    assert "✓ 审核链：已过" in page.said and "✓ 已标明：不涉密" in page.said
     of_matter = (await (await town.at("approver@town-east")).open(own)).text.split('<aside class="verbs"')[1]
     assert "等您办的" in of_matter and HOME + link in of_matter, "so does the matter, beside what else can be done"
     form = await (await town.at("approver@town-east")).open(link)

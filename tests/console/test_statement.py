@@ -44,8 +44,8 @@ async def test_a_text_goes_from_draft_to_correction_and_everybody_sees_what_chan
     approver = await town.at("approver@town-east")
     inbox = await approver.open("/inbox")
     assert f"{HOME}{statement}#difference" in inbox.links, "the inbox leads to the difference"
-    assert "✓ 写审分离：已过" in inbox.said and "✓ 保密审查：未标明" in inbox.said
-    assert "▲ 写审分离：未过" in waiting.said, "the writer sees that somebody else must approve"
+    assert "✓ 写审分离：已过" in inbox.said and "✓ 已标明：不涉密" in inbox.said
+    assert "○ 您起草或审核过，须由别人审核" in waiting.said, "the writer sees that somebody else must approve"
     page = await approver.open(statement)
     (reject,) = [link.removeprefix(HOME) for link in page.links if f"{statement}/reject" in link]
     assert re.search(r"\?seen=\d+$", reject)
@@ -54,6 +54,40 @@ async def test_a_text_goes_from_draft_to_correction_and_everybody_sees_what_chan
     )
     page = await handler.open(statement)
     assert "写明绕行路线" in page.said and re.search(r"驳回 第 2 稿", page.said)
+
+
+async def test_what_was_stated_of_secrecy_comes_back_and_stands_in_words(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "电缆外露", "学校路")
+    action = f"{statement}/revise"
+
+    async def stated(browser: Browser, form: str) -> dict[str, str]:
+        fields = (await browser.open(f"{statement}/{form}")).form(f"{statement}/{form}").fields
+        return {name: value for name, value in fields if name in ("secret", "major_information")}
+
+    assert await stated(handler, "revise") == {"secret": "no", "major_information": "no"}
+    page = await handler.open(statement)
+    assert "✓ 已标明：不涉密" in page.said and "✓ 已标明：不属重大信息" in page.said
+    await handler.send(await handler.open(action), action, major_information="yes")
+    assert await stated(handler, "revise") == {"secret": "no", "major_information": "yes"}
+    assert "◆ 已标明：属重大信息" in (await handler.open(statement)).said
+    await town.done(handler, f"{statement}/submit")
+    approver = await town.at("approver@town-east")
+    assert (await stated(approver, "approve"))["major_information"] == "yes", "who approves sees it, too"
+
+
+async def test_separate_persons_are_no_warning_and_nothing_after_the_approval(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "树枝断落", "公园里")
+    for before in ("drafted", "submitted"):
+        page = await handler.open(statement)
+        assert "您起草或审核过，须由别人审核" in page.said and "▲ 写审分离" not in page.said, before
+        assert "您起草或审核过" not in (await (await town.at("approver@town-east")).open(statement)).said
+        if before == "drafted":
+            await town.done(handler, f"{statement}/submit")
+    approver = await town.at("approver@town-east")
+    await town.done(approver, f"{statement}/approve")
+    for browser in (handler, approver):
+        page = await browser.open(statement)
+        assert "审核前的检查" in page.said and "您起草或审核过" not in page.said and "写审分离" not in page.said
 
 
 async def test_approval_counts_only_for_what_was_read(town: Town) -> None:

@@ -136,9 +136,7 @@ def router(site: Site) -> APIRouter:
             ids={"id": one["id"]},
             choices=choices,
             version=str(one["revision"]),
-            present={"title": one["title"], "text": one["text"] or one["draft"], "facts": list(one["facts"])}
-            if is_writing
-            else {},
+            present=_marks(one) | (_written(one) if is_writing else {}),
             about=about.value,
             named=f"{one['number']} {one['title'] or ''}".strip(),
             reads="" if is_writing else one["text"] or one["draft"] or "",
@@ -176,6 +174,15 @@ def _compared(texts: Sequence[Mapping[str, Any]], old: str, new: str, names: Map
         "titles_changed": titles,
         "facts_changed": (added, gone) if added or gone else None,
     }
+
+
+def _marks(one: Mapping[str, Any]) -> dict[str, str]:
+    """What was stated of a text, as a form has it: who writes on or approves sees it, and need not state it anew."""
+    return {mark: "yes" if one[mark] else "no" for mark in ("secret", "major_information")}
+
+
+def _written(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"title": one["title"], "text": one["text"] or one["draft"], "facts": list(one["facts"])}
 
 
 def _face(me: Staff, one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
