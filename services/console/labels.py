@@ -403,6 +403,22 @@ BECAME: Mapping[str, str] = {
 }
 """What became of a notice -> its title."""
 
+WAITS_OF_LIST: Mapping[str, str] = {
+    "to_verify": N_("核实"),
+    "to_accept": N_("接办"),
+    "to_handle": N_("办理"),
+    "to_approve": N_("审核"),
+    "to_explain": N_("情况说明"),
+    "to_review": N_("复核"),
+    "waiting_material": N_("协办"),
+    "returned": N_("处理退回"),
+    "to_follow_up": N_("回访或结案"),
+    "to_correct": N_("整改"),
+    "to_assign": N_("交办"),
+    "unhelpful": N_("再次办理"),
+}
+"""List that waits for a post -> for what a matter on it waits from this post."""
+
 STATES: Mapping[str, str] = {
     "open": N_("未交办"),
     "assigned": N_("已交办"),

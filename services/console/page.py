@@ -31,6 +31,7 @@ from services.console.labels import (
     SOURCES,
     STATES,
     WAITS,
+    WAITS_OF_LIST,
 )
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
@@ -96,6 +97,7 @@ def environment(spoken: Language) -> Environment:
         "parts": PARTS,
         "states": STATES,
         "waits": WAITS,
+        "waits_of_list": WAITS_OF_LIST,
     }
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}

@@ -107,13 +107,32 @@ async def test_what_a_matter_waits_for_stands_first(town: Town) -> None:
     desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
     page = await town.reported(desk, "花坛垃圾", place="中街")
     own = page.path.removeprefix(HOME)
-    waiting = re.compile(r"等您办的 (\S+)")
-    assert waiting.search(page.said)[1] == "交办"  # type: ignore[index]
+
+    def first(page: Page) -> list[str]:
+        """What stands under "等您办的"."""
+        found = re.search(r"<h3>等您办的</h3><ul>(.*?)</ul>", page.text)
+        return re.findall(r"<a [^>]*>([^<]+)</a>", found[1]) if found else []
+
+    assert first(page) == ["要求核实", "定级", "交办"], "in the order of the work"
+    await town.done(desk, f"{own}/triage/grade", level="general", reason="只影响一处")
+    assert first(await desk.open(own)) == ["要求核实", "交办"]
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
+    verifier = await town.at("verifier@town-east")
+    assert (inbox := await verifier.open("/inbox")).said.count("花坛垃圾") and "本岗位 等待：核实" in inbox.said
+    await town.done(verifier, f"{own}/triage/conclude-verification", outcome="confirmed", text="属实")
+    assert first(await desk.open(own)) == ["交办"]
     await town.done(desk, f"{own}/triage/assign", unit="town-east", reason="属本镇")
-    assert waiting.search((await handler.open(own)).said)[1] == "接办"  # type: ignore[index]
-    for verb, typed in (("accept", {}), ("solve", {"text": "已清扫"})):
-        await town.done(handler, f"{own}/triage/{verb}", **typed)
-    assert "等待：办理" in (await handler.open(own)).said
+    assert first(await handler.open(own)) == ["接办"]
+    await town.done(handler, f"{own}/triage/accept")
+    assert first(await handler.open(own)) == ["解决问题", "回复", "解释", "起草"], "all that leads on is named"
+    assert first(await desk.open(own)) == [], "the handling does not wait for the desk"
+    await town.done(handler, f"{own}/triage/solve", text="已清扫")
+    page = await handler.open(own)
+    assert first(page) == ["回复", "解释", "起草"] and "等待：办理" in page.said
+    await town.done(handler, f"/statements/new?incident={page.path.rpartition('/')[2]}",
+                    kind="status", title="花坛已清扫", text="已清扫。")  # fmt: skip
+    await town.system.settle()
+    assert first(await handler.open(own)) == ["回复", "解释", "送审"]
 
 
 async def test_a_receipt_tells_how_far_the_answer_is(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from tests.triage.test_desk import clock, counted, listed, started
 Scene = Callable[[Triage, str], Awaitable[None]]
 COLUMNS = {
     "number", "incident_id", "title", "unit", "assigned", "level", "drill", "ball", "proposals", "checks", "statements",
-    "limits", "due", "soon",
+    "limits", "due", "soon", "lists",
 }  # fmt: skip
 
 
@@ -165,6 +165,7 @@ async def test_a_list_has_its_columns_its_pages_and_only_the_desks_own_matters(t
         assert row["number"].startswith("town-east-20") and row["title"].endswith(": subject")
         assert (row["unit"], row["drill"]) == ("town-east", False)
         assert (row["ball"]["for"], row["ball"]["unit"]) == (awaited, with_unit)
+        assert row["lists"] == [name]
         assert all({"clock", "unit", "state", "due", "seconds_left"} == set(limit) for limit in row["limits"])
     reply = next(limit for limit in rows[0]["limits"] if limit["clock"] == "reply")
     assert 21000 < reply["seconds_left"] <= 21600
@@ -257,6 +258,7 @@ async def _several_are_asked(triage: Triage) -> None:
             assert (await counted(triage, unit=unit))[name] == 1, (unit, name)
         inbox = await listed(triage, "inbox", unit=unit, role="verifier")
         assert [row["incident_id"] for row in inbox] == [id_]
+        assert inbox[0]["lists"] == ["to_verify"], "which the ball does not say before the assignment"
     assert await listed(triage, "to_verify", unit="town-east") == []
     assert (await counted(triage, unit="county"))["to_verify"] == 1, "once, though three of them are below it"
     await act(triage, id_, "complete-help", {"text": "t"}, "handler", "county-roads")

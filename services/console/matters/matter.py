@@ -51,15 +51,19 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (N_("结束与以后"), ("resolve", "follow-up", "close", "reopen", "decline-round")),
 )  # fmt: skip
 """The verbs of a matter in groups, in the order of the work. What a service adds stands at the end."""
-NEXT: Mapping[str, str] = {
-    "assignment": "assign",
-    "designation": "designate",
-    "acceptance": "accept",
-    "verification": "conclude-verification",
-    "follow_up": "follow-up",
-    "closing": "close",
+NEXT: Mapping[str, Sequence[str]] = {
+    "instruction": ("instruct",),
+    "assignment": ("request-verification", "grade", "assign"),
+    "designation": ("designate",),
+    "acceptance": ("accept",),
+    "verification": ("conclude-verification",),
+    "handling": ("solve", "reply", "explain"),
+    "review": ("review-screening",),
+    "round": ("reopen", "decline-round"),
+    "follow_up": ("follow-up",),
+    "closing": ("close",),
 }
-"""What a matter waits for -> the verb that does it. Other waits have several ways out."""
+"""What a matter waits for -> the verbs that move it on, in the order of the work. An approval has a proposal."""
 VERIFYING: Mapping[str, str] = {
     "huiying.incident.verification_requested.v1": N_("要求核实："),
     "huiying.incident.verification_concluded.v1": N_("核实情况："),
@@ -114,7 +118,7 @@ def router(site: Site) -> APIRouter:
             why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
-            waiting=waiting(me, incident, limits.value or {}),
+            waiting=waiting(me, incident, limits.value or {}, statements.value or {}),
             awaited=awaited(incident),
             verifying={kind: look.gettext(said) for kind, said in VERIFYING.items()},
             pack=titles(pack.value or {}),
@@ -208,13 +212,21 @@ def awaited(incident: Mapping[str, Any]) -> str:
     return N_("办结") if is_done else WAITS.get(ball.get("for", ""), "")
 
 
-def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -> list[Waiting]:
-    """What waits for the post: the step that the matter waits for, and its proposals and reports upward."""
+def waiting(
+    me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any], statements: Mapping[str, Any]
+) -> list[Waiting]:
+    """What waits for the post: the next steps of the matter, its texts and proposals, what units told each other."""
     own = f"incidents/{incident['number']}"
-    wants = "resolve" if awaited(incident) == N_("办结") else NEXT.get((incident["ball"] or {}).get("for", ""), "")
-    # The ball is with one unit at a time, while another one may have been asked to verify.
-    wanted = [wants, *(["conclude-verification"] if me.unit in incident["verification"]["asked"] else [])]
-    step = [Waiting(verb, f"{own}/triage/{verb}", "") for verb in dict.fromkeys(wanted) if verb in incident["may"]]
+    steps = _steps(me, incident)
+    step = [Waiting(verb, f"{own}/triage/{verb}", "") for verb in dict.fromkeys(steps) if verb in incident["may"]]
+    if {"reply", "explain"} & set(steps) and "draft" in statements.get("may", ()) and not statements["items"]:
+        step.append(Waiting("draft", f"statements/new?incident={incident['number']}", ""))
+    written = [
+        Waiting(verb, f"statements/{one['number']}", f"{one['number']} {(one['title'] or '')[:20]}".strip())
+        for one in statements.get("items", ())
+        for verb in ("submit", "approve", "publish")
+        if verb in one["may"]
+    ]
     proposed = [
         Waiting(verb, f"{own}/triage/{verb}?proposal={one['proposal']}", (one["text"] or "")[:20])
         for one in incident["proposals"]
@@ -230,7 +242,40 @@ def waiting(me: Staff, incident: Mapping[str, Any], limits: Mapping[str, Any]) -
         if one["state"] == "waiting"
         for verb in one["may"]
     ]
-    return step + proposed + reported
+    noticed = [
+        Waiting(verb, f"{own}/escalation/{verb}?notice={one['notice']}", me.offices.unit(one["unit"]))
+        for one in limits.get("notices", ())
+        if one["to"] == me.unit
+        for verb in one["may"]
+    ]
+    return step + written + proposed + reported + noticed
+
+
+def _steps(me: Staff, incident: Mapping[str, Any]) -> list[str]:
+    """The verbs that move the matter on from where it stands; the post may not have the right to all of them."""
+    ball, handled, known = incident["ball"] or {}, incident["handled"], incident["verification"]
+    done = {
+        "request-verification": known["asked"] or known["outcome"],
+        "grade": incident["level"],
+        "solve": handled["problem"],
+        "reply": handled["answer"],
+        "explain": handled["answer"],
+    }
+    # The ball is with one unit at a time, while another one may have been asked to verify.
+    found = ["conclude-verification"] if me.unit in known["asked"] else []
+    if ball.get("for") != "handling":
+        found += [verb for verb in NEXT.get(ball.get("for", ""), ()) if not done.get(verb)]
+    elif awaited(incident) == N_("办结") and "resolve" in incident["may"]:
+        found.append("resolve")
+    elif "handler" in me.roles and ball["unit"] == me.unit:
+        # If all is handled and the work cannot end, an answer does not say yet what was found.
+        is_done = handled["problem"] and handled["answer"]
+        found += [verb for verb in NEXT["handling"] if is_done or not done[verb]]
+    shares = [one for one in incident["shares"] if one["part"] == "helper" and one["unit"] == me.unit]
+    for share in shares:
+        if not share["completed_at"]:
+            found.append("complete-help" if share["accepted_at"] else "accept-help")
+    return [*found, *(["explain-to-office"] if incident["owes"] else [])]
 
 
 def face_of(

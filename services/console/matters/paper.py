@@ -208,7 +208,7 @@ def acts_of(
     own, may = f"incidents/{incident['number']}/", set(incident["may"]) | set(limits.get("may", ()))
     waits = [
         (one.to.removeprefix(own), f"{look.title(one.verb)} {one.about}".strip())
-        for one in waiting(me, incident, limits)
+        for one in waiting(me, incident, limits, {})
     ]
     listed = [
         (f"{service}/{verb}", look.title(verb)) for _, of in grouped(may, incident["may"]) for service, verb in of

@@ -109,6 +109,8 @@ class DeskRow(Answered):
     """Whether it is an exercise."""
     ball: BallOf | None
     """Whom it waits for."""
+    lists: tuple[ListName, ...]
+    """The lists of which this answer has it. In the inbox they say for what it waits from the caller."""
     proposals: tuple[Figure, ...]
     """The numbers of its proposals that wait for approval."""
     checks: tuple[Checks, ...]
@@ -137,6 +139,7 @@ class DeskList(
                 "level": "general",
                 "drill": False,
                 "ball": _BALL,
+                "lists": ["to_accept"],
                 "proposals": [],
                 "checks": [],
                 "statements": [],
@@ -264,7 +267,9 @@ def router() -> APIRouter:
             titles, waiting = await subjects(connection, ids), await waits(connection, ctx, ids)
             counted = await by_date(connection, names, units, filters, ctx.now)
         items = [
-            _shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"], {}), ctx.now) for row in rows
+            _shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"], {}), ctx.now)
+            | {"lists": [one for one in names if _is_on(one, row, units)]}
+            for row in rows
         ]
         return http.json_response({"items": items, "counts": counted, "next": further})
 
@@ -334,6 +339,12 @@ def _holds(name: ListName, units: Units) -> list[ColumnElement[bool]]:
         # The column above names only the first of the units.
         found.append(and_(text(desk.has_several(name)), desk.names_any(DESK.c[desk.SEVERAL[name]], units)))
     return found
+
+
+def _is_on(name: ListName, row: Row, units: Units) -> bool:
+    """Whether a list holds a row on the desks of these units: `_holds` for one row that was read."""
+    has = str(row[desk.SEVERAL.get(name, desk.unit_column(name))] or "").split()
+    return bool(row[name]) and (units is None or any(one in units for one in has))
 
 
 async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListName, ...]) -> dict[str, int]:
