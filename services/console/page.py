@@ -1,7 +1,7 @@
 """How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -35,6 +35,7 @@ from services.console.labels import (
 )
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
+from services.kernel import languages
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -67,8 +68,6 @@ NAVIGATION = (
 """Path, title and the roles that see it: one navigation by what a post does."""
 
 
-MOST_KNOWN = 5_000
-"""Texts of the catalogue that are kept ready for a language."""
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """An instant as services write it."""
 _HAN = re.compile("([\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+)")
@@ -87,7 +86,7 @@ def environment(spoken: Language) -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_translations(words.translations(spoken), newstyle=True)  # type: ignore[attr-defined]
-    said = _said(spoken)
+    said = languages.said(words.translations(spoken))
     made.globals |= {
         "_": said,
         "gettext": said,
@@ -105,25 +104,6 @@ def environment(spoken: Language) -> Environment:
     made.globals |= {"chosen_first": chosen_first}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
-
-
-def _said(spoken: Language) -> Callable[..., Markup]:
-    """The texts of the catalogue for templates, as Jinja's own function gives them.
-
-    That one asks for a text anew each time. A list of a hundred matters has a thousand texts, most of them the same.
-    """
-    gettext, known = words.translations(spoken).gettext, dict[str, Markup]()
-
-    def said(text: str, /, **values: Any) -> Markup:
-        if values:
-            return Markup(gettext(text)) % values  # noqa: S704, the catalogue is ours
-        if text not in known:
-            if len(known) > MOST_KNOWN:
-                known.clear()
-            known[text] = Markup(gettext(text)) % values  # noqa: S704
-        return known[text]
-
-    return said
 
 
 @lru_cache

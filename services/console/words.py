@@ -7,36 +7,16 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
-
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
+from services.kernel import languages
 
-CATALOGUE = Path(__file__).parent / "locale" / "en" / "LC_MESSAGES" / "console.po"
-
-
-def N_(text: str) -> str:  # noqa: N802, the usual name for what is translated elsewhere
-    """Marks a text for the catalogue."""
-    return text
-
-
-@lru_cache
-def translations(language: Language) -> NullTranslations:
-    """The catalogue of a language. Chinese needs none."""
-    if language == "zh":
-        return NullTranslations()
-    compiled = BytesIO()
-    with CATALOGUE.open("rb") as file:
-        write_mo(compiled, read_po(file, locale="en"))
-    compiled.seek(0)
-    return Translations(compiled)
+N_, is_chinese = languages.N_, languages.is_chinese
+CATALOGUE = languages.Catalogue(Path(__file__).parent, "console")
+translations = CATALOGUE.translations
 
 
 def title(code: str | None, language: Language) -> str:
@@ -45,11 +25,6 @@ def title(code: str | None, language: Language) -> str:
         return ""
     found = TITLES[code][language == "en"] if code in TITLES else code
     return found[:1].upper() + found[1:]
-
-
-def is_chinese(text: str | None) -> bool:
-    """Whether there is Chinese in a text."""
-    return any("\u3400" <= sign <= "\u9fff" for sign in text or "")
 
 
 def moment(written: str | None, zone: ZoneInfo, now: datetime, language: Language) -> str:

@@ -286,7 +286,7 @@ class FeedEntry(Answered):
     url: str
     """Its page on the bulletin."""
     title: str
-    """Its title, with 已撤回 or 已更正 in front if it was withdrawn or corrected."""
+    """Its title, with 已撤回 or 已更正 (Withdrawn or Corrected) in front if it was withdrawn or corrected."""
     content_html: str
     """The text."""
     date_published: Instant
@@ -335,8 +335,8 @@ class Feed(
     """The version of JSON Feed."""
     title: str
     """The site's name, with the name of the unit if the feed shows only one."""
-    language: Literal["zh-Hans"]
-    """The language of the statements."""
+    language: Literal["zh-Hans", "en"]
+    """The language of the labels. Statements stay in the language in which the office spoke."""
     home_page_url: str
     """The bulletin."""
     feed_url: str

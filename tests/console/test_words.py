@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from schemas.titles import TITLES
-from services.console import catalogue, forms
+from services.console import forms
 from services.console.labels import KINDS
 from services.console.matters import report
 from services.console.offices.setup import STEPS
@@ -35,14 +35,14 @@ VOID = {"meta", "link", "input", "br", "img", "hr"}
 
 
 def test_the_catalogue_has_each_text_of_today_and_no_other() -> None:
-    kept = catalogue.kept()
-    assert list(kept) == list(catalogue.extracted()), "run python -m services.console.catalogue"
+    kept = CATALOGUE.kept()
+    assert list(kept) == list(CATALOGUE.extracted()), "run python -m services.console.catalogue"
     assert [text for text, english in kept.items() if not english] == [], "write their English into the catalogue"
-    assert CATALOGUE.read_bytes() == catalogue.fresh(), "nothing is fuzzy or obsolete, nothing stands twice"
+    assert CATALOGUE.file.read_bytes() == CATALOGUE.fresh(), "nothing is fuzzy or obsolete, nothing stands twice"
 
 
 def test_both_languages_have_the_same_placeholders_and_their_own_signs() -> None:
-    for text, english in catalogue.kept().items():
+    for text, english in CATALOGUE.kept().items():
         assert sorted(PLACEHOLDER.findall(english)) == sorted(PLACEHOLDER.findall(text)), text
         assert not HAN.search(english), f"Chinese in the English of {text}"
         assert HAN.search(text), f"{text} is no Chinese"
@@ -51,7 +51,7 @@ def test_both_languages_have_the_same_placeholders_and_their_own_signs() -> None
 
 def test_a_template_with_a_text_outside_the_catalogue_is_found() -> None:
     assert translations("en").gettext("待办") == "Inbox" and translations("zh").gettext("待办") == "待办"
-    for file in (catalogue.ROOT / "templates").glob("*.html"):
+    for file in (CATALOGUE.root / "templates").glob("*.html"):
         bare = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", file.read_text(), flags=re.DOTALL)
         left = list(HAN.findall(bare.replace('lang="zh-Hans">中文<', "")))
         assert not left, f"{file.name} says {left} in no language's catalogue"

@@ -33,11 +33,16 @@ class Texts(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.named: list[str] = []
+        """The page's own address and those in each language. A browser opens none of them."""
         self.text = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if dict(attrs).get("rel") == "canonical" or (tag == "link" and "hreflang" in dict(attrs)):
+            self.named.append(str(dict(attrs)["href"]))
+            return
         self.links += [value for name, value in attrs if name in ("href", "src") and value]
 
     def handle_data(self, data: str) -> None:
@@ -187,6 +192,7 @@ async def test_links_and_redirects_begin_with_the_public_address_whatever_host_s
             assert "gopher" not in answer.text
         shown = await page(office, f"statements/{id_}")
         assert all(link.startswith(("/huiying/bulletin/", "#")) for link in shown.links)
+        assert all(link.startswith("https://county.example/huiying/bulletin/") for link in shown.named)
         assert f"https://county.example/huiying/bulletin/statements/{id_}" in shown.text
         assert "示例县回应台" in shown.text
         assert "联系方式：县政府办公室 0731-5550100" in shown.text

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from schemas.titles import TITLES
+from schemas.titles import TITLES, Language
 from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Refused, part_of_path
@@ -132,7 +132,7 @@ def as_limit(body: dict[str, Any], made: Any, choices: Any, look: Reader) -> tup
     return {**rest, "value": written}, made
 
 
-def place_title(place: str, language: str) -> str:
+def place_title(place: str, language: Language) -> str:
     """The title of a place in a pack, with its code: `总结评估·书面总结报告·期限（review.written_report.limit）`."""
     text, (section, *members) = translations(language).gettext, place.split(".")
     titled = {name: pair[language == "en"] for name, pair in TITLES.items()}

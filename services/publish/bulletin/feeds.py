@@ -7,7 +7,8 @@ from typing import Any
 from services.kernel.core.ids import derived
 from services.kernel.delivery.runtime import Runtime
 from services.publish.bulletin.shown import Found, Item, moment, tags
-from services.publish.bulletin.site import Site, query, templates
+from services.publish.bulletin.site import Site, templates
+from services.publish.bulletin.words import TAGS
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of the last change of an empty bulletin."""
@@ -15,15 +16,18 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None) -> bytes:
     """A page of the Atom feed."""
+    narrowed = {"unit": page.unit}
     return (
-        templates.get_template("feed.atom.xml")
+        templates(site.language)
+        .get_template("feed.atom.xml")
         .render(
-            feed_id=_feed_id(runtime, page.unit),
+            feed_id=_feed_id(runtime, site, page.unit),
             title=site.title(page),
             updated=moment(_changed(page.items), UTC).iso,
-            base=site.url,
-            self_url=site.feed("feed.atom", page.unit, cursor),
-            next=page.next and site.feed("feed.atom", page.unit, page.next),
+            to=site.full,
+            home=site.full(),
+            self_url=site.full("feed.atom", **narrowed, cursor=cursor),
+            next=page.next and site.full("feed.atom", **narrowed, cursor=page.next),
             items=page.items,
             zone=page.zone,
         )
@@ -33,18 +37,19 @@ def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None) -> bytes
 
 def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
     """A page of the JSON feed."""
+    entry, narrowed = templates(site.language).get_template("entry.html"), {"unit": page.unit}
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": site.title(page),
-        "language": "zh-Hans",
-        "home_page_url": site.url + query(unit=page.unit),
-        "feed_url": site.feed("feed.json", page.unit, cursor),
+        "language": TAGS[site.language],
+        "home_page_url": site.full(**narrowed),
+        "feed_url": site.full("feed.json", **narrowed, cursor=cursor),
         "items": [
             {
                 "id": f"urn:uuid:{item['id'].partition('-')[2]}",
-                "url": f"{site.url}statements/{item['id']}",
+                "url": site.full(f"statements/{item['id']}"),
                 "title": item["heading"],
-                "content_html": templates.get_template("entry.html").render(item=item, base=site.url, zone=page.zone),
+                "content_html": entry.render(item=item, to=site.full, zone=page.zone),
                 "date_published": item["published"].iso,
                 "date_modified": item["updated"].iso,
                 "authors": [{"name": item["unit_name"]}],
@@ -54,11 +59,12 @@ def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
             for item in page.items
         ],
     }
-    return feed | ({"next_url": site.feed("feed.json", page.unit, page.next)} if page.next else {})
+    return feed | ({"next_url": site.full("feed.json", **narrowed, cursor=page.next)} if page.next else {})
 
 
-def _feed_id(runtime: Runtime, unit: str | None) -> str:
-    named = (unit,) if unit else ()
+def _feed_id(runtime: Runtime, site: Site, unit: str | None) -> str:
+    """The same for good: of the whole bulletin or of one unit, in one language."""
+    named = [*((unit,) if unit else ()), *(() if site.language == "zh" else (f"lang={site.language}",))]
     return f"urn:uuid:{derived('bulletin', runtime.settings.source(runtime.service.name), *named)}"
 
 

@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.fields import parse_instant
-from schemas.titles import titled
+from schemas.titles import Language, titled
 from services.kernel.store.views import Row
+from services.publish.bulletin.words import N_, translations
 
-ACTS = {"publication": "发布", "correction": "更正", "withdrawal": "撤回"}
+ACTS = {"publication": N_("发布"), "correction": N_("更正"), "withdrawal": N_("撤回")}
+MARKS = {"correction": N_("已更正：%(title)s"), "withdrawal": N_("已撤回：%(title)s")}
 Item = dict[str, Any]
 """A statement of the public view, ready for the templates."""
 
@@ -31,47 +33,51 @@ class Found(NamedTuple):
     """Code and name of each unit that a reader can filter by."""
 
 
-def moment(at: datetime, zone: tzinfo) -> Moment:
-    """`2026年3月2日 17:00` in the zone."""
+def moment(at: datetime, zone: tzinfo, language: Language = "zh") -> Moment:
+    """`2026年3月2日 17:00` in the zone, or `2 March 2026, 17:00`."""
     here = at.astimezone(zone)
-    return Moment(at.isoformat().replace("+00:00", "Z"), f"{here.year}年{here.month}月{here.day}日 {here:%H:%M}")
+    day = f"{here.year}年{here.month}月{here.day}日 " if language == "zh" else f"{here.day} {here:%B} {here.year}, "
+    return Moment(at.isoformat().replace("+00:00", "Z"), f"{day}{here:%H:%M}")
 
 
-def zone_name(zone: tzinfo) -> str:
+def zone_name(zone: tzinfo, language: Language = "zh") -> str:
     """The readers' name for the time zone."""
+    gettext = translations(language).gettext
     if isinstance(zone, ZoneInfo) and zone.key == "Asia/Shanghai":
-        return "北京时间（UTC+8）"
+        return str(gettext("北京时间（UTC+8）"))
     offset = datetime.now(zone).strftime("%z")
-    return f"UTC{offset[:3]}:{offset[3:]} 时间"
+    return str(gettext("UTC%(offset)s 时间")) % {"offset": f"{offset[:3]}:{offset[3:]}"}
 
 
-def readable(row: Row, zone: tzinfo) -> Item:
+def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
     """A statement of the public view with its times, its headings, and the text that holds now."""
-    said = [release | {"at": moment(parse_instant(release["at"]), zone)} for release in row["said"]]
+    gettext = translations(language).gettext
+    said = [release | {"at": moment(parse_instant(release["at"]), zone, language)} for release in row["said"]]
     texts = [release for release in said if release["text"] is not None]
     withdrawal = next((release for release in said if release["kind"] == "withdrawal"), None)
     correction = texts[-1] if len(texts) > 1 else None
-    mark = "已撤回：" if withdrawal else "已更正：" if correction else ""
+    marked = MARKS.get("withdrawal" if withdrawal else "correction" if correction else "")
     return row | {
         "said": said,
-        "kind_zh": titled(row["kind"], "zh"),
-        "heading": mark + row["title"],
-        "published": moment(parse_instant(row["published_at"]), zone),
-        "updated": moment(parse_instant(row["updated_at"]), zone),
-        "act": ACTS[said[-1]["kind"]],
+        "kind_title": titled(row["kind"], language),
+        "heading": gettext(marked) % {"title": row["title"]} if marked else row["title"],
+        "published": moment(parse_instant(row["published_at"]), zone, language),
+        "updated": moment(parse_instant(row["updated_at"]), zone, language),
+        "act": gettext(ACTS[said[-1]["kind"]]),
         "changed": parse_instant(row["updated_at"]),
         "correction": correction,
         "withdrawal": withdrawal,
         "earlier": texts[-2::-1],
-        "updates": _neighbour(row["updates"], zone),
-        "updated_by": _neighbour(row["updated_by"], zone),
+        "updates": _neighbour(row["updates"], zone, language),
+        "updated_by": _neighbour(row["updated_by"], zone, language),
     }
 
 
-def _neighbour(row: Row | None, zone: tzinfo) -> Item | None:
+def _neighbour(row: Row | None, zone: tzinfo, language: Language) -> Item | None:
     if row is None:
         return None
-    return {"id": row["id"], "title": row["title"], "published": moment(parse_instant(row["published_at"]), zone)}
+    published = moment(parse_instant(row["published_at"]), zone, language)
+    return {"id": row["id"], "title": row["title"], "published": published}
 
 
 def tags(item: Item) -> list[str]:

@@ -8,11 +8,15 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from schemas.titles import Language
+from services.kernel import languages
 from services.kernel.core.units import Offices
 from services.kernel.serving import http
 from services.kernel.settings import Settings
 from services.publish.bulletin.shown import Found, tags
+from services.publish.bulletin.words import TAGS, is_chinese, translations
 
 HTML = "text/html; charset=utf-8"
 HEADERS = {
@@ -25,64 +29,99 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-templates = Environment(
-    loader=PackageLoader("services.publish.bulletin"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+@lru_cache
+def templates(language: Language) -> Environment:
+    """The templates in a language."""
+    made = Environment(
+        loader=PackageLoader("services.publish.bulletin"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    said = languages.said(translations(language))
+    made.globals |= {"_": said, "gettext": said, "tags": tags, "lang": TAGS[language], "english": language == "en"}
+    made.globals |= {"spoken": _spoken if language == "en" else lambda _: ""}
+    return made
 
 
-def query(**named: str | None) -> str:
-    given = {name: value for name, value in named.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
-
-
-templates.globals |= {"query": query, "tags": tags}
+def _spoken(text: str) -> Markup:
+    """The attribute that tells the language of a text which is not the page's."""
+    return Markup(' lang="zh-Hans"') if is_chinese(text) else Markup()
 
 
 class Site:
-    """The common data of every page and feed."""
+    """The common data of every page and feed, in a language. The address alone names the language (`lang=en`)."""
 
-    def __init__(self, settings: Settings, offices: Offices) -> None:
+    def __init__(self, settings: Settings, offices: Offices, language: Language = "zh") -> None:
         self.name, self.contact = offices.site_name or settings.site_name, settings.site_contact
+        self.language = language
         self.url = settings.link("bulletin/")
         self.path = urlsplit(self.url).path
         """Links within the pages name no host, so the style sheet comes from the same place as the page."""
 
-    def feed(self, name: str, unit: str | None, cursor: str | None = None) -> str:
-        """The full address of a feed."""
-        return self.url + name + query(unit=unit, cursor=cursor)
+    def to(self, path: str = "", /, **named: str | None) -> str:
+        """A link within the pages, in their language."""
+        return self.path + path + self._query(named)
+
+    def full(self, path: str = "", /, **named: str | None) -> str:
+        """The full address of a page or feed, in the same language."""
+        return self.url + path + self._query(named)
+
+    def _query(self, named: dict[str, str | None]) -> str:
+        wanted = {**named, "lang": named.get("lang", "en" if self.language == "en" else None)}
+        given = {name: value for name, value in wanted.items() if value}
+        return f"?{urlencode(given)}" if given else ""
 
     def title(self, page: Found) -> str:
         """The site's name, with the name of the unit if a page shows only one."""
-        names = dict(page.units)
-        return f"{self.name}：{names.get(page.unit, page.unit)}" if page.unit else self.name
+        if not page.unit:
+            return self.name
+        return f"{self.name}{': ' if self.language == 'en' else '：'}{dict(page.units).get(page.unit, page.unit)}"
 
-    def page(self, request: Request, template: str, **values: Any) -> Response:
-        """A page from its template."""
-        return answer(request, self.draw(template, **values), HTML)
+    def page(self, request: Request, template: str, path: str = "", **values: Any) -> Response:
+        """A page from its template. `path` is its place below the bulletin; `narrowed` holds its query."""
+        return answer(request, self.draw(template, path, **values), HTML, self.language)
 
     def missing(self) -> Response:
         """The page for a statement that was never published."""
-        return Response(self.draw("missing.html", zone=""), 404, HEADERS, HTML)
+        return Response(self.draw("missing.html", zone=""), 404, headers(self.language), HTML)
 
-    def draw(self, template: str, **values: Any) -> bytes:
+    def draw(self, template: str, path: str = "", **values: Any) -> bytes:
         """A page's bytes from its template."""
-        site = {"title": self.name, "contact": self.contact, "base": self.path, "url": self.url}
-        return templates.get_template(template).render(site, **values).encode()
+        narrowed = values.get("narrowed", {})
+        site = {
+            "title": self.name,
+            "contact": self.contact,
+            "base": self.path,
+            "to": self.to,
+            "narrowed": narrowed,
+            "address": self.full(path, **narrowed),
+            "in_chinese": self.url + path + self._query({**narrowed, "lang": None}),
+            "in_english": self.url + path + self._query({**narrowed, "lang": "en"}),
+            "in_other": self.to(path, **narrowed, lang=None if self.language == "en" else "en"),
+        }
+        return templates(self.language).get_template(template).render({**site, **values}).encode()
 
 
-def answer(request: Request, body: bytes, media_type: str) -> Response:
+def headers(language: Language) -> dict[str, str]:
+    """The headers of an answer in a language."""
+    return HEADERS | {"Content-Language": TAGS[language]}
+
+
+def answer(request: Request, body: bytes, media_type: str, language: Language | None = None) -> Response:
     """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = HEADERS | {"ETag": tag}
+    told = (headers(language) if language else HEADERS) | {"ETag": tag}
     named = request.headers.get("if-none-match", "")
     tags = [http.tag_as_sent(part) for part in named.split(",")]
     if "*" in tags or tag in tags:
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, media_type)
+        return Response(status_code=304, headers=told)
+    return Response(body, 200, told, media_type)
 
 
 @lru_cache
