@@ -27,6 +27,22 @@ class OperationKeyRevoked(Fact):
     reason: Words | None = None
 
 
+@event("operation.statement_key_made")
+class OperationStatementKeyMade(Fact):
+    """The bulletin got a key that signs statements: its thumbprint (RFC 7638), and the 32 bytes of its public half."""
+
+    key: Digest
+    public: Digest
+
+
+@event("operation.statement_key_revoked")
+class OperationStatementKeyRevoked(Fact):
+    """A key of the bulletin counts for nothing any more, also for what it signed before."""
+
+    key: Digest
+    reason: Words
+
+
 @event("operation.record_read", planned=True)
 class OperationRecordRead(Fact):
     """A record was consulted, for a purpose."""

@@ -92,6 +92,9 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("users", "revoke", "00000000-0000-4000-8000-00000000000c"): "holds no data",
         ("users", "rotate"): "holds no data",
         ("keys", "list"): "holds no data",
+        ("keys", "bulletin", "rotate"): "holds no data",
+        ("verify", "statement", "/nowhere"): "/huiying.json: No such file or directory",
+        ("verify", "incident", "/nowhere"): "give an export, or `statement` and a file",
         ("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c"): "holds no data",
         ("verify", "/nowhere"): "/nowhere: No such file or directory",
     }.items():

@@ -4,6 +4,7 @@ The command line holds the signing key, and acts as the deployment's operator.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +15,9 @@ from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.access.tokens import Claims
 from services.kernel.core.decider import STAFF_ROLES
-from services.kernel.core.problems import Malformed, Unauthenticated
+from services.kernel.core.problems import Malformed, NotFound, Unauthenticated
 from services.kernel.core.units import Offices, Post, Unit
+from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
 
 SHORT = timedelta(minutes=5)
@@ -150,7 +152,38 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
         paths |= {token: f"/triage/v1/tokens/{token}/revoke" for token in sorted(lost.tokens)}
         for path in paths.values():
             await ask(client, "POST", path, own)
-    return list(paths)
+    for kid in sorted(lost.statement_keys):
+        # So is a key of the bulletin, which then counts for nothing anyway.
+        with suppress(NotFound):
+            await revoke_statement_key(settings, kid, "revoked before the restore")
+    return [*paths, *sorted(lost.statement_keys)]
+
+
+async def statement_keys(settings: Settings) -> list[dict[str, Any]]:
+    """Every key of the bulletin, oldest first."""
+    from services.apps import operate
+    from services.publish.verifying import keys
+
+    async with operate.stores(settings) as found, found.runtimes["publish"].database.read() as connection:
+        return await keys.every(connection)
+
+
+async def rotate_statement_key(settings: Settings) -> str:
+    """Makes a new key of the bulletin. Returns its id."""
+    from services.apps import operate
+    from services.publish.verifying import keys
+
+    async with operate.stores(settings) as found:
+        return await keys.rotate(found.runtimes["publish"], Caller(actor=operate.OPERATOR))
+
+
+async def revoke_statement_key(settings: Settings, kid: str, reason: str) -> None:
+    """Ends a key of the bulletin. Raises `NotFound`."""
+    from services.apps import operate
+    from services.publish.verifying import keys
+
+    async with operate.stores(settings) as found:
+        await keys.revoke(found.runtimes["publish"], Caller(actor=operate.OPERATOR), kid, reason)
 
 
 def rotate(settings: Settings, *, if_none: bool = False) -> str:

@@ -216,17 +216,19 @@ def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[
 
 
 class Revoked(NamedTuple):
-    """Ids of revoked keys of integrations and staff tokens."""
+    """Ids of revoked keys of integrations, staff tokens, and keys that signed statements."""
 
     keys: frozenset[str]
     tokens: frozenset[str]
+    statement_keys: frozenset[str]
 
 
 def revoked(data: Path) -> Revoked:
     """The revocations in the stores of a folder, as far as they are readable."""
     keys = _read(data / "ingest.sqlite", "select id from api_keys where revoked_at is not null") or ()
     tokens = [_read(data / f"{service}.sqlite", "select token from revoked_tokens") or () for service in SERVICES]
-    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)))
+    ended = _read(data / "publish.sqlite", "select kid from statement_keys where revoked_at is not null") or ()
+    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), frozenset(ended))
 
 
 def _erased(path: Path) -> list[str] | None:

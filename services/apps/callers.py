@@ -6,7 +6,9 @@ import typer
 
 from services.apps.terminal import ROLES, Data, Json, Unit, group, listed, note, quiet, run, say, settings_of
 
-keys = group("Keys of integrations.")
+keys = group("Keys of integrations, and the bulletin's own.")
+bulletin = group("The keys with which the bulletin signs statements.")
+keys.add_typer(bulletin, name="bulletin")
 users = group("Tokens of staff, and the keys that sign them.")
 
 
@@ -51,6 +53,37 @@ def keys_revoke(
 
     run(access.revoke_key(quiet(settings_of(data)), id_))
     say(f"{id_} was revoked")
+
+
+@bulletin.command("list")
+def bulletin_list(as_json: Json = False, data: Data = None) -> None:
+    """List every key that signs or signed statements: id, times of making and revoking."""
+    from services.apps import access
+
+    rows = run(access.statement_keys(quiet(settings_of(data))))
+    listed([{name: row[name] for name in ("kid", "made_at", "revoked_at")} for row in rows], as_json)
+    note(f"{len(rows)} keys; statements are signed by the newest that was not revoked")
+
+
+@bulletin.command("rotate")
+def bulletin_rotate(data: Data = None) -> None:
+    """Make a new key that signs statements from now on. Prints its id. What former keys signed stays valid."""
+    from services.apps import access
+
+    say(run(access.rotate_statement_key(quiet(settings_of(data)))))
+
+
+@bulletin.command("revoke")
+def bulletin_revoke(
+    kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id, see `keys bulletin list`.")],
+    reason: Annotated[str, typer.Option(help="The reason. It becomes part of the record.")],
+    data: Data = None,
+) -> None:
+    """End a key: what it signed counts for nothing. Statements are signed by another one at once."""
+    from services.apps import access
+
+    run(access.revoke_statement_key(quiet(settings_of(data)), kid, reason))
+    say(f"{kid} was revoked")
 
 
 @users.command("token")

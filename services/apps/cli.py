@@ -516,13 +516,32 @@ def policy_set_value(
 
 
 @app.command()
-def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An export.")], data: Data = None) -> None:
-    """Check an exported file by itself.
+def verify(
+    named: Annotated[list[str], typer.Argument(metavar="[statement] FILE", help="An export, or a saved statement.")],
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="The public keys of a statement.", show_default="huiying.json beside the file"),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Check a file by itself. Exit 0 or 1.
 
-    It checks the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
+    Of an export it checks the envelopes, their order, and each stream's chain of digests. `huiying verify statement
+    FILE` checks a statement saved from the bulletin (manifest.json) by the office's public keys, which stand at
+    /.well-known/huiying.json.
     """
     from services.apps import export as files
 
+    *kinds, last = named
+    file = Path(last).resolve()
+    if kinds == ["statement"]:
+        from services.apps import statements
+
+        holds, said = statements.verify(file, keys or file.with_name(statements.KEYS))
+        say(said)
+        raise typer.Exit(not holds)
+    if kinds or keys is not None:
+        raise CannotDo("give an export, or `statement` and a file that was saved from the bulletin")
     verdict = files.verify(file)
     for fault in verdict.faults:
         say(fault)

@@ -15,11 +15,11 @@ from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Refused, parts
 from services.console.forms import Choices, Control, Operation
 from services.console.labels import PARTS
-from services.console.matters.difference import Piece, difference
 from services.console.matters.timeline import AT_ONCE, EXACT, is_of_system
 from services.console.page import Reader, go, reader, render
 from services.console.site import Site, problem_of, site_of
 from services.console.words import N_
+from services.kernel.core.difference import Piece, difference
 
 LONG = 20
 """Characters from which a table shows no two values beside each other, but their difference."""

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
 from schemas.envelope import Event
 from schemas.fields import WordsRef
+from schemas.operation import OperationStatementKeyMade, OperationStatementKeyRevoked
 from schemas.publish import (
     StatementCorrected,
     StatementDrafted,
@@ -51,6 +52,7 @@ from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.decider import State, evolve, initial_state
+from services.publish.verifying import likeness
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
@@ -152,6 +154,36 @@ releases = Table(
 )
 """The public texts in order: publication, correction, withdrawal. A withdrawal has no text. A correction has a title
 only if it changes the title."""
+
+LIKENESSES = Table(
+    "likenesses",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("statement_id", key(), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""The numbers by which a text that circulates finds the statement that said it, or that it imitates
+(`verifying.likeness`). Exercises have none."""
+
+STATEMENT_KEYS = Table(
+    "statement_keys",
+    METADATA,
+    Column("kid", key(), primary_key=True),
+    Column("public", key()),
+    Column("made_at", key(27)),
+    Column("revoked_at", key(27)),
+)
+"""The public keys that sign statements. `public` is 32 bytes in hex. A key's making and its revocation may be in
+streams of different days, so for a moment a row may know only the second."""
+
+STATEMENT_SECRETS = Table(
+    "statement_secrets",
+    METADATA,
+    Column("kid", key(), primary_key=True),
+    Column("made_at", key(27), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The private halves, sealed under the deployment's secret. No event tells them."""
 
 
 def _incident_keys(event: Event) -> list[Key]:
@@ -364,6 +396,36 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
             return None
 
 
+def _likeness_keys(event: Event) -> list[Key]:
+    match event.data:
+        case StatementPublished(title=title, text=text) | StatementCorrected(title=title, text=text) if not event.drill:
+            both = likeness.found_by(text) + ([likeness.whole(title + text)] if title else [])
+            return [(number, event.stream) for number in dict.fromkeys(both)]
+    return []
+
+
+def _likeness(key: Key, _: Row | None, event: Event) -> Row | None:
+    return {"number": key[0], "statement_id": key[1]}
+
+
+def _statement_key_keys(event: Event) -> list[Key]:
+    if event.service == "publish":
+        match event.data:
+            case OperationStatementKeyMade(key=kid) | OperationStatementKeyRevoked(key=kid):
+                return [(kid,)]
+    return []
+
+
+def _statement_key(key: Key, row: Row | None, event: Event) -> Row | None:
+    row = row or {"kid": key[0], "public": None, "made_at": None, "revoked_at": None}
+    match event.data:
+        case OperationStatementKeyMade() as data:
+            return row | {"public": data.public, "made_at": event.recorded_text}
+        case OperationStatementKeyRevoked():
+            return row | {"revoked_at": row["revoked_at"] or event.recorded_text}
+    return row
+
+
 OF_ONE = (
     View(statements, _statement_keys, _statement, ("statement",), one_stream=True),
     View(releases, _release_keys, _release, ("statement",), one_stream=True),
@@ -378,4 +440,6 @@ VIEWS = (
     View(incidents, _incident_keys, _incident, ("incident",), one_stream=True),
     View(incident_facts, _fact_keys, _fact, ("incident",), one_stream=True),
     *OF_ONE,
+    View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),
+    View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.console.matters.difference import Piece, difference, figures
+from services.kernel.core.difference import Piece, difference, figures
 
 TEXTS = st.text("人民路水管。，\nab", max_size=60)
 

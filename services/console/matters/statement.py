@@ -10,12 +10,12 @@ from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.forms import Choices, Control
 from services.console.labels import ACTS, PHASES
-from services.console.matters.difference import difference, figures
 from services.console.matters.matter import choices_of
 from services.console.page import HEADERS, Reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 from services.console.words import N_, translations
+from services.kernel.core.difference import difference, figures
 
 ROWS = 100
 WRITING = ("revise", "correct")

@@ -40,6 +40,7 @@ USES = frozenset(
         "sign-in",
         "provider",
         "provider-session",
+        "statement-key",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

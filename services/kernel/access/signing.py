@@ -60,11 +60,30 @@ class SigningKey:
     @property
     def public(self) -> dict[str, Any]:
         """The public key as a JSON Web Key."""
-        return {**_jwk(self._private.public_key()), "kid": self.kid, "use": "sig", "alg": ALGORITHM}
+        return jwk_of(self.public_hex)
+
+    @classmethod
+    def of(cls, raw: bytes) -> "SigningKey":
+        """The key of these 32 bytes."""
+        return cls(Ed25519PrivateKey.from_private_bytes(raw))
+
+    @property
+    def raw(self) -> bytes:
+        """The 32 bytes of the private key. Whoever stores them seals them."""
+        return self._private.private_bytes_raw()
+
+    @property
+    def public_hex(self) -> str:
+        """The 32 bytes of the public key."""
+        return self._private.public_key().public_bytes_raw().hex()
 
     def sign(self, claims: dict[str, Any]) -> str:
         """The claims as a JSON Web Token."""
         return jwt.encode(claims, self._private, ALGORITHM, headers={"kid": self.kid})
+
+    def sign_bytes(self, content: bytes, kind: str) -> str:
+        """A JSON Web Signature over exactly these bytes (RFC 7515, compact). `kind` is its `typ`."""
+        return jwt.api_jws.encode(content, self._private, ALGORITHM, headers={"kid": self.kid, "typ": kind})
 
 
 class PublicKeys:
@@ -95,6 +114,21 @@ class PublicKeys:
             if not self._keys:
                 raise ValueError(f"the public keys of staff tokens cannot be read: {error}") from None
             logger.warning("token_keys.unreadable", path=str(self._path), error=str(error))
+
+
+def believed(text: str, place: str) -> dict[str, Ed25519PublicKey]:
+    """Key id -> key, of a JSON Web Key Set whose ids are the keys' thumbprints. Raises `ValueError` with the place."""
+    found = _parsed(text, place)
+    for kid, key in found.items():
+        if kid != _thumbprint(key):
+            raise ValueError(f"{place} holds a key whose id {kid[:64]!r} is not its thumbprint")
+    return found
+
+
+def jwk_of(public_hex: str) -> dict[str, Any]:
+    """The JSON Web Key of a public key's 32 bytes."""
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_hex))
+    return {**_jwk(public), "kid": _thumbprint(public), "use": "sig", "alg": ALGORITHM}
 
 
 def public_keys(settings: Settings) -> PublicKeys:

@@ -123,6 +123,11 @@ async def _names(connection: AsyncConnection, codes: Sequence[str]) -> dict[str,
     return names
 
 
+async def name_of(connection: AsyncConnection, unit: str, at: str) -> str:
+    """The unit's name at an instant."""
+    return _name_at((await _names(connection, [unit])).get(unit, []), at) or unit
+
+
 def _name_at(names: Sequence[tuple[str, str]], at: str) -> str | None:
     """The unit's name when it spoke. A later name does not rewrite history."""
     earlier = [name for since, name in names if since <= at]

@@ -49,6 +49,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("merged_into IS NOT NULL"),
     )
     op.create_table(
+        "likenesses",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("number", "statement_id", name=op.f("pk_likenesses")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False),
@@ -98,6 +105,21 @@ def upgrade() -> None:
         sa.Column("merged_at", key(27), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
+    )
+    op.create_table(
+        "statement_keys",
+        sa.Column("kid", key(64), nullable=False),
+        sa.Column("public", key(64), nullable=True),
+        sa.Column("made_at", key(27), nullable=True),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_statement_keys")),
+    )
+    op.create_table(
+        "statement_secrets",
+        sa.Column("kid", key(64), nullable=False),
+        sa.Column("made_at", key(27), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_statement_secrets")),
     )
     op.create_table(
         "statements",

@@ -1,0 +1,131 @@
+"""Texts in the forms in which they are compared and found. Pure.
+
+Two forms: `compared` keeps everything that can change what a text says; `found_by` forgets more, so that a forged text
+still finds the statement that it imitates.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+RUN = 5
+"""Characters of a run by which texts are found."""
+KEPT, WITH_DIGITS = 16, 12
+"""So many runs of a text are kept, and so many more of those that have a digit: texts of one pattern differ there."""
+ASKED = 48
+"""So many runs of a pasted text are asked for, and half as many with a digit."""
+_FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+"""Full-width forms of ASCII -> ASCII. Other digits, such as circled ones, stay as they are."""
+_SPACES = re.compile(r"\s+")
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that are no white space and yet show nothing."""
+_ALIKE = str.maketrans(
+    "АВЕКМНОРСТУХЅІЈаеорсухѕіјԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυχ",
+    "ABEKMHOPCTYXSIJaeopcyxsijdhlABEZHIKMNOPTYXaiknopux",
+)
+"""Cyrillic and Greek letters -> the Latin ones that look like them. Only for finding."""
+_NUMERALS = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖两", "001234567891234567892")
+"""Chinese numerals -> digits. Only for finding."""
+
+
+class Hidden(NamedTuple):
+    """A character of a text that nobody sees."""
+
+    at: int
+    """Its place in the text, from 0."""
+    code: str
+    """`U+200B`."""
+    name: str
+    """Its name in Unicode, such as `ZERO WIDTH SPACE`."""
+
+
+def is_hidden(character: str) -> bool:
+    """Whether a character shows nothing and is no white space: zero width, direction, selectors, fillers, controls."""
+    if character.isspace():
+        return False
+    kind = unicodedata.category(character)
+    return kind in ("Cf", "Cc", "Cs") or character in _BLANK or _is_selector(character)
+
+
+def _is_selector(character: str) -> bool:
+    code = ord(character)
+    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or 0x180B <= code <= 0x180F
+
+
+def hidden_in(text: str) -> list[Hidden]:
+    """The characters of a text that nobody sees, in order."""
+    return [
+        Hidden(at, f"U+{ord(one):04X}", unicodedata.name(one, "CONTROL"))
+        for at, one in enumerate(text)
+        if not one.isascii() or not one.isprintable()
+        if is_hidden(one)
+    ]
+
+
+def visible(text: str) -> str:
+    """The text with a mark in the place of each hidden character: `[U+200B]`."""
+    return "".join(f"[U+{ord(one):04X}]" if is_hidden(one) else one for one in text)
+
+
+def compared(text: str) -> str:
+    """The text without what changes nothing: white space, line ends, full-width forms of ASCII.
+
+    White space between two Latin letters or digits keeps them apart, as one space: `1 20` is not `120`. Every other
+    character counts: look-alike letters, other digits, hidden characters.
+    """
+    told = text.translate(_FULL)
+    parts = _SPACES.split(told)
+    joined: list[str] = []
+    for part in parts:
+        if joined and part and _is_latin(joined[-1][-1]) and _is_latin(part[0]):
+            joined.append(" ")
+        if part:
+            joined.append(part)
+    return "".join(joined)
+
+
+def _is_latin(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def loose(text: str) -> str:
+    """The text as it is looked for: letters and digits alone, each in its plainest form."""
+    plain = unicodedata.normalize("NFKC", text.translate(_FULL)).translate(_ALIKE).translate(_NUMERALS)
+    return "".join(one for one in plain.casefold() if one.isalnum())
+
+
+def _number(text: str) -> int:
+    """A text as a number of 63 bits, which both databases hold."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
+
+
+def whole(text: str) -> int:
+    """The number of a whole text, as it is compared."""
+    return _number("=" + compared(text))
+
+
+def _runs(told: str) -> Iterator[str]:
+    return iter({told[at : at + RUN] for at in range(max(1, len(told) - RUN + 1))})
+
+
+def _lowest(runs: Iterable[str], most: int) -> list[int]:
+    """The lowest numbers of some runs.
+
+    They are the same ones for texts that share most runs, and those of a part are among those of the whole.
+    """
+    return sorted(map(_number, runs))[:most]
+
+
+def found_by(text: str, kept: int = KEPT, with_digits: int = WITH_DIGITS) -> list[int]:
+    """The numbers by which a text is found: of the whole, and of some of its runs."""
+    runs = list(_runs(loose(text)))
+    lowest = _lowest(runs, kept), _lowest((run for run in runs if any(map(str.isdigit, run))), with_digits)
+    return list(dict.fromkeys((whole(text), *lowest[0], *lowest[1])))
+
+
+def asked_by(text: str) -> list[int]:
+    """The numbers to look for a pasted text. Its first line may be the title, so the rest counts as a whole, too."""
+    rest = text.strip().partition("\n")[2]
+    return list(dict.fromkeys((*([whole(rest)] if rest.strip() else ()), *found_by(text, ASKED, ASKED // 2))))

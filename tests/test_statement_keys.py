@@ -1,0 +1,36 @@
+"""The keys of the bulletin on the command line."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from services.apps import cli, embedded
+from services.kernel.settings import Settings
+
+
+def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = cli.execute(arguments)
+    return code, capsys.readouterr().out
+
+
+def test_keys_are_listed_rotated_and_revoked_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(tmp_path)]
+
+    async def known() -> dict[str, list[str]]:
+        async with embedded.running(Settings(data=tmp_path)) as system, system.client() as client:
+            told = (await client.get("/.well-known/huiying.json")).json()
+            return {name: [one["kid"] for one in told[name]] for name in ("keys", "revoked")}
+
+    (first,) = asyncio.run(known())["keys"]
+    second = typed(capsys, "keys", "bulletin", "rotate", *data)[1].strip()
+    listed = json.loads(typed(capsys, "keys", "bulletin", "list", "--json", *data)[1])
+    assert [one["kid"] for one in listed] == [first, second]
+    code, said = typed(capsys, "keys", "bulletin", "revoke", first, "--reason", "lost", *data)
+    assert (code, said) == (0, f"{first} was revoked\n")
+    assert asyncio.run(known()) == {"keys": [second], "revoked": [first]}
+    assert cli.execute(["keys", "bulletin", "revoke", "0" * 64, "--reason", "lost", *data]) == 2
+    assert "there is no key" in capsys.readouterr().err
+    assert cli.execute(["check", *data]) == 0
+    assert cli.execute(["replay", *data]) == 0
