@@ -11,6 +11,8 @@ from services.kernel.settings import Settings
 
 
 def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit code, and what was printed since."""
+    capsys.readouterr()
     code = cli.execute(arguments)
     return code, capsys.readouterr().out
 
