@@ -156,7 +156,40 @@ async def test_nothing_is_missing_when_all_is_there() -> None:
     known = [{"unit": "city", "pack": "p", "place": "a.b"}]
     assert lacking(offices, packs, {"chief@city"}, {}, "city", known) == []
     assert [one.step for one in lacking(offices, packs, {"chief@city"}, {}, "city")] == ["pack"]
-    assert [one.step for one in lacking(offices, packs, set(), {}, "city", known)] == ["people", "people"]
+    assert [one.step for one in lacking(offices, packs, set(), {}, "city", known)] == ["people"] * 4
+
+
+async def test_each_post_that_the_pack_needs_and_nobody_holds_is_named() -> None:
+    def posts(unit: str) -> list[dict[str, object]]:
+        kinds = {"chief": ["principal_leader"], "approver": ["leader_in_charge"]}
+        return [
+            {"post": f"{code}@{unit}", "title": title, "roles": [code], "serves": kinds.get(code, []),
+             "head": code == "chief", "members": []}
+            for code, title in (("chief", "主要负责人"), ("approver", "分管负责人"), ("handler", "经办人"),
+                                ("duty_officer", "值班员"), ("spokesperson", "新闻发言人"))
+        ]  # fmt: skip
+
+    unit = {"drill": False, "policy": None}
+    city = unit | {"unit": "city", "name": "临江市", "parent": None, "policy": "p@1#x", "posts": posts("city")}
+    town = unit | {"unit": "town", "name": "东镇", "parent": "city", "posts": posts("town")}
+    offices = Offices({"city": city, "town": town}, site_name="临江市回应")
+    packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": []}]
+    steps = {"leader": {"who": ["leader_in_charge"]}, "either": {"who": ["principal_leader", "leader_in_charge"]}}
+    rules = {f"approval.chains.usual.steps.{code}": {"value": step} for code, step in steps.items()}
+    rules |= {"approval.chains.usual.steps.group": {"value": {"who": ["leading_group"]}}, "verification": {"value": {}}}
+
+    def told(*held: str) -> set[tuple[str, str]]:
+        found = lacking(offices, packs, set(held), {}, "city", rules={"p@1#x": rules})
+        return {(one.unit, one.post) for one in found}
+
+    no_post = {("city", "leading_group@city"), ("city", "verifier@city")}
+    heads = ("chief@city", "chief@town")
+    wanted = {("city", f"{one}@city") for one in ("approver", "handler", "duty_officer", "spokesperson")}
+    assert told(*heads) == wanted | no_post, "once, at the highest unit that lacks it"
+    above = [post for _, post in wanted]
+    assert told(*heads, *above) == no_post, "who acts above does so for the town"
+    assert ("town", "handler@town") not in told(*heads, "handler@city") and told() > wanted
+    assert told(*heads, "duty_officer@city", "approver@town") == no_post | wanted - {("city", "duty_officer@city")}
 
 
 async def test_what_a_unit_above_decides_has_no_link() -> None:

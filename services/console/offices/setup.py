@@ -3,6 +3,7 @@
 Nothing is kept of how far somebody came: a step is done when nothing of it is missing, so it can be left at any time.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +29,9 @@ STEPS = (
     ("ready", N_("检查")),
 )
 """Path and title of each step, in order."""
+_STEP = re.compile(r"approval\.chains\.[^.]+\.steps\.[^.]+")
+Rules = Mapping[str, Mapping[str, Any]]
+"""Place -> rule of a pack."""
 SAMPLE = "示例"
 """With this begin the names of the units that the project ships."""
 NEEDED = (
@@ -37,6 +41,15 @@ NEEDED = (
     ("spokesperson", N_("%(unit)s没有发布岗位，上级单位也没有")),
 )
 """Role -> what is missing if no post has it over a unit."""
+HELD = (
+    ("duty_officer", N_("%(unit)s没有人可以值班：%(post)s还没有人")),
+    ("verifier", N_("%(unit)s没有人可以核实：%(post)s还没有人")),
+    ("handler", N_("%(unit)s没有人可以经办：%(post)s还没有人")),
+    ("spokesperson", N_("%(unit)s没有人可以发布：%(post)s还没有人")),
+)
+"""Role -> what is missing if nobody can sign in at a post that has it over a unit."""
+AGREES = N_("%(unit)s没有人可以审核：%(post)s还没有人")
+NO_POST = N_("制度要有%(post)s，单位和上级单位都没有设这个岗位")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +77,13 @@ def lacking(
     root: str,
     values: Sequence[Mapping[str, Any]] = (),
     may: Mapping[str, Sequence[str]] | None = None,
+    rules: Mapping[str, Rules] | None = None,
 ) -> list[Lack]:
     """What is missing at a unit and below it.
 
     `held` are the posts for which somebody can sign in, `values` those that units set where a pack leaves them open.
-    `may` is what the reader may do with each unit; None for everything.
+    `may` is what the reader may do with each unit; None for everything. `rules` are those of each pack by its name in
+    events, as far as they are known.
     """
     units = [one for _, one in offices.tree() if one["unit"] in offices.below(root) and not one["drill"]]
     found: list[Lack] = []
@@ -77,7 +92,7 @@ def lacking(
     for one in units:
         found += _of_unit(offices, one)
     for one in units:
-        found += _of_people(offices, one, held, root)
+        found += _of_people(offices, one, held, root, rules or {})
     for one in units:
         found += _of_pack(offices, one, packs, values)
     for unit, roster in rosters.items():
@@ -105,25 +120,54 @@ def _of_unit(offices: Offices, one: Mapping[str, Any]) -> Iterator[Lack]:
             yield Lack("posts", told, f"units/{code}/place-post?to=setup/posts", code)
 
 
-def _of_people(offices: Offices, one: Mapping[str, Any], held: set[str], root: str) -> Iterator[Lack]:
+def _of_people(
+    offices: Offices, one: Mapping[str, Any], held: set[str], root: str, rules: Mapping[str, Rules]
+) -> Iterator[Lack]:
     code = one["unit"]
-    for post in one["posts"]:
-        if post["head"] and post["post"] not in held:
-            yield Lack("people", N_("%(post)s还没有人"), f"accounts?post={post['post']}", code, post["post"])
-    on_duty = _on_duty(offices, code)
-    # Whoever is on duty above is so for the units below. So the highest unit without anybody is named alone.
-    if on_duty and not held.intersection(on_duty) and not (code != root and _on_duty(offices, one["parent"])):
-        yield Lack("people", N_("%(unit)s没有人可以值班"), f"accounts?post={on_duty[0]}", code)
+    heads = [post["post"] for post in one["posts"] if post["head"] and post["post"] not in held]
+    for post in heads:
+        yield Lack("people", N_("%(post)s还没有人"), f"accounts?post={post}", code, post)
+    own = rules.get(next(iter(_policies(offices, code)), ""), {})
+    asked = [((role,), 1, told) for role, told in HELD if role != "verifier" or "verification" in own]
+    steps = (rule["value"] for place, rule in own.items() if _STEP.fullmatch(place))
+    asked += [(tuple(step["who"]), step.get("needs", 1), AGREES) for step in steps]
+    told_of = {(AGREES, post) for post in heads}
+    for who, needs, told in dict.fromkeys(asked):
+        vacant = _vacant(offices, code, who, needs, held)
+        # Whoever acts above does so for the units below. So the highest unit without anybody is named alone.
+        if not vacant or (code != root and _vacant(offices, one["parent"], who, needs, held)):
+            continue
+        if not _answering(offices, code, vacant):
+            if not {vacant} & set(dict(NEEDED)):
+                to = f"units/{code}/place-post?to=setup/posts"
+                yield Lack("posts", NO_POST, to, code, f"{vacant}@{code}")
+            continue
+        post = _answering(offices, code, vacant)[0]
+        if (told, post) not in told_of:
+            told_of.add((told, post))
+            yield Lack("people", told, f"accounts?post={post}", code, post)
 
 
-def _on_duty(offices: Offices, code: str | None) -> list[str]:
-    """The posts that can be on duty for a unit: its own, and those of the units above it."""
+def _vacant(offices: Offices, code: str | None, who: Sequence[str], needs: int, held: set[str]) -> str:
+    """The first of these addressees for whom nobody can act over a unit; empty if enough of them have somebody."""
+    vacant = [one for one in who if held.isdisjoint(_answering(offices, code, one))]
+    return vacant[0] if len(who) - len(vacant) < needs else ""
+
+
+def _answering(offices: Offices, code: str | None, who: str) -> list[str]:
+    """The posts that answer for an addressee or role over a unit: its own, and those of the units above it."""
     return [
-        post["post"]
+        post
         for unit in _above(offices, code)
-        for post in offices.units[unit]["posts"]
-        if "duty_officer" in post["roles"]
+        for entry in offices.units[unit]["posts"]
+        if who in (entry["post"].partition("@")[0], *entry.get("serves", ()), *entry["roles"])
+        for post in entry["members"] or (entry["post"],)
     ]
+
+
+def _policies(offices: Offices, code: str) -> list[str]:
+    """The packs of a unit and of those above it, upward; the first is in force there."""
+    return [policy for unit in _above(offices, code) if (policy := offices.units[unit]["policy"])]
 
 
 def _of_pack(
@@ -134,11 +178,11 @@ def _of_pack(
 ) -> Iterator[Lack]:
     code = one["unit"]
     above = _above(offices, code)
-    own = [offices.units[unit]["policy"] for unit in above]
-    if not any(own):
+    own = _policies(offices, code)
+    if not own:
         yield Lack("pack", N_("%(unit)s没有适用的制度"), f"setup/pack/assign?unit={code}", code, takes="assign-pack")
         return
-    used = next((pack for pack in packs if pack["policy"] == next(filter(None, own))), {"open": ()})
+    used = next((pack for pack in packs if pack["policy"] == own[0]), {"open": ()})
     for place in used["open"] if one["policy"] else ():
         here = {value["place"] for value in values if value["pack"] == used["pack"] and value["unit"] in above}
         if place not in here:
@@ -237,8 +281,9 @@ def router(site: Site) -> APIRouter:
         roster, values = await parts(
             me.calls.get("/escalation/v1/roster", unit=me.unit), me.calls.get("/triage/v1/packs/values")
         )
-        known = values.value["items"] if values.value else ()
-        return lacking(me.offices, await site.packs(), await _held(), {me.unit: roster}, me.unit, known, may)
+        known, packs = values.value["items"] if values.value else (), await site.packs()
+        rules = {one["policy"]: await site.rules_of(one) for one in packs if one["units"]}
+        return lacking(me.offices, packs, await _held(), {me.unit: roster}, me.unit, known, may, rules)
 
     async def _held() -> set[str]:
         return {post for one in await site.accounts.all() if not one.ended for post in one.posts}
