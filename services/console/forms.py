@@ -21,7 +21,7 @@ from starlette.datastructures import FormData
 from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
-from services.console.labels import FIELDS, HINTS, HINTS_OF_VERB, KINDS, NEEDED, OF_VERB
+from services.console.labels import EMPTY, FIELDS, HINTS, HINTS_OF_VERB, KINDS, NEEDED, OF_VERB
 from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
@@ -50,6 +50,7 @@ class Control:
     title: str
     hint: str = ""
     choices: tuple[tuple[str, str], ...] = ()
+    shortest: int = 0
     longest: int | None = None
     value: Any = ""
     """What stands in it: a text, or a list of texts for `choices`."""
@@ -62,6 +63,11 @@ class Control:
     def at_fault(self, told: str) -> "Control":
         """The same control with a fault."""
         return replace(self, fault=told)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether people write in it as long as they like, within its limits of length."""
+        return self.kind in ("line", "words") and not self.is_figure
 
     @property
     def is_late(self) -> bool:
@@ -124,9 +130,17 @@ def _resolved(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[s
 
 
 def controls(
-    operation: Operation, choices: Choices, language: Language, *, without: Sequence[str] = ()
+    operation: Operation,
+    choices: Choices,
+    language: Language,
+    *,
+    without: Sequence[str] = (),
+    needs: Sequence[str] = (),
 ) -> list[Control]:
-    """The controls of a command's form, in the order of its model; what most leave empty comes last."""
+    """The controls of a command's form, in the order of its model; what most leave empty comes last.
+
+    `needs` are fields that the body may leave out, and this record may not.
+    """
     needed = operation.schema.get("required", ())
     found = [
         _control(name, _resolved(one, operation.shared), name in needed, choices, language, operation.shared)
@@ -139,9 +153,13 @@ def controls(
             one,
             title=text(OF_VERB[verb, one.name]) if (verb, one.name) in OF_VERB else one.title,
             hint=text(HINTS_OF_VERB[verb, one.name]) if (verb, one.name) in HINTS_OF_VERB else one.hint,
-            required=one.required or (verb, one.name) in NEEDED,
+            required=one.required or one.name in needs or (verb, one.name) in NEEDED,
         )
         for one in found
+    ]
+    own = [
+        replace(one, hint=text(EMPTY[verb, one.name])) if (verb, one.name) in EMPTY and not one.required else one
+        for one in own
     ]
     return sorted(own, key=lambda one: (one.is_late, one.name in MORE))
 
@@ -161,7 +179,9 @@ def _control(
         required,
         text(FIELDS.get(name, name)),
         text(HINTS[name]) if name in HINTS else "",
-        longest=schema.get("maxLength"),
+        shortest=schema.get("minLength", 0),
+        # A code is right or wrong, however long it is.
+        longest=None if "pattern" in schema else schema.get("maxLength"),
         is_figure=schema.get("type") in ("integer", "number"),
     )
     if schema.get("type") == "array":
@@ -291,6 +311,11 @@ def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, 
             return typed == "yes", ""
         case "lines":
             return [line.strip() for line in typed.splitlines() if line.strip()], ""
+    if len(typed) < one.shortest:
+        return typed, text(N_("至少 %(shortest)d 字，现在有 %(length)d 字")) % {
+            "shortest": one.shortest,
+            "length": len(typed),
+        }
     if one.longest and len(typed) > one.longest:
         return typed, text(N_("最多 %(longest)d 字，现在有 %(length)d 字")) % {
             "longest": one.longest,

@@ -163,9 +163,16 @@ HINTS: Mapping[str, str] = {
 HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
     ("reports", "text"): N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
     ("set-value", "value"): N_("时限写成 24小时、3天 或 5个工作日"),
-    ("statements", "unit"): N_("不选就是事项的责任单位，由它的经办人送审"),
+    ("explain", "text"): N_("讲明情况用“解释”，它不算回复；答在反映人提问的地方用“回复”。个人信息会自动遮盖"),
+    ("reply", "text"): N_("答在反映人提问的地方；只讲明情况的，用“解释”。个人信息会自动遮盖"),
 }
 """Verb and field -> what helps to fill it in there."""
+
+EMPTY: Mapping[tuple[str, str], str] = {
+    ("assign", "unit"): N_("不选就由最先收到反映的单位承办"),
+    ("statements", "unit"): N_("不选就是事项的责任单位，由它的经办人送审"),
+}
+"""Verb and field -> what it means to leave it empty, where one may."""
 
 NEEDED: frozenset[tuple[str, str]] = frozenset({("set-value", "value")})
 """Verb and field that a body may leave out, and a person at this form may not."""

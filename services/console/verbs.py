@@ -45,6 +45,8 @@ class Asked:
     """The revision that the page shows; empty if the record has none."""
     without: Sequence[str] = ()
     """Fields that the page does not ask for."""
+    needs: Sequence[str] = ()
+    """Fields that the body may leave out in general, and not on this record."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Their values."""
     present: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +67,10 @@ class Asked:
     """The page of the form."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """What this page shows besides the form."""
+
+    def controls(self, me: Staff) -> list[Control]:
+        """The empty form."""
+        return forms.controls(self.operation, self.choices, me.language, without=self.without, needs=self.needs)
 
 
 class Seen(NamedTuple):
@@ -112,8 +118,7 @@ async def form(request: Request, me: Staff, asked: Asked) -> Response:
 
     `seen` is the revision of the page from which the person comes.
     """
-    made = forms.controls(asked.operation, asked.choices, me.language, without=asked.without)
-    made = forms.filled(made, {**asked.present, **request.query_params})
+    made = forms.filled(asked.controls(me), {**asked.present, **request.query_params})
     if (typed := site_of(request).typed(request, me.session.account.id)) is not None:
         # It is what they saw before, so a conflict is told as ever.
         seen, key = _seen(request, asked, typed), secrets.token_urlsafe(18)
@@ -127,7 +132,7 @@ async def form(request: Request, me: Staff, asked: Asked) -> Response:
 async def again(request: Request, me: Staff, asked: Asked) -> Response:
     """The form once more with what was typed, and nothing sent: a look at what the command would do."""
     sent = await request.form()
-    made = forms.filled(forms.controls(asked.operation, asked.choices, me.language, without=asked.without), sent)
+    made = forms.filled(asked.controls(me), sent)
     return await _page(request, asked, made, _seen(request, asked, sent), str(sent.get("form.key", "")))
 
 
@@ -138,7 +143,7 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     shows the record as it is now; sending again is then deliberate.
     """
     sent, look = await request.form(), await reader(request)
-    made = forms.filled(forms.controls(asked.operation, asked.choices, me.language, without=asked.without), sent)
+    made = forms.filled(asked.controls(me), sent)
     body, made = forms.body(made, look.zone, look.now, look.gettext)
     if asked.adapt is not None and not any(one.fault for one in made):
         body, made = asked.adapt(body, made, asked.choices, look)

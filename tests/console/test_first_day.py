@@ -135,6 +135,30 @@ async def test_what_a_matter_waits_for_stands_first(town: Town) -> None:
     assert first(await handler.open(own)) == ["回复", "解释", "送审"]
 
 
+async def test_a_form_says_before_it_is_sent_what_it_needs_and_how_long_texts_may_be(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    own = (await town.reported(desk, "台阶破损", place="东街")).path.removeprefix(HOME)
+    assigning = f"{own}/triage/assign"
+    page = await desk.open(assigning)
+    assert ">承办单位</label>" in page.text and "不选就由" not in page.said, "this pack lets the desk choose"
+    refused = await desk.send(page, assigning)
+    assert refused.status == 422 and "请填写“承办单位”" in refused.said
+    await town.done(desk, assigning, unit="town-east")
+    returning = f"{own}/triage/return"
+    page = await handler.open(returning)
+    assert ">退回理由</label>" in page.text, "this pack has reasons for a return"
+    drafting = f"/statements/new?incident={own.rpartition('/')[2]}"
+    page = await handler.open(drafting)
+    assert "3 至 120 字" in page.said and "最多 100000 字" in page.said
+    short = await handler.send(page, drafting, kind="status", title="台阶", text="已修。")
+    assert short.status == 422 and "至少 3 字，现在有 2 字" in short.said
+    english = await (await town.at("handler@town-east", language="en")).open(drafting)
+    assert "3 to 120 characters" in english.said
+    await town.done(handler, f"{own}/triage/accept")
+    for verb in ("explain", "reply"):
+        assert "反映人提问的地方" in (await handler.open(f"{own}/triage/{verb}")).said, "how the two differ"
+
+
 async def test_a_receipt_tells_how_far_the_answer_is(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = await town.at("duty_officer@town-east")
     typed = {"channel": "hotline", "subject": "公厕停水", "text": "停水两天", "discovered_at": town.discovered_at}

@@ -10,10 +10,10 @@ from starlette.datastructures import FormData
 from schemas.titles import TITLES
 from services.console import forms
 from services.console.forms import SERVICES, Choices, controls
-from services.console.labels import FIELDS, LISTS, WAITS
+from services.console.labels import FIELDS, LISTS, WAITS, WAITS_OF_LIST
 from services.console.matters.matter import of_verb
 from services.triage.handling.ball import Awaited
-from services.triage.worklist.desk import ListName
+from services.triage.worklist.desk import INBOX, ListName
 
 COMMANDS = sorted(
     {(service, path) for (service, _, path) in forms._operations() if "{id}/" in path and "erase" not in path}
@@ -36,6 +36,10 @@ def test_every_verb_and_every_field_of_it_has_a_title(service: str, path: str) -
 
 def test_every_kind_of_waiting_has_a_title() -> None:
     assert WAITS.keys() == set(get_args(Awaited))
+
+
+def test_every_list_of_an_inbox_says_for_what_it_waits() -> None:
+    assert WAITS_OF_LIST.keys() == {name for names in INBOX.values() for name in names}
 
 
 def test_every_list_of_a_desk_has_a_title() -> None:
@@ -78,6 +82,29 @@ def test_a_field_is_what_it_is_under_its_verb() -> None:
     )
     assert (made["report-upward"]["proposal"].title, made["report-upward"]["proposal"].kind) == ("拟处理意见", "words")
     assert made["report-upward"]["to"].choices == (("office@county", "示例县 办公室"),)
+
+
+def test_a_text_has_limits_of_length_and_is_judged_by_them() -> None:
+    operation = forms.Documents().command("publish", "statements")
+    assert operation is not None
+    made = controls(operation, {}, "zh")
+    (title,) = [one for one in made if one.name == "title"]
+    assert (title.shortest, title.longest, title.is_text) == (3, 120, True)
+    for typed, told in (("通告", "至少 3 字，现在有 2 字"), ("通" * 121, "最多 120 字，现在有 121 字"), ("通告一", "")):
+        _, judged = forms.body(forms.filled(made, {"title": typed}), ZoneInfo("UTC"), datetime.now(UTC), str)
+        assert [one.fault for one in judged if one.name == "title"] == ([told] if told else [""])
+    into = forms.Documents().command("triage", "incidents/{id}/merge")
+    assert into is not None
+    assert [one.longest for one in controls(into, {}, "zh") if one.name == "into"] == [None], "a number has one form"
+
+
+def test_a_field_that_may_be_empty_says_what_that_means_and_others_must_be_filled_in() -> None:
+    operation = forms.Documents().command("triage", "incidents/{id}/assign")
+    assert operation is not None
+    means = "不选就由最先收到反映的单位承办"
+    for needs, told in (((), (False, means)), (("unit",), (True, ""))):
+        (unit,) = [one for one in controls(operation, {}, "zh", needs=needs) if one.name == "unit"]
+        assert (unit.required, unit.hint) == told
 
 
 def test_a_field_for_a_time_says_how_times_are_written() -> None:

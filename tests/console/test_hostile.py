@@ -240,7 +240,7 @@ async def test_an_account_whose_post_has_ended_can_be_ended_and_stays_so(
     for act in ("recover", "end"):
         assert (await browser.send(page, f"/accounts/{account.id}/{act}")).status == 409
     long = await browser.send(page, "/accounts", login="x" * 61, name="张三", posts=["handler@town-east"])
-    assert long.status == 422 and "最多 60 字" in long.said
+    assert long.status == 422 and "登录名和姓名最多 60 字" in long.said
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.console.access import passwords
-from services.console.access.accounts import Locked, LoginTaken, fits
+from services.console.access.accounts import LONGEST, Locked, LoginTaken, fits
 from services.console.access.people import record
 from services.console.access.sessions import Session
 from services.console.access.staff import Offices
@@ -217,7 +217,7 @@ def router(site: Site) -> APIRouter:
             return go("sign-in")
         offices = await site.offices()
         posts = first_posts(offices)
-        return await render(request, "first_run.html", posts=posts, typed=dict.fromkeys(FIRST, ""))
+        return await render(request, "first_run.html", posts=posts, longest=LONGEST, typed=dict.fromkeys(FIRST, ""))
 
     @pages.post("/first-run")
     async def make_first(request: Request) -> Response:
@@ -239,7 +239,7 @@ def router(site: Site) -> APIRouter:
             told = N_("登录名和姓名最多 60 字，岗位不要太多")
         if told:
             said = failed(request, told)
-            return await render(request, "first_run.html", 422, posts=posts, typed=typed, error=said)
+            return await render(request, "first_run.html", 422, posts=posts, longest=LONGEST, typed=typed, error=said)
         await record(site.operator(), "account_opened", [typed["post"]])
         try:
             account = await site.accounts.make(

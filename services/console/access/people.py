@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.access.accounts import Account, LoginTaken, fits, one_time_password
+from services.console.access.accounts import LONGEST, Account, LoginTaken, fits, one_time_password
 from services.console.calls import Answer, Calls, Refused
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site
@@ -137,7 +137,15 @@ def router(site: Site) -> APIRouter:
         below, posts = me.offices.below(me.unit), list(_posts(me).items())
         found = [one for one in await site.accounts.all() if below & {post.partition("@")[2] for post in one.posts}]
         return await render(
-            request, "accounts.html", status, accounts=found, posts=posts, chosen=chosen, done=done, error=error
+            request,
+            "accounts.html",
+            status,
+            longest=LONGEST,
+            accounts=found,
+            posts=posts,
+            chosen=chosen,
+            done=done,
+            error=error,
         )
 
     return pages

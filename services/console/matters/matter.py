@@ -167,6 +167,7 @@ def router(site: Site) -> APIRouter:
             f"incidents/{incident['number']}",
             ids={"id": incident["id"]},
             choices=of_verb(verb, choices),
+            needs=await _needs(verb, pack),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
             without=("kind",) * is_fact + ("evidence",) * has_no_file + ("proposal",) * bool(proposal),
             fixed={"proposal": proposal["proposal"]} if proposal else {},
@@ -175,6 +176,13 @@ def router(site: Site) -> APIRouter:
             reads=proposal["text"] if proposal else "",
             face=face_of(me, incident, pack, verb, choices),
         )
+
+    async def _needs(verb: str, pack: Mapping[str, Any]) -> tuple[str, ...]:
+        """The fields without which the matter's pack lets a verb be refused."""
+        if verb == "assign":
+            lead = (await site.rules_of(pack)).get("assigning.lead", {"value": {}})["value"].get("value")
+            return () if lead == "first_receiver" else ("unit",)
+        return ("ground",) if verb == "return" and pack.get("return_grounds") else ()
 
     return pages
 
