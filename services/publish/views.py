@@ -399,7 +399,7 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
 def _likeness_keys(event: Event) -> list[Key]:
     match event.data:
         case StatementPublished(title=title, text=text) | StatementCorrected(title=title, text=text) if not event.drill:
-            both = likeness.found_by(text) + ([likeness.whole(title + text)] if title else [])
+            both = likeness.found_by(text) + ([likeness.whole(f"{title}\n{text}")] if title else [])
             return [(number, event.stream) for number in dict.fromkeys(both)]
     return []
 

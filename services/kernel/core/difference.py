@@ -13,10 +13,13 @@ SHORTEST = 2
 """A run of equal characters between two changes that is shorter belongs to the change."""
 
 
+Kind = Literal["equal", "insert", "delete"]
+
+
 class Piece(NamedTuple):
     """A passage that stayed, was inserted or was deleted."""
 
-    kind: Literal["equal", "insert", "delete"]
+    kind: Kind
     text: str
 
 

@@ -35,6 +35,13 @@ async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
     return None if row is None else (await _public_rows(connection, [dict(row)]))[0]
 
 
+async def public_statements(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
+    """These published statements, in this order, with all their releases."""
+    rows = (await connection.execute(_public().where(statements.c.id.in_(ids)))).mappings()
+    found = {row["id"]: row for row in await _public_rows(connection, [dict(row) for row in rows])}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
 def _public() -> Any:
     names = (
         "number",

@@ -98,6 +98,7 @@ class Site:
             "title": self.name,
             "contact": self.contact,
             "base": self.path,
+            "url": self.url,
             "to": self.to,
             "narrowed": narrowed,
             "address": self.full(path, **narrowed),

@@ -18,7 +18,7 @@ ASKED = 48
 """So many runs of a pasted text are asked for, and half as many with a digit."""
 _FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Full-width forms of ASCII -> ASCII. Other digits, such as circled ones, stay as they are."""
-_SPACES = re.compile(r"\s+")
+_WORDS = re.compile(r"\S+")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that are no white space and yet show nothing."""
 _ALIKE = str.maketrans(
@@ -65,8 +65,8 @@ def hidden_in(text: str) -> list[Hidden]:
 
 
 def visible(text: str) -> str:
-    """The text with a mark in the place of each hidden character: `[U+200B]`."""
-    return "".join(f"[U+{ord(one):04X}]" if is_hidden(one) else one for one in text)
+    """The text with a mark in the place of each hidden character, and of each that sticks to another: `[U+200B]`."""
+    return "".join(f"[U+{ord(one):04X}]" if is_hidden(one) or unicodedata.combining(one) else one for one in text)
 
 
 def compared(text: str) -> str:
@@ -75,15 +75,21 @@ def compared(text: str) -> str:
     White space between two Latin letters or digits keeps them apart, as one space: `1 20` is not `120`. Every other
     character counts: look-alike letters, other digits, hidden characters.
     """
-    told = text.translate(_FULL)
-    parts = _SPACES.split(told)
-    joined: list[str] = []
-    for part in parts:
-        if joined and part and _is_latin(joined[-1][-1]) and _is_latin(part[0]):
+    return with_places(text)[0]
+
+
+def with_places(text: str) -> tuple[str, list[int]]:
+    """The text as it is compared, and the place of each of its characters in the text; last, where the text ends."""
+    joined, places, end = list[str](), list[int](), 0
+    for found in _WORDS.finditer(text.translate(_FULL)):
+        word = found[0]
+        if joined and _is_latin(joined[-1][-1]) and _is_latin(word[0]):
             joined.append(" ")
-        if part:
-            joined.append(part)
-    return "".join(joined)
+            places.append(end)
+        joined.append(word)
+        places.extend(range(found.start(), found.end()))
+        end = found.end()
+    return "".join(joined), [*places, len(text)]
 
 
 def _is_latin(character: str) -> bool:

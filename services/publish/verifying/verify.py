@@ -4,19 +4,42 @@ Nothing that somebody pastes is stored, logged or put into an address.
 """
 
 import functools
-from typing import Annotated
+import io
+from importlib import resources
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 import orjson
-from fastapi import APIRouter, Path, Request, Response
+import segno
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kernel.core.problems import NotFound
-from services.kernel.serving import documents, http, records
+from schemas.manifest import digest_of
+from services.kernel.core.problems import Malformed, NotFound, TooLarge
+from services.kernel.core.texts import decoded
+from services.kernel.core.units import Offices
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import bodies, documents, http, records
 from services.kernel.serving.documents import DescribedRoute
-from services.publish.bulletin.site import answer
-from services.publish.verifying import keys, manifests
+from services.kernel.store.views import Row
+from services.publish.bulletin.pages import PAGE, Lang, language
+from services.publish.bulletin.shown import Item, readable, zone_name
+from services.publish.bulletin.site import HTML, Site, answer, headers
+from services.publish.verifying import finding, keys, manifests
 from services.publish.verifying.answers import About, SignedStatement
 
-JSON = "application/json"
+JSON, SCRIPT = "application/json", "text/javascript; charset=utf-8"
+LONGEST = 110_000
+"""Characters of a text that are compared: the longest statement with its title, and some more."""
+SHOWN = 5
+"""So many statements with one and the same text are shown."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""The page has a form and the script that reads a picture. Both are its own."""
+CODE = {"image/svg+xml": documents.text("<svg>…</svg>")}
+Statement = Annotated[str | None, Query(description="A number, an id, or an address of the bulletin.")]
 Id = Annotated[str, Path(description="The statement's id or its number.")]
 
 
@@ -48,4 +71,121 @@ def router() -> APIRouter:
         }
         return answer(request, orjson.dumps(told), JSON)
 
+    @api.get("/bulletin/statements/{id}/code.svg", **documents.answers_content("The picture.", CODE))
+    async def read_code(runtime: http.Serving, request: Request, id: Id) -> Response:
+        """The code on a statement's page. It leads to the page that verifies the statement."""
+        async with runtime.database.read() as connection:
+            row = await finding.statement(connection, id)
+        if row is None:
+            raise NotFound(f"no statement {id[:60]!r} was published", what=id[:60])
+        drawn = io.BytesIO()
+        told = runtime.settings.link(f"bulletin/verify?statement={row['number'] or row['id']}")
+        segno.make(told, error="m", micro=False).save(drawn, kind="svg", scale=4, border=4, dark="#000", light="#fff")
+        return answer(request, drawn.getvalue(), "image/svg+xml")
+
+    @api.get("/bulletin/verify", **documents.answers_content("The page.", PAGE))
+    async def show_verify(runtime: http.Serving, statement: Statement = None, lang: Lang = None) -> Response:
+        """The page that verifies what circulates. With a number, an id or an address it says what was published so."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            try:
+                site = Site(runtime.settings, offices, language(lang))
+            except Malformed:
+                return Site(runtime.settings, offices).missing()
+            if statement is None:
+                return _page(site, "")
+            named = finding.named_by(statement, runtime.settings) or finding.Named(None)
+            return await _named(runtime, connection, offices, site, named)
+
+    @api.post("/bulletin/verify", include_in_schema=False)
+    async def verify_text(runtime: http.Serving, request: Request, lang: Lang = None) -> Response:
+        """What is known of a text that somebody pasted. The text is kept nowhere."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        try:
+            site = Site(runtime.settings, offices, language(lang))
+        except Malformed:
+            return Site(runtime.settings, offices).missing()
+        try:
+            pasted = await _pasted(request)
+        except TooLarge:
+            return _page(site, "large", status=413)
+        except Malformed:
+            return _page(site, "unreadable", status=422)
+        if not pasted.strip():
+            return _page(site, "empty", status=422)
+        async with runtime.database.read() as connection:
+            if named := finding.named_by(pasted, runtime.settings):
+                return await _named(runtime, connection, offices, site, named)
+            found = await finding.find(connection, pasted)
+        return _compared(site, offices, found)
+
+    for name in ("verify.js", "jsQR.js"):
+        api.add_api_route(f"/bulletin/{name}", functools.partial(_script, name), include_in_schema=False)
     return api
+
+
+async def _script(name: str, request: Request) -> Response:
+    """A script of the page."""
+    return answer(request, packaged(name), SCRIPT)
+
+
+@functools.lru_cache
+def packaged(name: str) -> bytes:
+    """A file of the page. jsQR 1.4.0 is as npm has it; a test names its digest."""
+    return resources.files("services.publish.verifying").joinpath("static", name).read_bytes()
+
+
+async def _pasted(request: Request) -> str:
+    """The text of the form. Raises `TooLarge` and `Malformed`."""
+    body = await bodies.read_body(request)
+    try:
+        form = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4))
+    except ValueError:
+        raise Malformed("the form is not written in UTF-8", code="not-utf-8", field="text") from None
+    pasted = decoded(form.get("text", "").encode(), "text")
+    if len(pasted) > LONGEST:
+        raise TooLarge(f"the text has more than {LONGEST} characters", limit=LONGEST)
+    return pasted
+
+
+async def _named(
+    runtime: Runtime, connection: AsyncConnection, offices: Offices, site: Site, named: finding.Named
+) -> Response:
+    if named.is_foreign:
+        return _page(site, "foreign")
+    row = await finding.statement(connection, named.ref) if named.ref else None
+    if row is None:
+        return _page(site, "missing", status=404)
+    last = (await manifests.releases(connection, row["id"]))[-1]
+    asked = {"statement": row["number"] or row["id"]}
+    item = _item(row, offices, site)
+    return _page(site, "statement", offices, item=item, digest=digest_of(last.content), narrowed=asked)
+
+
+def _compared(site: Site, offices: Offices, found: finding.Found) -> Response:
+    if found.exact:
+        first = found.exact[0]
+        ended = first.statement["said"][-1]["kind"] == "withdrawal"
+        verdict = "current" if first.holds else "withdrawn" if ended else "earlier"
+        rows = {one.statement["id"]: one.statement for one in found.exact}
+        shown = [_item(row, offices, site) for row in list(rows.values())[:SHOWN]]
+        return _page(site, verdict, offices, exact=shown, hidden=found.hidden)
+    near = [
+        {"item": _item(one.statement, offices, site), "pieces": finding.shortened(one.pieces)} for one in found.near
+    ]
+    return _page(site, "unknown", offices, near=near, hidden=found.hidden)
+
+
+def _item(row: Row, offices: Offices, site: Site) -> Item:
+    return readable(row, offices.zone, site.language)
+
+
+def _page(site: Site, verdict: str, offices: Offices | None = None, status: int = 200, **told: Any) -> Response:
+    """The page with an answer, or without one. Nobody keeps it."""
+    nothing: dict[str, Any] = {"exact": [], "near": [], "hidden": [], "item": None, "digest": ""}
+    known = site.url.removesuffix("bulletin/") + ".well-known/huiying.json"
+    zone = zone_name(offices.zone, site.language) if offices else ""
+    values = nothing | {"verdict": verdict, "limit": LONGEST, "keys": known, "zone": zone} | told
+    kept = {"Cache-Control": "no-store", "Content-Security-Policy": POLICY}
+    return Response(site.draw("verify.html", "verify", **values), status, headers(site.language) | kept, HTML)

@@ -1,0 +1,258 @@
+"""Which published statements say exactly what circulates, and which ones are like it.
+
+The database gets numbers made of the text, never the text itself.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import UUID
+from schemas.numbers import parts
+from services.kernel.core.difference import Kind, Piece, difference
+from services.kernel.settings import Settings
+from services.kernel.store import numbers
+from services.kernel.store.database import is_sqlite
+from services.kernel.store.views import Row
+from services.publish.bulletin import queries
+from services.publish.verifying import likeness
+from services.publish.verifying.likeness import Hidden, compared, hidden_in
+from services.publish.views import METADATA
+
+OF_ONE = 400
+"""At most so many statements are taken for one number. A number that so many have weighs little."""
+CANDIDATES = 24
+"""So many statements are compared in full."""
+NEAR = 3
+"""So many similar statements are shown."""
+LEAST = 0.3
+"""Less likeness than this is none: both have common phrases of offices."""
+LONGEST = 60
+"""So many equal characters are shown beside a difference in a long text."""
+DIGITS = "0123456789"
+_ID = re.compile(f"statement-{UUID}")
+_NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
+
+
+class Said(NamedTuple):
+    """A release that says exactly a text."""
+
+    statement: Row
+    """The statement as a row of the bulletin, with all its releases."""
+    release: int
+    """From 1 on."""
+    holds: bool
+    """Whether the text holds now: it was not corrected since, and not withdrawn."""
+
+
+class Near(NamedTuple):
+    """A statement that is like a text and does not say it."""
+
+    statement: Row
+    release: int
+    likeness: float
+    """From 0 to 1."""
+    pieces: list[Piece]
+    """The differences: deleted is what the statement says and the text does not, inserted the reverse."""
+
+
+class Found(NamedTuple):
+    """What is known of a text."""
+
+    exact: list[Said]
+    """Newest first."""
+    near: list[Near]
+    """The most similar first; empty if there are exact ones."""
+    hidden: list[Hidden]
+    """The characters of the text that nobody sees."""
+
+
+class Named(NamedTuple):
+    """A statement that a number, an id or an address names."""
+
+    ref: str | None
+    """The number or id; None for an address that names none."""
+    is_foreign: bool = False
+    """Whether it is the address of another site."""
+
+
+def named_by(asked: str, settings: Settings) -> Named | None:
+    """The statement that a short text names. None for a text that is no number, id or address."""
+    told = asked.strip()
+    if parts(told) is not None or _ID.fullmatch(told):
+        return Named(told)
+    if not re.fullmatch(r"(?i:https?)://\S+", told):
+        return None
+    ours, theirs = urlsplit(settings.link("bulletin/")), urlsplit(told)
+    if (ours.scheme, ours.netloc) != (theirs.scheme.lower(), theirs.netloc) or not theirs.path.startswith(ours.path):
+        return Named(None, is_foreign=True)
+    rest = theirs.path.removeprefix(ours.path)
+    if rest == "verify":
+        return Named(next(iter(parse_qs(theirs.query).get("statement", ())), None))
+    return Named(rest.removeprefix("statements/").partition("/")[0] if rest.startswith("statements/") else None)
+
+
+async def statement(connection: AsyncConnection, ref: str) -> Row | None:
+    """The published statement with this number or id."""
+    id_ = ref
+    if parts(ref) is not None:
+        id_ = (await numbers.streams_of(connection, METADATA, [ref])).get(ref, "")
+    return await queries.public_statement(connection, id_) if _ID.fullmatch(id_) else None
+
+
+async def find(connection: AsyncConnection, pasted: str) -> Found:
+    """Compares a text with all published ones."""
+    asked = await asyncio.to_thread(likeness.asked_by, pasted)
+    named = await _named_in(connection, pasted)
+    ids = [*named, *(id_ for id_ in await _nearest(connection, asked) if id_ not in named)]
+    rows = await queries.public_statements(connection, ids[:CANDIDATES])
+    return await asyncio.to_thread(judge, pasted, rows, named)
+
+
+async def _named_in(connection: AsyncConnection, pasted: str) -> list[str]:
+    """The statements whose numbers stand in a text: forged notices copy them."""
+    told = list(dict.fromkeys(_NUMBER.findall(pasted)))[:NEAR]
+    return list((await numbers.streams_of(connection, METADATA, told)).values()) if told else []
+
+
+async def _nearest(connection: AsyncConnection, asked: Sequence[int]) -> list[str]:
+    """The statements that share most of these numbers. A number counts the more, the fewer have it."""
+    if is_sqlite(connection):
+        given: dict[str, Any] = {f"number{at}": number for at, number in enumerate(asked)}
+        found = await connection.execute(_in_sqlite(len(asked)), given)
+    else:
+        found = await connection.execute(_IN_POSTGRES, {"numbers": list(asked)})
+    return [row.statement_id for row in found]
+
+
+_ORDERED = f"group by statement_id order by sum(weight) desc, statement_id desc limit {CANDIDATES}"
+_WEIGHED = (
+    "select statement_id, 1.0 / count(*) over () as weight from (select statement_id from likenesses "
+    f"where number = {{}} order by statement_id desc limit {OF_ONE}) as few"
+)
+_IN_POSTGRES = text(
+    "select found.statement_id from unnest(cast(:numbers as bigint[])) as asked(number) "
+    f"cross join lateral ({_WEIGHED.format('asked.number')}) as found {_ORDERED}"
+)
+
+
+@lru_cache(128)
+def _in_sqlite(count: int) -> TextClause:
+    """SQLite has no lateral join, so each number is a part of the statement."""
+    each = " union all ".join(f"select * from ({_WEIGHED.format(f':number{at}')})" for at in range(count))
+    return text(f"select statement_id from ({each}) {_ORDERED}")
+
+
+def judge(pasted: str, rows: Sequence[Row], named: Sequence[str] = ()) -> Found:
+    """Compares a text with statements. Those that it names are shown, however unlike they are. Pure."""
+    told, hidden = compared(pasted), hidden_in(pasted)
+    exact = [
+        Said(row, at, holds=at == _holding(row))
+        for row in rows
+        for at, title, said in _texts(row)
+        if told and told in (compared(said), compared(title + "\n" + said))
+    ]
+    if exact:
+        exact.sort(key=lambda one: (one.holds, one.statement["published_at"], one.release), reverse=True)
+        return Found(exact, [], hidden)
+    runs = _runs(pasted)
+    alike: list[tuple[float, Row, int, str, str]] = []
+    for row in rows:
+        best = max((_alike(runs, _runs(title + said)), at, title, said) for at, title, said in _texts(row))
+        alike.append((best[0], row, *best[1:]))
+    alike.sort(key=lambda one: (one[1]["id"] not in named, -one[0], one[1]["id"]))
+    near = [
+        Near(row, at, score, differences(title, said, pasted))
+        for score, row, at, title, said in alike[:NEAR]
+        if score >= LEAST or row["id"] in named
+    ]
+    return Found([], near, hidden)
+
+
+def _texts(row: Row) -> list[tuple[int, str, str]]:
+    """The texts of a statement: number of the release, the title that held then, the text."""
+    found, title = [], ""
+    for at, release in enumerate(row["said"], 1):
+        title = release["title"] or title
+        if release["text"] is not None:
+            found.append((at, title, release["text"]))
+    return found
+
+
+def _holding(row: Row) -> int | None:
+    """The release whose text holds now; None after a withdrawal."""
+    return None if row["said"][-1]["kind"] == "withdrawal" else len(row["said"])
+
+
+def _runs(words: str) -> frozenset[str]:
+    told = likeness.loose(words)
+    return frozenset(told[at : at + 3] for at in range(max(1, len(told) - 2)))
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> float:
+    """How much two texts share; nearly as much if one of them is a part of the other."""
+    both = len(one & other)
+    return max(2 * both / (len(one) + len(other)), 0.9 * both / max(1, min(len(one), len(other))) if both > 8 else 0)
+
+
+def differences(title: str, said: str, pasted: str) -> list[Piece]:
+    """The differences of a text to a release, with its title if the text has it. What does not count is not marked."""
+    plain, titled = (_pieces(old, pasted) for old in (said, f"{title}\n{said}"))
+    return min((plain, titled), key=lambda pieces: sum(len(one.text) for one in pieces if one.kind != "equal"))
+
+
+def _pieces(old: str, new: str) -> list[Piece]:
+    """The differences of the compared forms, in the words of both texts with their white space."""
+    (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
+    at_old = at_new = 0
+    found: list[Piece] = []
+    for piece in _whole_figures(difference(before, after)):
+        size = len(piece.text)
+        if piece.kind == "insert":
+            found.append(Piece("insert", new[new_at[at_new] : new_at[at_new + size]]))
+        else:
+            found.append(Piece(piece.kind, old[old_at[at_old] : old_at[at_old + size]]))
+        at_old += size if piece.kind != "insert" else 0
+        at_new += size if piece.kind != "delete" else 0
+    return found
+
+
+def _whole_figures(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
+    parts = [["", "", ""]]
+    """Each an equal passage, then what is deleted and what is inserted behind it."""
+    for kind, words in pieces:
+        if kind == "equal":
+            parts.append([words, "", ""])
+        else:
+            parts[-1][1 if kind == "delete" else 2] += words
+    for part, following in pairwise([*parts, ["", "", ""]]):
+        equal, *changed = part
+        begins = any(words[:1] in DIGITS for words in changed if words)
+        ends = any(words[-1:] in DIGITS for words in changed if words)
+        head = equal[len(equal.rstrip(DIGITS)) :] if begins else ""
+        tail = following[0][: len(following[0]) - len(following[0].lstrip(DIGITS))] if ends else ""
+        part[:] = [equal.removesuffix(head), *(head + words + tail for words in changed)]
+        following[0] = following[0].removeprefix(tail)
+    kinds: tuple[Kind, ...] = ("equal", "delete", "insert")
+    return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]
+
+
+def shortened(pieces: Sequence[Piece]) -> list[Mapping[str, str]]:
+    """The pieces for a reader: hidden characters as marks, of long equal passages only what stands beside a change."""
+    shown: list[Mapping[str, str]] = []
+    for at, (kind, words) in enumerate(pieces):
+        first, last = at == 0, at == len(pieces) - 1
+        told = words
+        if kind == "equal" and len(words) > 3 * LONGEST:
+            begin, end = ("" if first else words[:LONGEST]), ("" if last else words[-LONGEST:])
+            told = f"{begin}……{end}"
+        shown.append({"kind": kind, "text": likeness.visible(told)})
+    return shown
