@@ -169,8 +169,16 @@ async def test_each_post_that_the_pack_needs_and_nobody_holds_is_named() -> None
                                 ("duty_officer", "值班员"), ("spokesperson", "新闻发言人"))
         ]  # fmt: skip
 
+    centre = {"post": "centre@city", "title": "新闻中心", "roles": ["spokesperson"], "head": False, "members": []}
+
     unit = {"drill": False, "policy": None}
-    city = unit | {"unit": "city", "name": "临江市", "parent": None, "policy": "p@1#x", "posts": posts("city")}
+    city = unit | {
+        "unit": "city",
+        "name": "临江市",
+        "parent": None,
+        "policy": "p@1#x",
+        "posts": [centre, *posts("city")],
+    }
     town = unit | {"unit": "town", "name": "东镇", "parent": "city", "posts": posts("town")}
     offices = Offices({"city": city, "town": town}, site_name="临江市回应")
     packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": []}]

@@ -65,6 +65,7 @@ async def test_what_was_stated_of_secrecy_comes_back_and_stands_in_words(town: T
         return {name: value for name, value in fields if name in ("secret", "major_information")}
 
     assert await stated(handler, "revise") == {"secret": "no", "major_information": "no"}
+    assert "是否涉密（可不填）" not in (await handler.open(action)).said, "one of the two is always chosen"
     page = await handler.open(statement)
     assert "✓ 已标明：不涉密" in page.said and "✓ 已标明：不属重大信息" in page.said
     await handler.send(await handler.open(action), action, major_information="yes")

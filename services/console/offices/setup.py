@@ -155,11 +155,14 @@ def _vacant(offices: Offices, code: str | None, who: Sequence[str], needs: int, 
 
 
 def _answering(offices: Offices, code: str | None, who: str) -> list[str]:
-    """The posts that answer for an addressee or role over a unit: its own, and those of the units above it."""
+    """The posts that answer for an addressee or role over a unit: its own, and those of the units above it.
+
+    In each unit the post that bears the name comes first.
+    """
     return [
         post
         for unit in _above(offices, code)
-        for entry in offices.units[unit]["posts"]
+        for entry in sorted(offices.units[unit]["posts"], key=lambda one: one["post"] != f"{who}@{unit}")
         if who in (entry["post"].partition("@")[0], *entry.get("serves", ()), *entry["roles"])
         for post in entry["members"] or (entry["post"],)
     ]
