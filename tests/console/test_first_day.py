@@ -135,6 +135,24 @@ async def test_what_a_matter_waits_for_stands_first(town: Town) -> None:
     assert first(await handler.open(own)) == ["回复", "解释", "送审"]
 
 
+async def test_a_handler_goes_on_while_others_verify_or_approve(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@county-water")
+    verifier = await town.at("verifier@town-east")
+    own = (await town.reported(desk, "水压不足", place="高处小区")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
+    await town.done(desk, f"{own}/triage/assign", unit="county-water")
+    await town.done(handler, f"{own}/triage/accept")
+
+    async def waits() -> list[str]:
+        found = re.search(r"<h3>等您办的</h3><ul>(.*?)</ul>", (await handler.open(own)).text)
+        return re.findall(r"<a [^>]*>([^<]+)</a>", found[1]) if found else []
+
+    assert await waits() == ["解决问题", "解释", "起草"], "of all this, only a reply waits for the verification"
+    await town.done(verifier, f"{own}/triage/conclude-verification", outcome="confirmed", text="属实")
+    await town.done(handler, f"{own}/triage/reply", text="正在加装水泵")
+    assert await waits() == ["解决问题"], "one reply waits for its approval"
+
+
 async def test_a_form_says_before_it_is_sent_what_it_needs_and_how_long_texts_may_be(town: Town) -> None:
     desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
     own = (await town.reported(desk, "台阶破损", place="东街")).path.removeprefix(HOME)

@@ -261,29 +261,33 @@ def waiting(
 
 def _steps(me: Staff, incident: Mapping[str, Any]) -> list[str]:
     """The verbs that move the matter on from where it stands; the post may not have the right to all of them."""
-    ball, handled, known = incident["ball"] or {}, incident["handled"], incident["verification"]
+    waits, handled, known = (incident["ball"] or {}).get("for", ""), incident["handled"], incident["verification"]
+    is_proposed = any(one["state"] == "proposed" and one["of"] != "measure" for one in incident["proposals"])
+    # If all is handled and the work cannot end, the answer does not say yet what was found.
+    is_answered = is_proposed or (handled["answer"] and not handled["problem"])
+    is_ended = awaited(incident) == N_("办结") and "resolve" in incident["may"]
     done = {
         "request-verification": known["asked"] or known["outcome"],
         "grade": incident["level"],
         "solve": handled["problem"],
-        "reply": handled["answer"],
-        "explain": handled["answer"],
+        "reply": is_answered,
+        "explain": is_answered,
     }
     # The ball is with one unit at a time, while another one may have been asked to verify.
     found = ["conclude-verification"] if me.unit in known["asked"] else []
-    if ball.get("for") != "handling":
-        found += [verb for verb in NEXT.get(ball.get("for", ""), ()) if not done.get(verb)]
-    elif awaited(incident) == N_("办结") and "resolve" in incident["may"]:
+    if is_ended:
         found.append("resolve")
-    elif "handler" in me.roles and ball["unit"] == me.unit:
-        # If all is handled and the work cannot end, an answer does not say yet what was found.
-        is_done = handled["problem"] and handled["answer"]
-        found += [verb for verb in NEXT["handling"] if is_done or not done[verb]]
+    elif "handler" in me.roles and incident["assigned"] == me.unit and incident["state"] == "accepted":
+        # Much can be done while the matter waits for others.
+        found += NEXT["handling"]
+    if waits != "handling":
+        found += NEXT.get(waits, ())
     shares = [one for one in incident["shares"] if one["part"] == "helper" and one["unit"] == me.unit]
     for share in shares:
         if not share["completed_at"]:
             found.append("complete-help" if share["accepted_at"] else "accept-help")
-    return [*found, *(["explain-to-office"] if incident["owes"] else [])]
+    found += ["explain-to-office"] if incident["owes"] else []
+    return [verb for verb in found if not done.get(verb)]
 
 
 def face_of(
