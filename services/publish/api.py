@@ -25,6 +25,7 @@ from services.publish.commands import (
     Correct,
     Draft,
     Preview,
+    PreviewDraft,
     Publish,
     Reject,
     Revise,
@@ -170,6 +171,19 @@ def router() -> APIRouter:
             if found is None:
                 raise NotFound(f"there is no {id} that you may read", what=id)
             row = await bulletin.as_public(connection, found, command, instant(ctx.now))
+        return bulletin.preview(runtime, row, ctx.offices)
+
+    @api.post("/preview", **documents.answers_content("The page.", bulletin.PAGE))
+    async def preview_draft(runtime: http.Serving, staff: http.Staff, command: PreviewDraft) -> Response:
+        """The page that a statement would have on the bulletin, for who may begin it. Nothing is stored."""
+        command = await records.by_ids(runtime, command)
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            if command.unit is not None:
+                ctx.offices.unit(command.unit)
+            if not await queries.may_draft(connection, ctx, command.incident_id):
+                raise NotFound(f"there is no {command.incident_id} on which you may write", what=command.incident_id)
+            row = await bulletin.unbegun(connection, command, instant(ctx.now))
         return bulletin.preview(runtime, row, ctx.offices)
 
     return api

@@ -176,3 +176,23 @@ class Preview(Command, json_schema_extra=example(title="卫生院门前路灯已
     """Another text."""
     reason: str | None = Field(default=None, max_length=4_000)
     """Why it is corrected or withdrawn."""
+
+
+class PreviewDraft(
+    Command,
+    json_schema_extra=example(
+        incident_id="incident-01890a5d-ac96-774b-bcce-b302099a8057", kind="facts", title="卫生院门前路灯已修复"
+    ),
+):
+    """Look at a statement as the public will see it before it is begun. What is not written yet is left out."""
+
+    incident_id: IncidentRef
+    """The incident that it is about."""
+    unit: UnitCode | None = None
+    """The unit that speaks; by default the accountable unit."""
+    kind: StatementKind | None = None
+    """`status` tells how the matter is handled, `facts` what was found."""
+    title: str = Field(default="", max_length=120)
+    """The title, one line."""
+    text: str = Field(default="", max_length=100_000)
+    """The text."""

@@ -388,6 +388,7 @@ async def test_a_draft_goes_when_its_form_was_taken_and_stays_when_it_was_not(de
     await page.click("main form .main")
     assert len(await page.evaluate(kept)) == 1, "a title of one character is refused"
     await page.click("text=插入到文中 >> nth=0")
+    assert await page.is_checked("input[name=facts] >> nth=0"), "the text rests on what was inserted"
     await page.fill("#f-title", "处置情况更新")
     await page.click("main form .main")
     assert "已办" in await page.inner_text("main") and "水管老化" in await page.inner_text("main")

@@ -143,6 +143,23 @@ async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
     assert (await stranger.open(f"{statement}/preview")).status == 404
 
 
+async def test_who_drafts_sees_the_page_of_the_bulletin_before_anything_is_saved(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    own = (await town.reported(desk, "公厕停用", place="西街")).path.removeprefix(HOME)
+    address = f"/statements/new?incident={own.rpartition('/')[2]}"
+    editor = await handler.open(address)
+    (to,) = re.findall(r'formaction="([^"]+)" formtarget="_blank"', editor.text)
+    form = dict(editor.form(address).fields)
+    for typed in ({}, {"kind": "status", "title": "公厕维修", "text": "写了一半<b>", "facts": []}):
+        looked = await handler.client.post(to, data=form | typed)
+        assert looked.status_code == 200 and "还没有公开" in looked.text and "保存以后才有" in looked.text
+    assert "写了一半&lt;b&gt;" in looked.text and "公厕维修" in looked.text and "处置情况" in looked.text
+    assert "/bulletin/style.css" in looked.text and looked.headers["cache-control"] == "no-store"
+    assert "公厕维修" not in (await handler.open("/statements")).said, "nothing is stored"
+    stranger = await town.at("handler@town-west")
+    assert (await stranger.client.post(to, data=form)).status_code in (403, 404)
+
+
 async def test_a_statement_that_was_published_leads_to_its_page_on_the_bulletin(town: Town) -> None:
     handler, statement, _ = await _drafted(town, "桥面裂缝", "南桥")
     public = f"/bulletin{statement}"

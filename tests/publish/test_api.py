@@ -338,6 +338,22 @@ async def test_the_checks_before_an_approval_stand_with_each_statement(office: O
     assert (await checks("approver"))["secrecy"] == "marked"
 
 
+async def test_a_statement_is_looked_at_before_it_is_begun_and_nothing_is_stored(office: Office) -> None:
+    before = (await office.client.get(STATEMENTS, headers=office.as_("handler"))).json()["items"]
+    typed = {"incident_id": INCIDENT, "kind": "facts", "title": TITLE, "text": "还没有保存的<b>文字"}
+    page = await office.client.post("/publish/v1/preview", json=typed, headers=office.as_("handler"))
+    assert page.status_code == 200 and "还没有保存的&lt;b&gt;文字" in page.text and "还没有公开" in page.text
+    bare = await office.client.post(
+        "/publish/v1/preview", json={"incident_id": INCIDENT}, headers=office.as_("handler")
+    )
+    assert bare.status_code == 200 and "还没有标题" in bare.text
+    for who in (office.as_("handler", unit="town-west"), office.as_("auditor")):
+        assert (await office.client.post("/publish/v1/preview", json=typed, headers=who)).status_code == 404
+    unknown = await office.client.post("/publish/v1/preview", json=typed | {"unit": "x"}, headers=office.as_("handler"))
+    assert unknown.status_code == 422
+    assert (await office.client.get(STATEMENTS, headers=office.as_("handler"))).json()["items"] == before
+
+
 async def test_a_preview_is_the_page_of_the_bulletin_and_changes_nothing(office: Office) -> None:
     id_ = await office.draft("尚未核准的草稿")
     path = f"{STATEMENTS}/{id_}/preview"

@@ -226,6 +226,7 @@ listStatements         | staff                         | part^
 readStatement          | staff                         | part^
 readHistory            | staff                         | part^
 previewStatement       | staff                         | part^
+previewDraft           | handler                       | own^ assigned^ helping^
 eraseWordsOfPublish    | chief admin                   | own^
 showBulletin           | anybody                       | everywhere
 showStatement          | anybody                       | everywhere

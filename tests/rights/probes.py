@@ -55,6 +55,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "cancelDuty": {"since": "{duty}"},
     "nameSubstitute": {"since": "{duty}"},
     "draftStatement": {"incident_id": "{incident}", "kind": "status", "facts": []},
+    "previewDraft": {"incident_id": "{incident}"},
     **{
         operation: {"clock": "on_time", "due": "{far}"}
         for operation in ("setLimit", "requestExtension")

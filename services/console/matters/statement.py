@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx
 from fastapi import APIRouter, Request, Response
 
 from services.console import verbs
@@ -59,8 +60,16 @@ def router(site: Site) -> APIRouter:
             onward="statements/{id}",
             about=about,
             template="editor.html",
-            beside={"sheet": sheet, "preview": None},
+            beside={"sheet": sheet, "preview": f"statements/new/preview?incident={about['number']}"},
         )
+
+    @pages.post("/statements/new/preview")
+    async def look_before(request: Request, me: Signed, incident: Id) -> Response:
+        """The page that the draft in the editor would have on the bulletin."""
+        sent = await request.form()
+        typed = {name: str(sent.get(name, "")).strip() for name in ("unit", "kind", "title", "text")}
+        named = {name: text for name, text in typed.items() if text} | {"incident_id": incident}
+        return _page(await me.calls.fetch("/publish/v1/preview", method="POST", body=named))
 
     @pages.get("/statements/{id}")
     async def show(request: Request, me: Signed, id: Id, done: str = "", old: str = "", new: str = "") -> Response:
@@ -98,10 +107,7 @@ def router(site: Site) -> APIRouter:
         return await _preview(me, id, {name: text for name, text in typed.items() if text.strip()})
 
     async def _preview(me: Staff, id: str, typed: Mapping[str, str]) -> Response:
-        answer = await me.calls.fetch(f"/publish/v1/statements/{id}/preview", method="POST", body=typed)
-        if answer.status_code != 200:
-            raise Refused(Answer(answer.status_code, answer.json()))
-        return Response(answer.content, headers=HEADERS, media_type="text/html; charset=utf-8")
+        return _page(await me.calls.fetch(f"/publish/v1/statements/{id}/preview", method="POST", body=typed))
 
     @pages.get("/statements/{id}/{verb}")
     async def form(request: Request, me: Signed, id: Id, verb: str) -> Response:
@@ -147,6 +153,13 @@ def router(site: Site) -> APIRouter:
         )
 
     return pages
+
+
+def _page(answer: httpx.Response) -> Response:
+    """A page that publish drew, as a page of the console. Raises `Refused` for any other answer."""
+    if answer.status_code != 200:
+        raise Refused(Answer(answer.status_code, answer.json()))
+    return Response(answer.content, headers=HEADERS, media_type="text/html; charset=utf-8")
 
 
 def titles_of(sheet: Part, language: str) -> dict[str, str]:

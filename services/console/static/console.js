@@ -212,12 +212,14 @@
     writing.addEventListener("compositionend", (event) => soon({ target: event.target, isComposing: false }));
   }
 
-  // A fact beside a text is inserted where the cursor stands.
+  // A fact beside a text is inserted where the cursor stands. The text then rests on it.
   const area = document.getElementById("f-text");
   if (area) document.querySelectorAll("[data-insert]").forEach((one) => {
     one.hidden = false;
     one.addEventListener("click", () => {
       area.setRangeText(one.dataset.insert, area.selectionStart, area.selectionEnd, "end");
+      const rests = one.closest(".option").querySelector("[name=facts]");
+      if (rests) rests.checked = true;
       area.dispatchEvent(new Event("input", { bubbles: true }));
       area.focus();
     });

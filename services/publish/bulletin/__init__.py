@@ -6,6 +6,6 @@ the deployment's public address, whatever `Host` says.
 """
 
 from services.publish.bulletin.pages import PAGE, preview, router
-from services.publish.bulletin.queries import as_public
+from services.publish.bulletin.queries import as_public, unbegun
 
-__all__ = ["PAGE", "as_public", "preview", "router"]
+__all__ = ["PAGE", "as_public", "preview", "router", "unbegun"]

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.store.views import Row
-from services.publish.commands import Preview
+from services.publish.commands import Preview, PreviewDraft
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.views import METADATA, statements
+from services.publish.views import METADATA, incidents, statements
 
 
 async def public_page(
@@ -100,6 +100,25 @@ async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now
     names = await _names(connection, [row["unit"]])
     unit = _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"]
     return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
+
+
+async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str) -> Row:
+    """What is typed as a row of the bulletin, as if it were begun and published now. The incident is known."""
+    chosen = select(incidents.c.unit, incidents.c.number).where(incidents.c.id == typed.incident_id)
+    about = (await connection.execute(chosen)).one()
+    shown = {
+        "id": "",
+        "number": None,
+        "incident_id": typed.incident_id,
+        "incident_number": about.number,
+        "unit": typed.unit or about.unit,
+        "kind": typed.kind,
+        "title": typed.title,
+        "text": typed.text,
+        "draft": None,
+        "releases": [],
+    }
+    return await as_public(connection, shown, Preview(), now)
 
 
 async def _lines(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, list[Row]]:

@@ -59,7 +59,7 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
     marked = MARKS.get("withdrawal" if withdrawal else "correction" if correction else "")
     return row | {
         "said": said,
-        "kind_title": titled(row["kind"], language),
+        "kind_title": titled(row["kind"], language) if row["kind"] else "",
         "heading": gettext(marked) % {"title": row["title"]} if marked else row["title"],
         "published": moment(parse_instant(row["published_at"]), zone, language),
         "updated": moment(parse_instant(row["updated_at"]), zone, language),
