@@ -1,7 +1,7 @@
 """How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -101,7 +101,6 @@ def environment(spoken: Language) -> Environment:
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
     made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES, "gates_said": GATES_SAID}
-    made.globals |= {"chosen_first": chosen_first}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
 
@@ -116,11 +115,6 @@ def content(name: str) -> bytes:
 def static(name: str) -> str:
     """The address of such a file. It changes with the content, so browsers keep it for good."""
     return f"{HOME}/static/{sha256(content(name)).hexdigest()[:12]}/{name}"
-
-
-def chosen_first(choices: Sequence[tuple[str, str]], chosen: Sequence[str]) -> list[tuple[str, str]]:
-    """The choices in their order, the chosen ones first: of a long list people see the beginning alone."""
-    return sorted(choices, key=lambda one: one[0] not in chosen)
 
 
 def mixed(text: str) -> Markup:

@@ -131,6 +131,15 @@ async def test_a_refusal_without_a_form_names_the_codes_of_the_packs_by_their_ti
         assert told == f"危害 {degree if holds else title} 已判"
 
 
+async def test_the_subject_of_a_matter_is_its_link_in_every_list(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    matter = await town.reported(desk, "北门台阶破损", place="北门")
+    await town.system.settle()
+    for path in ("/inbox", "/board", "/register"):
+        (link,) = re.findall(r'<a data-row[^>]* href="([^"]+)"[^>]*>北门台阶破损</a>', (await desk.open(path)).text)
+        assert link == matter.path, path
+
+
 async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:
     browser = await town.at("duty_officer@town-east")
     matter = await town.reported(browser, "噪声扰民到深夜", place="北街")

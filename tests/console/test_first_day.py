@@ -56,6 +56,44 @@ async def test_whoever_verifies_reads_what_is_asked_and_the_matter_keeps_what_wa
     assert "情况属实" in (said := (await desk.open(own)).said) and "核实情况： 裂缝约三米" in said
 
 
+async def test_the_form_of_a_fact_says_how_its_value_is_written(town: Town) -> None:
+    desk, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
+    own = (await town.reported(desk, "路面塌陷", place="东街")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
+    form = f"{own}/triage/establish-fact"
+    said = (await verifier.open(form)).said
+    for listed in (
+        "面积（数字，单位平方米）",
+        "是否现场核查（是或否）",
+        "原因类别（从列出的选）",
+        "只写数字，如 4，不写单位",
+    ):
+        assert listed in said, listed
+    refused = await verifier.send(await verifier.open(form), form, key="area", value="四平方米", source="现场查看")
+    assert (
+        refused.status == 422
+        and "只写数字，如 4。单位已经是平方米，不用写" in refused.said.partition("还有要改的地方")[2]
+    )
+    for key, value, shown in (("area", "4平方米", "4 平方米"), ("cause_kind", "老化损坏", "wear")):
+        await town.done(verifier, form, key=key, value=value, source="现场查看")
+        assert shown in (await verifier.open(own)).said
+
+
+async def test_posts_stand_under_their_units_the_own_one_first(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    own = (await town.reported(desk, "桥栏松动", place="东桥")).path.removeprefix(HOME)
+    page = await desk.open(f"{own}/triage/hold-meeting")
+    groups = re.findall(
+        r'role="group" aria-label="([^"]+)"', page.text.partition("参加岗位")[2].partition("</fieldset>")[0]
+    )
+    offices = await town.system.console.site.offices()  # type: ignore[union-attr]
+    assert groups[0] == offices.unit("town-east") and len(groups) == len(set(groups)) > 5
+    assert re.findall(r'<optgroup label="([^"]+)"', page.text)[0] == groups[0]
+    assert "到会的岗位" in page.said
+    members = dict(offices.members(["leading_group@city"]))
+    assert "chief@city" in members and not offices.members(["chief@city"])
+
+
 async def test_evidence_of_a_fact_is_chosen_among_the_files_of_the_reports(town: Town) -> None:
     desk, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
     own = (await town.reported(desk, "井盖翘起", place="北街")).path.removeprefix(HOME)

@@ -65,7 +65,7 @@ async def test_next_and_previous_follow_the_list_and_back_is_the_same_row(desk: 
         await page.keyboard.press("Enter")
     async with page.expect_navigation():
         await page.keyboard.press("n")
-    assert rows[1] in await page.title()
+    assert rows[1] in await page.inner_text("h1")
     async with page.expect_navigation():
         await page.keyboard.press("u")
     assert await page.evaluate("document.activeElement.textContent") == rows[1]

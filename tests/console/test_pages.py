@@ -283,7 +283,7 @@ async def test_the_job_is_done_by_keyboard_alone(desk: Desk) -> None:
     await press("k")
     async with page.expect_navigation():
         await press("Enter")
-    assert rows[0] in await page.title()
+    assert rows[0] in await page.inner_text("h1")
     await press("e")
     verbs = await page.locator(".verbs a").all_inner_texts()
     assert await focused() == verbs[0]
@@ -455,4 +455,16 @@ async def test_what_is_left_of_a_limit_counts_on(desk: Desk) -> None:
     before = await shown.inner_text()
     await page.clock.run_for(3 * 3600 * 1000)
     assert await shown.inner_text() != before
+    await context.close()
+
+
+async def test_the_field_of_a_value_says_how_the_chosen_fact_is_written(desk: Desk) -> None:
+    context, page = await desk.at("verifier@county-water")
+    await desk.open(page, f"/incidents/{desk.number}/triage/establish-fact")
+    usual = await page.inner_text("#f-value-hint")
+    await page.select_option("#f-key", "area")
+    assert "单位已经是平方米" in await page.inner_text("#f-value-hint")
+    await page.select_option("#f-key", "")
+    assert await page.inner_text("#f-value-hint") == usual
+    assert not await faults(page)
     await context.close()

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from schemas.titles import TITLES
+from services.console.offices.tour import STOPS
+from services.console.words import title, translations
 from tests.console.browser import HOME
 from tests.console.conftest import Town
 
@@ -67,6 +70,55 @@ async def test_the_tour_is_walked_and_leaves_nothing_behind(town: Town) -> None:
         assert "演示：" not in (await root.open(path)).said
     kept = await root.open(f"/incidents/{min(numbers)}")
     assert kept.status == 200 and "演练" in kept.said, "the record keeps it"
+
+
+QUOTED = re.compile("“([^”]+)”")
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_what_a_stop_quotes_stands_so_on_its_page_or_is_the_button_of_a_verb(town: Town, language: str) -> None:
+    root = await town.at("admin@city", language=language)
+    await root.send(await root.open("/tour"), "/tour/begin")
+    await town.system.settle()
+    try:
+        buttons = {title(verb, "en" if language == "en-GB" else "zh") for verb in TITLES}
+        for at, (code, _, text) in enumerate(STOPS, 1):
+            stop = await root.open(f"/tour/{at}")
+            links = re.findall(r'class="button" href="([^"]+)" target', stop.text)
+            told = translations("en" if language == "en-GB" else "zh").gettext(text)
+            shown = stop.text.replace(told, "")
+            assert shown != stop.text, "the stop says it"
+            # The way to a page stands on the page before it.
+            before = [link.removesuffix("/timeline") for link in links] if code != "bulletin" else []
+            shown += "".join(
+                [(await root.open(link.removeprefix(HOME))).text for link in {*links, *before} - {"/bulletin/"}]
+            )
+            there = {one.strip() for one in re.findall(r">([^<>]+)<", shown)} | buttons
+            quoted = QUOTED.findall(told)
+            assert quoted and not set(quoted) - there, (code, set(quoted) - there)
+    finally:
+        await root.send(await root.open("/tour"), "/tour/remove")
+
+
+async def test_units_for_exercises_are_choices_for_exercises_alone(town: Town) -> None:
+    root, desk = await town.at("admin@city"), await town.at("duty_officer@city")
+    real = (await town.reported(desk, "真实的井盖缺失", place="南街", unit="city")).path.removeprefix(HOME)
+    await root.send(await root.open("/tour"), "/tour/begin")
+    await town.system.settle()
+    try:
+        for path in ("/reports/new", f"{real}/triage/assign", f"{real}/triage/hold-meeting", "/paper/enter"):
+            page = await desk.open(path)
+            assert page.status == 200 and "town-east" in page.text and not re.search(r"tour-\d", page.text), path
+        (exercise,) = {
+            link.removeprefix(HOME)
+            for link in (await desk.open("/board")).links
+            if re.search(r"/tour-\d+-\d{4}-X00003$", link)
+        }
+        form = await desk.open(f"{exercise}/triage/assign")
+        values = set(re.findall(r'<option value="([^"]+)"', form.text))
+        assert {one for one in values if "tour-" in one} and not {"county", "town-east"} & values, values
+    finally:
+        await root.send(await root.open("/tour"), "/tour/remove")
 
 
 async def test_a_second_tour_has_an_office_of_its_own(town: Town) -> None:

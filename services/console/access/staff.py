@@ -1,7 +1,7 @@
 """Who looks at a page: the person, the post that acts, and how services are called for them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -38,9 +38,35 @@ class Staff:
         return self.post.partition("@")[2]
 
     @property
+    def is_drill(self) -> bool:
+        """Whether the post belongs to a unit for exercises."""
+        return self.offices.drills(self.unit)
+
+    @property
     def name(self) -> str:
         """The person's name, shown to themselves alone."""
         return self.session.account.name
+
+    def grouped(
+        self, choices: Sequence[tuple[str, str]], chosen: Collection[str] = ()
+    ) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Posts under the names of their units: units with a chosen post first, then the own one, then as they come.
+
+        Other choices are one group without a name, the chosen ones first: of a long list people see the beginning
+        alone.
+        """
+        order = sorted(choices, key=lambda one: one[0] not in chosen)
+        units = [value.partition("@")[2] for value, _ in order]
+        if not order or not all(unit in self.offices.units for unit in units):
+            return [("", order)]
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for unit, one in zip(units, order, strict=True):
+            groups.setdefault(unit, []).append(one)
+
+        def place(unit: str) -> tuple[bool, bool]:
+            return all(value not in chosen for value, _ in groups[unit]), unit != self.unit
+
+        return [(self.offices.unit(unit), groups[unit]) for unit in sorted(groups, key=place)]
 
 
 @dataclass(slots=True)
@@ -118,14 +144,28 @@ class Offices:
         found = (post["roles"] for post in self.units.get(unit, {}).get("posts", ()) if post["post"] == named)
         return tuple(next(found, ()))
 
-    def posts(self, unit: str | None = None) -> list[tuple[str, str]]:
-        """Every post that a person can hold, with its title; of one unit, if it is named."""
+    def drills(self, unit: str | None) -> bool:
+        """Whether a unit is one for exercises."""
+        return bool(self.units.get(unit or "", {}).get("drill"))
+
+    def posts(self, unit: str | None = None, *, drill: bool | None = None) -> list[tuple[str, str]]:
+        """Every post that a person can hold, with its title; of one unit, if it is named.
+
+        `drill` leaves only the posts of units for exercises, or only those of the others.
+        """
         return [
             (post["post"], self.post(post["post"]))
             for code, one in self.units.items()
             for post in one["posts"]
-            if not post["members"] and unit in (None, code)
+            if not post["members"] and unit in (None, code) and drill in (None, self.drills(code))
         ]
+
+    def members(self, bodies: Collection[str]) -> list[tuple[str, str]]:
+        """The posts that decide together in any of these bodies; posts that are no body have none."""
+        units = {named.partition("@")[2] for named in bodies}
+        found = (post for unit in units for post in self.units.get(unit, {}).get("posts", ()) if post["post"] in bodies)
+        every = dict.fromkeys(member for body in found for member in body["members"])
+        return [(member, self.post(member)) for member in every]
 
     def above(self, unit: str) -> list[tuple[str, str]]:
         """The posts and bodies of a unit and of those above it, with their titles: to whom it reports."""
@@ -138,9 +178,12 @@ class Offices:
             at = self.units[at]["parent"]
         return found
 
-    def names(self) -> list[tuple[str, str]]:
-        """Every unit with its name, in the order of the tree."""
-        return [(code, self.unit(code)) for code in self.units]
+    def names(self, *, drill: bool | None = None) -> list[tuple[str, str]]:
+        """Every unit with its name, in the order of the tree.
+
+        `drill` leaves only the units for exercises, or only the others.
+        """
+        return [(code, self.unit(code)) for code in self.units if drill in (None, self.drills(code))]
 
 
 def token(key: SigningKey, deployment: str, account: str, post: str) -> str:

@@ -1,21 +1,20 @@
 """The page of a matter, and one form for each verb that a service offers on it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from services.console import forms, verbs
+from services.console import verbs
 from services.console.access.staff import Staff
 from services.console.calls import Down, Part, parts
-from services.console.forms import Choices, Control
 from services.console.labels import STATES, WAITS
+from services.console.matters.facts import described, facts_of, how, reading
 from services.console.matters.timeline import MILESTONE, by_day
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site, titles
 from services.console.verbs import Asked
-from services.console.words import N_, translations, typed_moment
+from services.console.words import N_, translations
 
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (
@@ -161,6 +160,15 @@ def router(site: Site) -> APIRouter:
         has_no_file = choices.get("evidence") == [] and not (await request.form()).get("evidence")
         decides = service == "triage" and "proposal" in fields
         proposal = _read_proposal(incident, request.query_params.get("proposal")) if decides else None
+        if verb == "approve":
+            asked = [proposal] if proposal else [one for one in incident["proposals"] if one["may"]]
+            choices["took_part"] = me.offices.members({post for one in asked for post in one["due"]})
+        is_alone = choices.get("took_part") == []
+        beside: dict[str, Any] = {}
+        if is_fact:
+            look, facts = await reader(request), facts_of(lists.value or {}, pack)
+            choices["key"] = [(key, described(one, look)) for key, one in facts.items()]
+            beside["hows"] = [(key, how(one, look)) for key, one in facts.items()]
         return Asked(
             operation,
             verb,
@@ -169,12 +177,17 @@ def router(site: Site) -> APIRouter:
             choices=of_verb(verb, choices),
             needs=await _needs(verb, pack),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
-            without=("kind",) * is_fact + ("evidence",) * has_no_file + ("proposal",) * bool(proposal),
+            without=("kind",) * is_fact
+            + ("evidence",) * has_no_file
+            + ("proposal",) * bool(proposal)
+            + ("took_part",) * is_alone,
             fixed={"proposal": proposal["proposal"]} if proposal else {},
-            adapt=_of_fact if is_fact else None,
+            adapt=reading(facts_of(lists.value or {}, pack)) if is_fact else None,
             about=incident,
             reads=proposal["text"] if proposal else "",
             face=face_of(me, incident, pack, verb, choices),
+            template="fact.html" if is_fact else "verb.html",
+            beside=beside,
         )
 
     async def _needs(verb: str, pack: Mapping[str, Any]) -> tuple[str, ...]:
@@ -343,16 +356,19 @@ def choices_of(
     pack: Mapping[str, Any],
     packs: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Field -> the values among which it chooses, with their titles."""
-    is_english = me.language == "en"
+    """Field -> the values among which it chooses, with their titles.
+
+    An exercise stays among units for exercises, and a real matter among the others.
+    """
+    is_english, drill = me.language == "en", bool(incident.get("drill"))
 
     def named(one: Mapping[str, Any]) -> str:
         return str(one["title_en"] if is_english and one.get("title_en") else one["title"])
 
-    facts = {one["key"]: one for one in (*lists.get("facts", ()), *pack.get("facts", ()))}
+    facts = facts_of(lists, pack)
     return {
-        "units": me.offices.names(),
-        "posts": me.offices.posts(),
+        "units": me.offices.names(drill=drill),
+        "posts": me.offices.posts(drill=drill),
         "above": me.offices.above(me.unit),
         "level": [(one["level"], one["title"]) for one in pack.get("levels", ())],
         "answer_kind": [(one["answer_kind"], one["title"]) for one in pack.get("answer_kinds", ())],
@@ -363,7 +379,6 @@ def choices_of(
         "category": [(one["code"], named(one)) for one in lists.get("categories", ())],
         "channel": [(one["code"], named(one)) for one in lists.get("channels", ())],
         "key": [(key, named(one)) for key, one in facts.items()],
-        "fact_kinds": [(key, one["kind"]) for key, one in facts.items()],
         "facts": [(one["key"], named(facts.get(one["key"], {"title": one["key"]}))) for one in incident["facts"]],
         "clock": [
             (one["clock"], titles(pack)["clocks"].get(one["clock"].partition("#")[0], one["clock"]))
@@ -398,32 +413,6 @@ def named(lists: Part, of: str, language: str) -> dict[str, str]:
     """Code -> title of one of the deployment's lists."""
     title = "title_en" if language == "en" else "title"
     return {one["code"]: one[title] for one in (lists.value or {}).get(of, ())}
-
-
-def _of_fact(
-    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
-) -> tuple[dict[str, Any], list[Control]]:
-    """The body of a fact: its kind is that of the list, its value is of this kind."""
-    kind = dict(choices["fact_kinds"]).get(body.get("key", ""))
-    typed, fault = str(body.get("value", "")), ""
-    value: Any = typed
-    if kind == "number":
-        try:
-            value = int(typed) if typed.lstrip("-").isdecimal() else float(typed)
-            is_figure = math.isfinite(value)
-        except (ValueError, OverflowError):
-            is_figure = False
-        fault = "" if is_figure else look.gettext(N_("只写阿拉伯数字"))
-    elif kind == "yes_no":
-        value = typed.casefold() in ("是", "有", "yes", "true", "1")
-        if not value and typed.casefold() not in ("否", "无", "no", "false", "0"):
-            fault = look.gettext(N_("写“是”或“否”"))
-    elif kind == "time":
-        value = typed_moment(typed, look.zone, look.now)
-        fault = "" if value else look.gettext(N_("写成 11-25 21:07 或 21:07"))
-    if fault:
-        made = forms.faults_of({"field": "value", "detail": fault}, made)
-    return body | {"kind": kind, "value": value}, made
 
 
 def grouped(may: set[str], of_triage: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -191,7 +191,8 @@ def router(site: Site) -> APIRouter:
             for name, of in (("channel", "channels"), ("category", "categories"))
         }
         found = {
-            one.name: one for one in forms.controls(operation, {**choices, "units": me.offices.names()}, me.language)
+            one.name: one
+            for one in forms.controls(operation, {**choices, "units": me.offices.names(drill=me.is_drill)}, me.language)
         }
         return [_form_number(me), *(found[name] for name in ON_PAPER)]
 

@@ -111,7 +111,8 @@ def router(site: Site) -> APIRouter:
             for name, of in (("channel", "channels"), ("category", "categories"))
         }
         made = {
-            one.name: one for one in forms.controls(operation, {**choices, "units": me.offices.names()}, me.language)
+            one.name: one
+            for one in forms.controls(operation, {**choices, "units": me.offices.names(drill=me.is_drill)}, me.language)
         }
         return [made[name] for name in FIELDS]
 

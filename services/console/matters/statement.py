@@ -129,11 +129,12 @@ def router(site: Site) -> APIRouter:
         )
         if about.down and verb in WRITING:
             raise Down(about.down)  # without the facts a save would let them go
-        incident = about.value or {"facts": (), "reports": (), "proposals": ()}
+        incident = about.value or {"facts": (), "reports": (), "proposals": (), "drill": one["drill"]}
         pack = await site.pack_of(one["unit"], incident.get("policy"))
         choices = choices_of(me, incident, {}, lists.value or {}, pack, ())
         # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
         choices["facts"] = list(({key: key for key in one["facts"]} | dict(choices["facts"])).items())
+        choices["took_part"] = me.offices.members(one["due"])
         is_writing = verb in WRITING
         return Asked(
             operation,
@@ -141,6 +142,7 @@ def router(site: Site) -> APIRouter:
             f"statements/{one['number']}",
             ids={"id": one["id"]},
             choices=choices,
+            without=() if choices["took_part"] else ("took_part",),
             version=str(one["revision"]),
             present=_marks(one) | (_written(one) if is_writing else {}),
             about=about.value,

@@ -309,7 +309,7 @@ def router(site: Site) -> APIRouter:
             "set-value",
             "setup/pack",
             choices={
-                "units": me.offices.names(),
+                "units": me.offices.names(drill=me.is_drill),
                 "pack": [(name, one["title"]) for name, one in known.items()],
                 "place": [(place, place_title(place, me.language)) for place in chosen["open"]],
             },

@@ -85,7 +85,7 @@ def router(site: Site) -> APIRouter:
             verbs.operation(site, "triage", "units/place-unit"),
             "place-unit",
             _back(request, "units"),
-            choices={"parent": above, "posts_of": me.offices.names()},
+            choices={"parent": above, "posts_of": me.offices.names(drill=me.is_drill)},
             without=("drill",),
         )
 
@@ -133,7 +133,7 @@ def router(site: Site) -> APIRouter:
             operation,
             verb,
             back,
-            choices={"posts": me.offices.posts()},
+            choices={"posts": me.offices.posts(drill=one["drill"])},
             without=("unit", "post") if known else ("unit",),
             fixed={"unit": code} | ({"post": post.partition("@")[0]} if known else {}),
             present=present,

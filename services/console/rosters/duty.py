@@ -97,7 +97,7 @@ def router(site: Site) -> APIRouter:
             operation,
             verb,
             f"roster?unit={unit}",
-            choices={"units": me.offices.names(), "posts": _posts(me, unit)},
+            choices={"units": me.offices.names(drill=me.offices.drills(unit)), "posts": _posts(me, unit)},
             version=str(roster["revision"]),
             present={"unit": unit},
             adapt=lambda body, made, _, look: _with_effect(verb, roster, me, body, made, look),

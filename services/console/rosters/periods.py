@@ -63,7 +63,7 @@ def router(site: Site) -> APIRouter:
             effect = await part(me.calls.get("/escalation/v1/roster/period-effect", **asked))
         going = (await me.calls.get("/triage/v1/periods"))["items"]
         goes_on = [one for one in going if one["now"] and one["period"] == period and one["unit"] in _above(me, unit)]
-        choices = {"units": me.offices.names(), "period": list(known.items())}
+        choices = {"units": me.offices.names(drill=me.offices.drills(unit)), "period": list(known.items())}
         beside = {"effect": effect, "goes_on": goes_on, "known": known, "seen": f"{unit} {period} {since}"}
         operation = verbs.operation(site, "triage", "periods/open")
         present = {"unit": unit, "period": period}
@@ -73,7 +73,7 @@ def router(site: Site) -> APIRouter:
 
     async def _closing(me: Staff, unit: str, period: str) -> Asked:
         known = titles(await site.pack_of(unit))["periods"]
-        choices = {"units": me.offices.names(), "period": list(known.items())}
+        choices = {"units": me.offices.names(drill=me.offices.drills(unit)), "period": list(known.items())}
         operation = verbs.operation(site, "triage", "periods/close")
         return Asked(operation, "close-period", "periods", choices=choices, present={"unit": unit, "period": period})
 

@@ -225,6 +225,16 @@
     });
   });
 
+  // The fact that is chosen says how its value is written.
+  const hows = document.getElementById("hows"), fact = document.getElementById("f-key"), value = document.getElementById("f-value-hint");
+  if (hows && fact && value) {
+    const usual = value.textContent;
+    const tell = () => { value.textContent = [...hows.children].find((one) => one.dataset.key === fact.value)?.textContent || usual; };
+    fact.addEventListener("change", tell);
+    document.querySelector("#draft [data-take]")?.addEventListener("click", tell);
+    tell();
+  }
+
   // A fault leads to its line in the text. What is to be copied is selected at once.
   const text = document.getElementById("f-text");
   if (text) document.querySelectorAll("a[data-line]").forEach((link) => link.addEventListener("click", (event) => {
