@@ -153,6 +153,23 @@ def test_both_readmes_name_every_command() -> None:
         assert [command for command in commands if not re.search(rf"`{command}\b", rows)] == [], name
 
 
+def test_both_readmes_name_the_same_files_settings_addresses_and_commands() -> None:
+    english, chinese = (
+        set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", (ROOT / name).read_text(), flags=re.M | re.S)))
+        for name in ("README.md", "README.zh.md")
+    )
+    assert english ^ chinese == {"huiying COMMAND --help", "huiying 命令 --help"}
+
+
+def test_each_file_and_folder_that_a_readme_names_is_there() -> None:
+    for name in ("README.md", "README.zh.md"):
+        said = (ROOT / name).read_text()
+        named = set(re.findall(r"\]\(([^)#:]+)\)", said)) | set(
+            re.findall(r"`((?:deploy|docs|policies|schemas|services)/[\w./-]+)`", said)
+        )
+        assert [one for one in sorted(named) if not (ROOT / one).exists() and one != "deploy/.env"] == [], name
+
+
 def test_an_answer_does_not_wait_for_the_clients_word_on_its_head() -> None:
     """Without this option, the body of a page that follows its head in a second packet comes 40 ms later."""
     with web.bound("127.0.0.1", 0) as taken, socket.create_connection(taken.getsockname()):

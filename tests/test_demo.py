@@ -70,4 +70,6 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
         assert rung in said
     assert re.search(r"bulletin: http://\S+/bulletin/ \(\d+ entries", said)
     assert re.search(r"^  clean$", said, re.MULTILINE)
+    first, last = re.findall(r"^console: http://\S+/console/  login demo, password \S+$", said, re.MULTILINE)
+    assert first == last == said.rstrip().splitlines()[-1], "how to sign in is told once more at the end"
     assert done.stderr == ""

@@ -71,12 +71,15 @@ async def play(
         socket = stack.enter_context(web.bound(settings.host, settings.port))
         settings = settings.reached_at(web.address_of(socket))
         async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
-            print(await _signing_in(system, address), flush=True)
+            signing_in = await _signing_in(system, address)
+            print(f"{signing_in}\n", flush=True)
             async with httpx.AsyncClient(base_url=address, timeout=60) as client, mailbox.opened() as box:
                 code = await Demo(system, client, address, box).run(messages)
+            # Once more: the first one has scrolled away by now.
+            print(f"\n{signing_in}", flush=True)
             if keep_serving:
                 bulletin = settings.link("bulletin/")
-                print(f"\nserving on {address}, bulletin {bulletin}, until Ctrl-C; data in {data}", flush=True)
+                print(f"serving on {address}, bulletin {bulletin}, until Ctrl-C; data in {data}", flush=True)
                 await up.until_ended(system)
         return code
 
@@ -87,7 +90,7 @@ async def _signing_in(system: Embedded, address: str) -> str:
     password = one_time_password()
     posts = [f"{post}@{unit}" for unit in UNITS for post in DESKS]
     await system.console.site.accounts.make(LOGIN, "演示人员", password, posts, must_change=False)
-    return f"console: {address}/console/  login {LOGIN}, password {password}\n"
+    return f"console: {address}/console/  login {LOGIN}, password {password}"
 
 
 def _at(day: int, hour: float) -> datetime:
