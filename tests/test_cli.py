@@ -154,10 +154,9 @@ def test_both_readmes_name_every_command() -> None:
 
 
 def test_both_readmes_name_the_same_files_settings_addresses_and_commands() -> None:
-    english, chinese = (
-        set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", (ROOT / name).read_text(), flags=re.M | re.S)))
-        for name in ("README.md", "README.zh.md")
-    )
+    fenced = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    said = (fenced.sub("", (ROOT / name).read_text()) for name in ("README.md", "README.zh.md"))
+    english, chinese = (set(re.findall(r"`([^`\n]+)`", one)) for one in said)
     assert english ^ chinese == {"huiying COMMAND --help", "huiying 命令 --help"}
 
 

@@ -72,7 +72,7 @@ async def test_the_form_of_a_fact_says_how_its_value_is_written(town: Town) -> N
     refused = await verifier.send(await verifier.open(form), form, key="area", value="四平方米", source="现场查看")
     assert (
         refused.status == 422
-        and "只写数字，如 4。单位已经是平方米，不用写" in refused.said.partition("还有要改的地方")[2]
+        and "只写阿拉伯数字，如 4；单位已经写在事实项里，不用写" in refused.said.partition("还有要改的地方")[2]
     )
     for key, value, shown in (("area", "4平方米", "4 平方米"), ("cause_kind", "老化损坏", "wear")):
         await town.done(verifier, form, key=key, value=value, source="现场查看")

@@ -463,7 +463,7 @@ async def test_the_field_of_a_value_says_how_the_chosen_fact_is_written(desk: De
     await desk.open(page, f"/incidents/{desk.number}/triage/establish-fact")
     usual = await page.inner_text("#f-value-hint")
     await page.select_option("#f-key", "area")
-    assert "单位已经是平方米" in await page.inner_text("#f-value-hint")
+    assert "如 4；单位已经写在事实项里，不用写。单位：平方米" in await page.inner_text("#f-value-hint")
     await page.select_option("#f-key", "")
     assert await page.inner_text("#f-value-hint") == usual
     assert not await faults(page)

@@ -45,8 +45,7 @@ def how(one: Mapping[str, Any], look: Reader) -> str:
     """How a value of the fact is written, with an example."""
     match one["kind"]:
         case "number":
-            told = look.gettext(N_("只写数字，如 4。单位已经是%(measure)s，不用写"))
-            return told % {"measure": one["measure"]}
+            return look.gettext(N_("只写阿拉伯数字，如 4；单位已经写在事实项里，不用写"))
         case "yes_no":
             return look.gettext(N_("写“是”或“否”"))
         case "time":
@@ -54,7 +53,7 @@ def how(one: Mapping[str, Any], look: Reader) -> str:
         case "code":
             listed = look.gettext(N_("、")).join(named(code, look) for code in one["codes"])
             return look.gettext(N_("写其中一项：%(listed)s")) % {"listed": listed}
-    return look.gettext(N_("写一句话，如：水管老化，接口破裂"))
+    return look.gettext(N_("写一句话，写清查明了什么"))
 
 
 def reading(facts: Facts) -> Adapt:

@@ -168,7 +168,7 @@ def router(site: Site) -> APIRouter:
         if is_fact:
             look, facts = await reader(request), facts_of(lists.value or {}, pack)
             choices["key"] = [(key, described(one, look)) for key, one in facts.items()]
-            beside["hows"] = [(key, how(one, look)) for key, one in facts.items()]
+            beside["hows"] = [(key, how(one, look), one.get("measure")) for key, one in facts.items()]
         return Asked(
             operation,
             verb,

@@ -228,8 +228,11 @@
   // The fact that is chosen says how its value is written.
   const hows = document.getElementById("hows"), fact = document.getElementById("f-key"), value = document.getElementById("f-value-hint");
   if (hows && fact && value) {
-    const usual = value.textContent;
-    const tell = () => { value.textContent = [...hows.children].find((one) => one.dataset.key === fact.value)?.textContent || usual; };
+    const usual = value.cloneNode(true);
+    const tell = () => {
+      const said = [...hows.children].find((one) => one.dataset.key === fact.value) || usual;
+      value.replaceChildren(...said.cloneNode(true).childNodes);
+    };
     fact.addEventListener("change", tell);
     document.querySelector("#draft [data-take]")?.addEventListener("click", tell);
     tell();
