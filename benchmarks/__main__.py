@@ -26,6 +26,7 @@ NAMES = (
     "matter",
     "matching",
     "suggestion",
+    "verifying",
     "embedded",
     "restart",
     "rules",

@@ -264,6 +264,6 @@ def test_what_does_not_count_is_forgotten_and_the_rest_is_not() -> None:
 
 
 def test_a_title_and_a_text_that_run_together_into_another_figure_are_not_taken() -> None:
-    row = {"id": "s", "said": [{"kind": "publication", "title": "停水通知5", "text": "0户受影响。", "reason": None}]}
-    assert finding.judge("停水通知5\n0户受影响。", [row | {"published_at": "x"}]).exact
-    assert not finding.judge("停水通知50户受影响。", [row | {"published_at": "x"}]).exact
+    known = {"s": [{"kind": "publication", "title": "停水通知5", "text": "0户受影响。", "at": ""}]}
+    assert finding.judge("停水通知5\n0户受影响。", known).exact
+    assert not finding.judge("停水通知50户受影响。", known).exact

@@ -44,18 +44,20 @@ _NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
 class Said(NamedTuple):
     """A release that says exactly a text."""
 
-    statement: Row
-    """The statement as a row of the bulletin, with all its releases."""
+    statement: str
+    """The statement's id."""
     release: int
     """From 1 on."""
     holds: bool
     """Whether the text holds now: it was not corrected since, and not withdrawn."""
+    ended: bool
+    """Whether the statement was withdrawn."""
 
 
 class Near(NamedTuple):
     """A statement that is like a text and does not say it."""
 
-    statement: Row
+    statement: str
     release: int
     likeness: float
     """From 0 to 1."""
@@ -112,8 +114,8 @@ async def find(connection: AsyncConnection, pasted: str) -> Found:
     asked = await asyncio.to_thread(likeness.asked_by, pasted)
     named = await _named_in(connection, pasted)
     ids = [*named, *(id_ for id_ in await _nearest(connection, asked) if id_ not in named)]
-    rows = await queries.public_statements(connection, ids[:CANDIDATES])
-    return await asyncio.to_thread(judge, pasted, rows, named)
+    said = await queries.public_releases(connection, ids[:CANDIDATES])
+    return await asyncio.to_thread(judge, pasted, said, named)
 
 
 async def _named_in(connection: AsyncConnection, pasted: str) -> list[str]:
@@ -150,45 +152,48 @@ def _in_sqlite(count: int) -> TextClause:
     return text(f"select statement_id from ({each}) {_ORDERED}")
 
 
-def judge(pasted: str, rows: Sequence[Row], named: Sequence[str] = ()) -> Found:
-    """Compares a text with statements. Those that it names are shown, however unlike they are. Pure."""
+def judge(pasted: str, known: Mapping[str, Sequence[Row]], named: Sequence[str] = ()) -> Found:
+    """Compares a text with statements, given by their ids and releases. Pure.
+
+    Those that the text names are shown, however unlike they are.
+    """
     told, hidden = compared(pasted), hidden_in(pasted)
     exact = [
-        Said(row, at, holds=at == _holding(row))
-        for row in rows
-        for at, title, said in _texts(row)
+        Said(id_, at, holds=at == _holding(releases), ended=_holding(releases) is None)
+        for id_, releases in known.items()
+        for at, title, said in _texts(releases)
         if told and told in (compared(said), compared(title + "\n" + said))
     ]
     if exact:
-        exact.sort(key=lambda one: (one.holds, one.statement["published_at"], one.release), reverse=True)
+        exact.sort(key=lambda one: (one.holds, known[one.statement][0]["at"], one.release), reverse=True)
         return Found(exact, [], hidden)
     runs = _runs(pasted)
-    alike: list[tuple[float, Row, int, str, str]] = []
-    for row in rows:
-        best = max((_alike(runs, _runs(title + said)), at, title, said) for at, title, said in _texts(row))
-        alike.append((best[0], row, *best[1:]))
-    alike.sort(key=lambda one: (one[1]["id"] not in named, -one[0], one[1]["id"]))
+    alike: list[tuple[float, str, int, str, str]] = []
+    for id_, releases in known.items():
+        best = max((_alike(runs, _runs(title + said)), at, title, said) for at, title, said in _texts(releases))
+        alike.append((best[0], id_, *best[1:]))
+    alike.sort(key=lambda one: (one[1] not in named, -one[0], one[1]))
     near = [
-        Near(row, at, score, differences(title, said, pasted))
-        for score, row, at, title, said in alike[:NEAR]
-        if score >= LEAST or row["id"] in named
+        Near(id_, at, score, differences(title, said, pasted))
+        for score, id_, at, title, said in alike[:NEAR]
+        if score >= LEAST or id_ in named
     ]
     return Found([], near, hidden)
 
 
-def _texts(row: Row) -> list[tuple[int, str, str]]:
+def _texts(releases: Sequence[Row]) -> list[tuple[int, str, str]]:
     """The texts of a statement: number of the release, the title that held then, the text."""
     found, title = [], ""
-    for at, release in enumerate(row["said"], 1):
+    for at, release in enumerate(releases, 1):
         title = release["title"] or title
         if release["text"] is not None:
             found.append((at, title, release["text"]))
     return found
 
 
-def _holding(row: Row) -> int | None:
+def _holding(releases: Sequence[Row]) -> int | None:
     """The release whose text holds now; None after a withdrawal."""
-    return None if row["said"][-1]["kind"] == "withdrawal" else len(row["said"])
+    return None if releases[-1]["kind"] == "withdrawal" else len(releases)
 
 
 def _runs(words: str) -> frozenset[str]:

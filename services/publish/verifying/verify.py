@@ -5,6 +5,7 @@ Nothing that somebody pastes is stored, logged or put into an address.
 
 import functools
 import io
+from collections.abc import Mapping
 from importlib import resources
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -21,7 +22,7 @@ from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import bodies, documents, http, records
 from services.kernel.serving.documents import DescribedRoute
-from services.kernel.store.views import Row
+from services.publish.bulletin import queries
 from services.publish.bulletin.pages import PAGE, Lang, language
 from services.publish.bulletin.shown import Item, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers
@@ -118,7 +119,10 @@ def router() -> APIRouter:
             if named := finding.named_by(pasted, runtime.settings):
                 return await _named(runtime, connection, offices, site, named)
             found = await finding.find(connection, pasted)
-        return _compared(site, offices, found)
+            told = [one.statement for one in found.exact] + [one.statement for one in found.near]
+            shown = list(dict.fromkeys(told))[:SHOWN]
+            rows = await queries.public_statements(connection, shown)
+        return _compared(site, found, {row["id"]: readable(row, offices.zone, site.language) for row in rows}, offices)
 
     for name in ("verify.js", "jsQR.js"):
         api.add_api_route(f"/bulletin/{name}", functools.partial(_script, name), include_in_schema=False)
@@ -159,26 +163,17 @@ async def _named(
         return _page(site, "missing", status=404)
     last = (await manifests.releases(connection, row["id"]))[-1]
     asked = {"statement": row["number"] or row["id"]}
-    item = _item(row, offices, site)
+    item = readable(row, offices.zone, site.language)
     return _page(site, "statement", offices, item=item, digest=digest_of(last.content), narrowed=asked)
 
 
-def _compared(site: Site, offices: Offices, found: finding.Found) -> Response:
+def _compared(site: Site, found: finding.Found, items: Mapping[str, Item], offices: Offices) -> Response:
     if found.exact:
         first = found.exact[0]
-        ended = first.statement["said"][-1]["kind"] == "withdrawal"
-        verdict = "current" if first.holds else "withdrawn" if ended else "earlier"
-        rows = {one.statement["id"]: one.statement for one in found.exact}
-        shown = [_item(row, offices, site) for row in list(rows.values())[:SHOWN]]
-        return _page(site, verdict, offices, exact=shown, hidden=found.hidden)
-    near = [
-        {"item": _item(one.statement, offices, site), "pieces": finding.shortened(one.pieces)} for one in found.near
-    ]
+        verdict = "current" if first.holds else "withdrawn" if first.ended else "earlier"
+        return _page(site, verdict, offices, exact=list(items.values()), hidden=found.hidden)
+    near = [{"item": items[one.statement], "pieces": finding.shortened(one.pieces)} for one in found.near]
     return _page(site, "unknown", offices, near=near, hidden=found.hidden)
-
-
-def _item(row: Row, offices: Offices, site: Site) -> Item:
-    return readable(row, offices.zone, site.language)
 
 
 def _page(site: Site, verdict: str, offices: Offices | None = None, status: int = 200, **told: Any) -> Response:
