@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 RUN = 5
 """Characters of a run by which texts are found."""
-KEPT, WITH_DIGITS = 16, 12
-"""So many runs of a text are kept, and so many more of those that have a digit: texts of one pattern differ there."""
+KEPT, ROWS = 16, 12
+"""So many runs of a text are kept, and so many rows of three figures: texts of one pattern differ in these."""
 ASKED = 48
-"""So many runs of a pasted text are asked for, and half as many with a digit."""
+"""So many runs of a pasted text are asked for, and half as many rows of figures."""
 _FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Full-width forms of ASCII -> ASCII. Other digits, such as circled ones, stay as they are."""
-_WORDS = re.compile(r"\S+")
+_FIGURE, _WORDS = re.compile(r"\d+"), re.compile(r"\S+")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that are no white space and yet show nothing."""
 _ALIKE = str.maketrans(
@@ -116,6 +116,11 @@ def _runs(told: str) -> Iterator[str]:
     return iter({told[at : at + RUN] for at in range(max(1, len(told) - RUN + 1))})
 
 
+def _rows(told: str) -> set[str]:
+    figures = _FIGURE.findall(told)
+    return {" ".join(figures[at : at + 3]) for at in range(max(1, len(figures) - 2))} if len(figures) > 1 else set()
+
+
 def _lowest(runs: Iterable[str], most: int) -> list[int]:
     """The lowest numbers of some runs.
 
@@ -124,11 +129,10 @@ def _lowest(runs: Iterable[str], most: int) -> list[int]:
     return sorted(map(_number, runs))[:most]
 
 
-def found_by(text: str, kept: int = KEPT, with_digits: int = WITH_DIGITS) -> list[int]:
-    """The numbers by which a text is found: of the whole, and of some of its runs."""
-    runs = list(_runs(loose(text)))
-    lowest = _lowest(runs, kept), _lowest((run for run in runs if any(map(str.isdigit, run))), with_digits)
-    return list(dict.fromkeys((whole(text), *lowest[0], *lowest[1])))
+def found_by(text: str, kept: int = KEPT, rows: int = ROWS) -> list[int]:
+    """The numbers by which a text is found: of the whole, of some of its runs, and of some rows of its figures."""
+    told = loose(text)
+    return list(dict.fromkeys((whole(text), *_lowest(_runs(told), kept), *_lowest(_rows(told), rows))))
 
 
 def asked_by(text: str) -> list[int]:
