@@ -1,9 +1,16 @@
 """The publish service, joined."""
 
 from schemas import offices
-from services.kernel.delivery.runtime import Service
+from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.store import word_index
 from services.publish import decider, reactions, views
 from services.publish.verifying import keys
+
+
+async def _start(runtime: Runtime) -> None:
+    await word_index.make(runtime.database, views.SAID)
+    await keys.make_first(runtime)
+
 
 SERVICE = Service(
     name="publish",
@@ -14,6 +21,6 @@ SERVICE = Service(
     topics=(*offices.TOPICS, "triage.incident"),
     react=reactions.react,
     apis=("services.publish.api", "services.publish.bulletin", "services.publish.verifying.verify"),
-    on_start=keys.make_first,
+    on_start=_start,
     stream="services.publish.stream",
 )

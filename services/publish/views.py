@@ -48,7 +48,7 @@ from schemas.verification import Verification
 from schemas.verifying import TOLD_BY
 from schemas.verifying import after as verified
 from services.kernel.rules.approval import Course
-from services.kernel.store import numbers, offices, reach, standings, tables
+from services.kernel.store import numbers, offices, reach, standings, tables, word_index
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.decider import State, evolve, initial_state
@@ -135,6 +135,7 @@ statements = Table(
     Index(None, "state", "drafted_at", "id"),
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
+    Index(None, "published_at"),
 )
 """`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
 `course` is the chain of approvals as JSON (`rules.approval.Course`). `title` and `text` are the published ones that
@@ -154,6 +155,10 @@ releases = Table(
 )
 """The public texts in order: publication, correction, withdrawal. A withdrawal has no text. A correction has a title
 only if it changes the title."""
+SAID = word_index.Indexed(
+    "said_pairs", "releases", ("title", "text", "reason"), "statement_id", "at", ("statement_id", "version")
+)
+"""The index of all words in public. It is no view: the database keeps it."""
 
 LIKENESSES = Table(
     "likenesses",

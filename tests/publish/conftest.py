@@ -21,9 +21,11 @@ from services.kernel.delivery.log import EventLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
+from services.kernel.store import word_index
 from services.kernel.store.database import Database
 from services.kernel.store.session import Session
 from services.publish.app import SERVICE
+from services.publish.views import SAID
 from tests.kit import access, spec
 from tests.kit.stores import make_tables
 
@@ -125,6 +127,7 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
     """Publish on an empty database, with units, a pack, and one incident of town-east, which is graded general."""
     try:
         await make_tables(database, SERVICE.metadata)
+        await word_index.make(database, SAID)
         runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
         app = http.application([runtime], title="publish", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app)

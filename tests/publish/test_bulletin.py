@@ -36,10 +36,16 @@ class Texts(HTMLParser):
         self.named: list[str] = []
         """The page's own address and those in each language. A browser opens none of them."""
         self.text = ""
+        self.selects: dict[str, list[tuple[str, bool]]] = {}
+        """Name of each list in a form -> its values, and whether each is chosen."""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag == "select":
+            self.selects[str(dict(attrs)["name"])] = []
+        elif tag == "option":
+            self.selects[list(self.selects)[-1]].append((str(dict(attrs)["value"]), "selected" in dict(attrs)))
         if dict(attrs).get("rel") == "canonical" or (tag == "link" and "hreflang" in dict(attrs)):
             self.named.append(str(dict(attrs)["href"]))
             return
@@ -131,7 +137,7 @@ async def test_the_last_change_leads_the_card_and_the_title_of_the_feeds_entry(o
     acts = [("correct", {"text": "改正", "reason": "写错"}), ("withdraw", {"reason": "不实"})]
     for heading, act in cards:
         at = office.runtime.time_source.now() + timedelta(hours=8)
-        card = (await page(office)).text.partition("最近发布或更正的在前。")[2].split()
+        card = (await page(office)).text.rpartition("查找")[2].split()
         assert (card[0], card[2], card[3]) == (f"{at.year}年{at.month}月{at.day}日", act, TITLE)
         (entry,) = (await feed(office)).findall(f"{ATOM}entry")
         assert of(entry, "title") == heading
@@ -169,6 +175,7 @@ async def test_a_page_and_its_feeds_are_narrowed_to_a_unit_and_those_below_it(of
     assert "东镇的事" in both.text
     assert "西镇的事" in both.text
     assert {f"/bulletin/?unit={unit}" for unit in ("town-east", "town-west")} <= set((await page(office)).links)
+    assert [code for code, _ in both.selects["unit"]] == ["", "city", "county", "town-east", "town-west"]
     assert (await office.client.get("/bulletin/?unit=moon")).status_code == 404
     for path in ("feed.atom?unit=moon", "feed.json?unit=moon", "feed.atom?units=county"):
         answer = await office.client.get(f"/bulletin/{path}")

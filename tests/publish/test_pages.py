@@ -108,14 +108,15 @@ async def test_every_link_is_reached_by_keyboard(office: Office, chromium: str) 
         page, _ = await opened(chrome, 1024)
         await page.goto(f"{address}/bulletin/")
         reached, shown = [], "document.activeElement"
-        for _ in range(await page.locator("a").count()):
+        stops = "a, input:not([type=hidden]), select, button"
+        for _ in range(await page.locator(stops).count()):
             await page.keyboard.press("Tab")
             reached.append(await page.evaluate(f"{shown}.getAttribute('href')"))
             box = await page.evaluate(f"{shown}.getBoundingClientRect().toJSON()")
             assert box["left"] >= 0
             assert box["height"] >= 24
             assert await page.evaluate(f"getComputedStyle({shown}).outlineStyle") == "solid"
-        assert reached == [await link.get_attribute("href") for link in await page.locator("a").all()]
+        assert reached == [await stop.get_attribute("href") for stop in await page.locator(stops).all()]
         assert reached[0] == "#main"
         await page.goto(f"{address}/bulletin/")
         await page.keyboard.press("Tab")

@@ -8,11 +8,13 @@ from the words at hand if it is missing: it is no table of the record, and no mi
 
 `contents` also holds reasons, notes and the words of searches. A caller names the columns whose texts it asks for, so
 that no others take up its limit.
+
+A service may have the same index over a table of its own views, such as texts that are public (`Indexed`).
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +31,30 @@ STEP = 500
 """Pages that one step of `forget` writes."""
 Columns = tuple[Column[Any], ...]
 """Columns with references to texts. Each needs an index."""
+
+
+class Indexed(NamedTuple):
+    """An index over the rows of a table, which never change. The values are written into statements as they are."""
+
+    name: str
+    table: str
+    words: tuple[str, ...]
+    """Columns with words; one text, a line for each."""
+    found: str
+    """The column that a search returns."""
+    newest: str
+    """The column by which the newest come first."""
+    key: tuple[str, ...]
+    """The table's primary key."""
+
+    def text(self, row: str) -> str:
+        """The words of a row as one expression."""
+        if len(self.words) == 1:
+            return f"{row}{self.words[0]}"
+        return " || char(10) || ".join(f"coalesce({row}{word}, '')" for word in self.words)
+
+
+CONTENTS = Indexed("word_pairs", "contents", ("words",), "ref", "ref", ("ref",))
 _ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -44,14 +70,15 @@ def pairs_of(words: str) -> list[str]:
     return [pair for pair in dict.fromkeys(pairs) if not any(map(str.isspace, pair))]
 
 
-async def make(database: Database) -> None:
+async def make(database: Database, of: Indexed = CONTENTS) -> None:
     """Makes the index unless it is there. Only the leader calls it."""
     async with database.transaction() as connection:
+        there = text("select 1 from sqlite_master where name = :name")
         if not is_sqlite(connection):
-            for statement in _POSTGRES:
+            for statement in _postgres(of):
                 await connection.execute(text(statement))
-        elif not (await connection.execute(text("select 1 from sqlite_master where name = 'word_pairs'"))).first():
-            for statement in _SQLITE:
+        elif not (await connection.execute(there, {"name": of.name})).first():
+            for statement in _sqlite(of):
                 await connection.exec_driver_sql(statement)
 
 
@@ -76,8 +103,10 @@ async def nearest(
     return {row.ref: row.weight for row in found}
 
 
-async def holding(connection: AsyncConnection, word: str, of: Columns, limit: int) -> tuple[list[str], bool]:
+async def holding(connection: AsyncConnection, word: str, of: Columns | Indexed, limit: int) -> tuple[list[str], bool]:
     """References in `of` to the texts that hold a word, newest first, and whether all texts were looked at.
+
+    For the index of another table these are the values of its `found`, each once for each text.
 
     At most `limit` texts with all pairs of the word are looked at, the newest. On SQLite these are the texts that came
     last, since FTS5 finds them in this order and then stops.
@@ -125,9 +154,9 @@ def _number(pair: str) -> int:
     return one << 21 | other
 
 
-def _pairs_in_sqlite(row: str) -> str:
+def _pairs_in_sqlite(words: str) -> str:
     # The beginning is cut off once. SQLite would count a long text anew for each pair, while all other writers wait.
-    told = f"select lower(substr({row}words, 1, {INDEXED})), min(length({row}words), {INDEXED}) - 1"
+    told = f"select lower(substr({words}, 1, {INDEXED})), min(length({words}), {INDEXED}) - 1"
     counted = "select 1 union all select n + 1 from at where n < (select pairs from told)"
     return (
         f"(with recursive told(words, pairs) as materialized ({told}), at(n) as ({counted}) "
@@ -135,22 +164,26 @@ def _pairs_in_sqlite(row: str) -> str:
     )
 
 
-_SQLITE = (
-    f"create view word_pairs_of as select rowid, {_pairs_in_sqlite('contents.')} as pairs from contents",
-    "create virtual table word_pairs using fts5(pairs, content='word_pairs_of', detail=none, tokenize='ascii')",
-    f"""create trigger word_pairs_come after insert on contents begin
-        insert into word_pairs(rowid, pairs) values (new.rowid, {_pairs_in_sqlite("new.")});
-    end""",
-    f"""create trigger word_pairs_go after delete on contents begin
-        insert into word_pairs(word_pairs, rowid, pairs) values ('delete', old.rowid, {_pairs_in_sqlite("old.")});
-    end""",
-    "insert into word_pairs(word_pairs) values ('rebuild')",
-)
+def _sqlite(of: Indexed) -> tuple[str, ...]:
+    name, table = of.name, of.table
+    pairs = {row: _pairs_in_sqlite(of.text(f"{row}.")) for row in (table, "new", "old")}
+    return (
+        f"create view {name}_of as select rowid, {pairs[table]} as pairs from {table}",
+        f"create virtual table {name} using fts5(pairs, content='{name}_of', detail=none, tokenize='ascii')",
+        f"""create trigger {name}_come after insert on {table} begin
+            insert into {name}(rowid, pairs) values (new.rowid, {pairs["new"]});
+        end""",
+        f"""create trigger {name}_go after delete on {table} begin
+            insert into {name}({name}, rowid, pairs) values ('delete', old.rowid, {pairs["old"]});
+        end""",
+        f"insert into {name}({name}) values ('rebuild')",
+    )
 
-# The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the plan
-# of its query, so it takes half the time of a function in plain SQL.
-_POSTGRES = (
-    f"""create or replace function word_pairs(words text) returns bigint[]
+
+def _postgres(of: Indexed) -> tuple[str, ...]:
+    # The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the
+    # plan of its query, so it takes half the time of a function in plain SQL.
+    function = f"""create or replace function word_pairs(words text) returns bigint[]
     language plpgsql immutable strict parallel safe cost 10000 as $$
     declare
         told text := lower(left(words, {INDEXED}) collate "C");
@@ -160,9 +193,15 @@ _POSTGRES = (
             from unnest(string_to_array(told, null), string_to_array(substr(told, 2), null)) as pair(one, other)
             where other is not null
         );
-    end $$""",
-    "create index if not exists word_pairs on contents using gin (word_pairs(words))",
-)
+    end $$"""
+    return (
+        function,
+        f"create index if not exists {of.name} on {of.table} using gin (word_pairs({_in_postgres(of)}))",
+    )
+
+
+def _in_postgres(of: Indexed) -> str:
+    return of.text("").replace("char(10)", "chr(10)")
 
 
 def _told(of: Columns) -> str:
@@ -175,23 +214,28 @@ def _told(of: Columns) -> str:
 
 
 @lru_cache(ASKED)
-def _holding_in_fts5(of: Columns) -> TextClause:
+def _holding_in_fts5(asked: Columns | Indexed) -> TextClause:
+    of, also = (asked, "") if isinstance(asked, Indexed) else (CONTENTS, f"and {_told(asked)} ")
     return text(
-        "with found as (select contents.ref, instr(lower(contents.words), :word) > 0 as holds "
-        "from word_pairs cross join contents on contents.rowid = word_pairs.rowid "
-        f"where word_pairs match :all and {_told(of)} order by word_pairs.rowid desc limit :limit) "
-        "select ref, holds from found order by ref desc"
+        f"with found as (select {of.table}.{of.found} as ref, {of.newest} as newest, "
+        f"instr(lower({of.text(f'{of.table}.')}), :word) > 0 as holds "
+        f"from {of.name} cross join {of.table} on {of.table}.rowid = {of.name}.rowid "
+        f"where {of.name} match :all {also}order by {of.name}.rowid desc limit :limit) "
+        "select ref, holds from found order by newest desc"
     )
 
 
 @lru_cache(ASKED)
-def _holding_in_gin(of: Columns) -> TextClause:
+def _holding_in_gin(asked: Columns | Indexed) -> TextClause:
+    of, also = (asked, "") if isinstance(asked, Indexed) else (CONTENTS, f"where {_told(asked)} ")
+    words, columns = _in_postgres(of), ", ".join(dict.fromkeys((of.newest, *of.key)))
     return text(
         # What is inside is sorted first, so that the columns are asked for the newest texts alone.
-        "with found as (select ref from (select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) "
-        f"order by ref desc offset 0) as contents where {_told(of)} order by ref desc limit :limit) "
-        """select ref, strpos(lower(words collate "C"), :word) > 0 as holds from found join contents using (ref) """
-        "order by ref desc"
+        f"with found as (select {columns} from (select {columns} from {of.table} "
+        f"where word_pairs({words}) @> cast(:pairs as bigint[]) order by {of.newest} desc offset 0) as {of.table} "
+        f"{also}order by {of.newest} desc limit :limit) "
+        f"""select {of.found} as ref, strpos(lower(({words}) collate "C"), :word) > 0 as holds """
+        f"from found join {of.table} using ({columns}) order by {of.newest} desc"
     )
 
 

@@ -16,12 +16,12 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None) -> bytes:
     """A page of the Atom feed."""
-    narrowed = {"unit": page.unit}
+    narrowed = {"unit": page.narrowed.unit}
     return (
         templates(site.language)
         .get_template("feed.atom.xml")
         .render(
-            feed_id=_feed_id(runtime, site, page.unit),
+            feed_id=_feed_id(runtime, site, page.narrowed.unit),
             title=site.title(page),
             updated=moment(_changed(page.items), UTC).iso,
             to=site.full,
@@ -37,7 +37,7 @@ def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None) -> bytes
 
 def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
     """A page of the JSON feed."""
-    entry, narrowed = templates(site.language).get_template("entry.html"), {"unit": page.unit}
+    entry, narrowed = templates(site.language).get_template("entry.html"), {"unit": page.narrowed.unit}
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": site.title(page),

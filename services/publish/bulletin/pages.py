@@ -1,12 +1,15 @@
 """The pages and feeds of the bulletin over HTTP."""
 
 import functools
+from datetime import datetime, tzinfo
 from typing import Annotated, get_args
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.fields import instant, parse_instant
+from schemas.publish import StatementKind
 from schemas.titles import Language
 from services.kernel.core.problems import Malformed
 from services.kernel.core.units import Offices
@@ -14,21 +17,31 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, records
 from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.paging import must_be_known
+from services.kernel.store import word_index
 from services.kernel.store.views import Row
 from services.publish import answers
 from services.publish.bulletin import queries
 from services.publish.bulletin.feeds import atom, json_feed
-from services.publish.bulletin.shown import Found, readable, zone_name
+from services.publish.bulletin.shown import Choices, Found, Narrowed, month_title, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers, packaged
+from services.publish.rows import Page
 
 PER_PAGE = 20
 PER_FEED = 50
+MOST_WORDS = 8
+"""At most so many words are looked for."""
 ATOM = "application/atom+xml; charset=utf-8"
 JSON_FEED = "application/feed+json; charset=utf-8"
 FEED = {"application/atom+xml": documents.text("<feed>…</feed>")}
 PAGE = {"text/html": documents.text("<!doctype html>…")}
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 Unit = Annotated[str | None, Query(max_length=64, description="Only statements of this unit and those below it.")]
+Kind = Annotated[str | None, Query(max_length=16, description="Only statements of this kind.")]
+State = Annotated[str | None, Query(max_length=16, description="`current`, `corrected` or `withdrawn`.")]
+Month = Annotated[str | None, Query(max_length=7, description="Only what was first published in a month, `2026-03`.")]
+Words = Annotated[
+    str | None, Query(max_length=100, description="Words, each of which stands in a title, text or reason in public.")
+]
 Lang = Annotated[str | None, Query(max_length=8, description="`en`: labels in English. By default they are Chinese.")]
 """Only the address names the language, so that a cache in between needs no `Vary`."""
 
@@ -39,18 +52,6 @@ def router() -> APIRouter:
     pages = http.router("/bulletin", "bulletin", DescribedRoute)
     feeds = http.router("/bulletin", "bulletin")
 
-    async def found(
-        connection: AsyncConnection, site: Site, offices: Offices, limit: int, cursor: str | None, unit: str | None
-    ) -> Found:
-        zone, language = offices.zone, site.language
-        speaking = await queries.speaking_units(connection)
-        named = sorted((code, offices.ever[code].name) for code in speaking if code in offices.ever)
-        must_be_known("unit", unit, offices.ever)
-        chosen = None if unit is None else offices.below(unit)
-        page = await queries.public_page(connection, limit=limit, cursor=cursor, units=chosen)
-        items = [readable(row, zone, language) for row in page.rows]
-        return Found(items, page.next, zone_name(zone, language), unit, named)
-
     @pages.get("", include_in_schema=False)
     async def without_slash(runtime: http.Serving) -> Response:
         """Redirects to the page."""
@@ -58,20 +59,36 @@ def router() -> APIRouter:
 
     @pages.get("/", **documents.answers_content("The page.", PAGE))
     async def show_bulletin(
-        runtime: http.Serving, request: Request, cursor: Cursor = None, unit: Unit = None, lang: Lang = None
+        runtime: http.Serving,
+        request: Request,
+        unit: Unit = None,
+        kind: Kind = None,
+        state: State = None,
+        month: Month = None,
+        words: Words = None,
+        cursor: Cursor = None,
+        lang: Lang = None,
     ) -> Response:
-        """The statements, the latest change first."""
+        """The statements, the latest change first. A blank parameter is like an absent one."""
+        asked = Narrowed(*((value and value.strip()) or None for value in (unit, kind, state, month, words)))
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             site = Site(runtime.settings, offices)
             try:
                 site = Site(runtime.settings, offices, language(lang))
-                page = await found(connection, site, offices, PER_PAGE, cursor, unit)
+                choices = await choices_for(connection, offices, site.language)
+                page = await found(connection, site, offices, PER_PAGE, cursor, asked, choices)
             except Malformed:
                 return site.missing()
-        narrowed = {"unit": unit}
         return site.page(
-            request, "index.html", page=page, narrowed=narrowed, cursor=cursor, first=cursor is None, zone=page.zone
+            request,
+            "index.html",
+            page=page,
+            choices=choices,
+            narrowed=asked._asdict(),
+            first=cursor is None,
+            zone=page.zone,
+            form=True,
         )
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
@@ -110,7 +127,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             site = Site(runtime.settings, offices, language(lang))
-            page = await found(connection, site, offices, PER_FEED, cursor, unit)
+            page = await found(connection, site, offices, PER_FEED, cursor, Narrowed(unit))
         return answer(request, atom(runtime, site, page, cursor), ATOM, site.language)
 
     @feeds.get("/feed.json", **documents.answers(answers.Feed, media_type="application/feed+json"))
@@ -121,7 +138,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             site = Site(runtime.settings, offices, language(lang))
-            page = await found(connection, site, offices, PER_FEED, cursor, unit)
+            page = await found(connection, site, offices, PER_FEED, cursor, Narrowed(unit))
         return answer(request, orjson.dumps(json_feed(site, page, cursor)), JSON_FEED, site.language)
 
     @pages.get("/style.css", include_in_schema=False)
@@ -135,6 +152,65 @@ def router() -> APIRouter:
         return answer(request, packaged("icon.svg"), "image/svg+xml")
 
     return APIRouter(routes=[*pages.routes, *feeds.routes])
+
+
+async def choices_for(connection: AsyncConnection, offices: Offices, language: Language) -> Choices:
+    """What a reader can choose: the units that ever spoke and those above them, and the months of publications."""
+    speaking = await queries.speaking_units(connection, offices)
+    units = sorted({above for code in speaking for above in offices.above(code)})
+    spoken, months = await queries.publications(connection), list[str]()
+    if spoken is not None:
+        first, last = (parse_instant(at).astimezone(offices.zone) for at in spoken)
+        counted = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+        months = [f"{month // 12:04}-{month % 12 + 1:02}" for month in reversed(counted)]
+    return Choices(
+        [(code, offices.ever[code].name) for code in units],
+        [(month, month_title(month, language)) for month in months],
+    )
+
+
+async def found(
+    connection: AsyncConnection,
+    site: Site,
+    offices: Offices,
+    limit: int,
+    cursor: str | None,
+    asked: Narrowed,
+    choices: Choices | None = None,
+) -> Found:
+    """A page of what the reader asked for. Raises `Malformed` for an unknown code and a wrong cursor."""
+    must_be_known("unit", asked.unit, offices.ever)
+    must_be_known("kind", asked.kind, get_args(StatementKind))
+    must_be_known("state", asked.state, queries.STATES)
+    must_be_known("month", asked.month, [month for month, _ in choices.months] if choices else ())
+    words, zone = (asked.words or "").split()[:MOST_WORDS], offices.zone
+    too_short = next((word for word in words if not word_index.pairs_of(word)), "")
+    wanted = queries.Wanted(
+        None if asked.unit is None else offices.below(asked.unit),
+        asked.kind,
+        asked.state,
+        _span(asked.month, zone) if asked.month else None,
+        words,
+    )
+    rows, complete = Page([], None), True
+    if not too_short:
+        rows, complete = await queries.public_page(connection, wanted, limit=limit, cursor=cursor)
+    return Found(
+        [readable(row, zone, site.language) for row in rows.rows],
+        rows.next,
+        zone_name(zone, site.language),
+        asked,
+        offices.ever[asked.unit].name if asked.unit else "",
+        complete,
+        too_short,
+    )
+
+
+def _span(month: str, zone: tzinfo) -> tuple[str, str]:
+    """The instants in which a month of the readers' zone begins and ends."""
+    year, number = map(int, month.split("-"))
+    begin, end = datetime(year, number, 1, tzinfo=zone), datetime(year + number // 12, number % 12 + 1, 1, tzinfo=zone)
+    return instant(begin), instant(end)
 
 
 def language(lang: str | None) -> Language:

@@ -1,32 +1,84 @@
 """What the bulletin reads: published statements, and never a drill."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.kernel.core.units import Offices
+from services.kernel.store import sql, word_index
 from services.kernel.store.views import Row
 from services.publish.commands import Preview, PreviewDraft
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.views import METADATA, incidents, statements
+from services.publish.views import METADATA, SAID, incidents, statements
+
+MOST = 1000
+"""At most so many public texts are looked at for a word, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reader looks for. Absent conditions narrow nothing."""
+
+    units: Iterable[str] | None = None
+    kind: str | None = None
+    state: str | None = None
+    published: tuple[str, str] | None = None
+    """The instants from which and before which it was first published."""
+    words: Sequence[str] = ()
+    """Each stands in one of the statement's public texts, titles or reasons."""
 
 
 async def public_page(
-    connection: AsyncConnection, *, limit: int, cursor: str | None = None, units: Iterable[str] | None = None
-) -> Page:
-    """The public statements of these units, or of all, the latest change first. `said` holds each one's releases."""
-    chosen = _public()
-    if units is not None:
-        chosen = chosen.where(statements.c.unit.in_(sorted(units)))
+    connection: AsyncConnection, wanted: Wanted, *, limit: int, cursor: str | None = None
+) -> tuple[Page, bool]:
+    """The public statements that are wanted, the latest change first, and whether all texts with its words were seen.
+
+    `said` holds each one's releases.
+    """
+    chosen, complete = _public(), True
+    if wanted.units is not None:
+        chosen = chosen.where(statements.c.unit.in_(sorted(wanted.units)))
+    if wanted.kind is not None:
+        chosen = chosen.where(statements.c.kind == wanted.kind)
+    if wanted.state is not None:
+        chosen = chosen.where(*_STATES[wanted.state])
+    if wanted.published is not None:
+        begin, end = wanted.published
+        chosen = chosen.where(statements.c.published_at >= begin, statements.c.published_at < end)
+    for word in wanted.words:
+        ids, all_of_them = await word_index.holding(connection, word, SAID, MOST)
+        complete = complete and all_of_them
+        chosen = chosen.where(statements.c.id.in_(select(sql.mapped(dict.fromkeys(ids, "")).c.key)))
     rows, further = await newest(connection, chosen, "updated_at", limit, cursor)
-    return Page(await _public_rows(connection, rows), further)
+    return Page(await _public_rows(connection, rows), further), complete
 
 
-async def speaking_units(connection: AsyncConnection) -> frozenset[str]:
+_STATES: Mapping[str, tuple[ColumnElement[bool], ...]] = {
+    "current": (statements.c.state == "published", statements.c.corrections == 0),
+    "corrected": (statements.c.state == "published", statements.c.corrections > 0),
+    "withdrawn": (statements.c.state == "withdrawn",),
+}
+STATES = tuple(_STATES)
+"""Published and unchanged, corrected, withdrawn."""
+
+
+async def speaking_units(connection: AsyncConnection, offices: Offices) -> frozenset[str]:
     """The units that ever spoke in public."""
-    spoken = _public().subquery()
-    return frozenset((await connection.execute(select(spoken.c.unit).distinct())).scalars())
+    asked = sql.mapped(dict.fromkeys(offices.ever, ""))
+    spoke = exists(_public().where(statements.c.unit == asked.c.key).correlate(asked))
+    return frozenset((await connection.execute(select(asked.c.key).where(spoke))).scalars())
+
+
+async def publications(connection: AsyncConnection) -> tuple[str, str] | None:
+    """The instants of the first and the last publication; None if there was none."""
+    at = statements.c.published_at
+    public = select(at).where(at.is_not(None), statements.c.drill.is_(False)).limit(1)
+    first = (await connection.execute(public.order_by(at))).scalar()
+    last = (await connection.execute(public.order_by(at.desc()))).scalar()
+    return (first, last) if first and last else None
 
 
 async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:

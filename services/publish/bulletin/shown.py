@@ -1,6 +1,6 @@
 """A statement as a reader of the bulletin sees it: with headings, marks, and times in the one zone of the bulletin."""
 
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from services.kernel.store.views import Row
 from services.publish.bulletin.words import N_, translations
 
 ACTS = {"publication": N_("发布"), "correction": N_("更正"), "withdrawal": N_("撤回")}
+STATES = {"current": N_("现行，未更正"), "corrected": N_("已更正"), "withdrawn": N_("已撤回")}
 MARKS = {"correction": N_("已更正：%(title)s"), "withdrawal": N_("已撤回：%(title)s")}
 Item = dict[str, Any]
 """A statement of the public view, ready for the templates."""
@@ -22,15 +23,42 @@ class Moment(NamedTuple):
     local: str
 
 
+class Narrowed(NamedTuple):
+    """What a reader chose, as the address says it. What is absent narrows nothing."""
+
+    unit: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    month: str | None = None
+    words: str | None = None
+
+
+class Choices(NamedTuple):
+    """What a reader can choose: codes with their titles."""
+
+    units: list[tuple[str, str]]
+    months: list[tuple[str, str]]
+
+
 class Found(NamedTuple):
     """A page of statements, with the data for its links."""
 
     items: list[Item]
     next: str | None
     zone: str
-    unit: str | None
-    units: list[tuple[str, str]]
-    """Code and name of each unit that a reader can filter by."""
+    narrowed: Narrowed
+    unit_name: str
+    """The name of the one unit, and those below it, whose statements the page shows; empty for all."""
+    complete: bool = True
+    """Whether every text with the words was looked at."""
+    too_short: str = ""
+    """A word that is too short to look for."""
+
+
+def month_title(month: str, language: Language) -> str:
+    """`2026-03` for readers."""
+    first = date.fromisoformat(f"{month}-01")
+    return f"{first.year}年{first.month}月" if language == "zh" else f"{first:%B} {first.year}"
 
 
 def moment(at: datetime, zone: tzinfo, language: Language = "zh") -> Moment:

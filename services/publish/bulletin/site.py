@@ -3,19 +3,20 @@
 import hashlib
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.titles import Language
+from schemas.publish import StatementKind
+from schemas.titles import Language, titled
 from services.kernel import languages
 from services.kernel.core.units import Offices
 from services.kernel.serving import http
 from services.kernel.settings import Settings
-from services.publish.bulletin.shown import Found, tags
+from services.publish.bulletin.shown import STATES, Found, tags
 from services.publish.bulletin.words import TAGS, is_chinese, translations
 
 HTML = "text/html; charset=utf-8"
@@ -28,6 +29,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+FORM = "form-action 'self'"
+"""The list has a form, which asks for the list again."""
 
 
 @lru_cache
@@ -45,6 +48,10 @@ def templates(language: Language) -> Environment:
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     said = languages.said(translations(language))
     made.globals |= {"_": said, "gettext": said, "tags": tags, "lang": TAGS[language], "english": language == "en"}
+    made.globals |= {
+        "kinds": [(kind, titled(kind, language)) for kind in get_args(StatementKind)],
+        "states": [(state, said(title)) for state, title in STATES.items()],
+    }
     made.globals |= {"spoken": _spoken if language == "en" else lambda _: ""}
     return made
 
@@ -79,13 +86,15 @@ class Site:
 
     def title(self, page: Found) -> str:
         """The site's name, with the name of the unit if a page shows only one."""
-        if not page.unit:
-            return self.name
-        return f"{self.name}{': ' if self.language == 'en' else '：'}{dict(page.units).get(page.unit, page.unit)}"
+        colon = ": " if self.language == "en" else "："
+        return f"{self.name}{colon}{page.unit_name}" if page.unit_name else self.name
 
     def page(self, request: Request, template: str, path: str = "", **values: Any) -> Response:
-        """A page from its template. `path` is its place below the bulletin; `narrowed` holds its query."""
-        return answer(request, self.draw(template, path, **values), HTML, self.language)
+        """A page from its template. `path` is its place below the bulletin; `narrowed` holds its query.
+
+        `form` is true for the page with a form.
+        """
+        return answer(request, self.draw(template, path, **values), HTML, self.language, values.get("form", False))
 
     def missing(self) -> Response:
         """The page for a statement that was never published."""
@@ -114,10 +123,14 @@ def headers(language: Language) -> dict[str, str]:
     return HEADERS | {"Content-Language": TAGS[language]}
 
 
-def answer(request: Request, body: bytes, media_type: str, language: Language | None = None) -> Response:
+def answer(
+    request: Request, body: bytes, media_type: str, language: Language | None = None, form: bool = False
+) -> Response:
     """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     told = (headers(language) if language else HEADERS) | {"ETag": tag}
+    if form:
+        told["Content-Security-Policy"] = told["Content-Security-Policy"].replace("form-action 'none'", FORM)
     named = request.headers.get("if-none-match", "")
     tags = [http.tag_as_sent(part) for part in named.split(",")]
     if "*" in tags or tag in tags:

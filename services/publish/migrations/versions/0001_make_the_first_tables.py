@@ -155,6 +155,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_statements_drafted_at_id"), "statements", ["drafted_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_incident_id"), "statements", ["incident_id"], unique=False)
+    op.create_index(op.f("ix_statements_published_at"), "statements", ["published_at"], unique=False)
     op.create_index(
         op.f("ix_statements_state_drafted_at_id"), "statements", ["state", "drafted_at", "id"], unique=False
     )
