@@ -37,6 +37,30 @@ def _networks(named: str) -> str:
     return named
 
 
+LOGO_BYTES = 200_000
+"""The most bytes of a logo. Each reader of the bulletin loads it."""
+
+
+def _logo(file: Path | None) -> Path | None:
+    """A picture that readers' browsers show. An SVG could hold more than a picture, so it is none."""
+    if file is None:
+        return None
+    if not file.is_file() or file.stat().st_size > LOGO_BYTES:
+        raise ValueError(f"{file} is no file of at most {LOGO_BYTES} bytes; name one with the logo")
+    if picture_type(file.read_bytes()) is None:
+        raise ValueError(f"{file} is no PNG, JPEG or WebP picture; save the logo as one of these")
+    return file
+
+
+def picture_type(content: bytes) -> str | None:
+    """The media type of a PNG, JPEG or WebP picture by its first bytes."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    return "image/webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
+
+
 class Settings(BaseSettings):
     """One object for every service of a deployment.
 
@@ -81,6 +105,8 @@ class Settings(BaseSettings):
     """The name of the bulletin."""
     site_contact: Annotated[str, StringConstraints(max_length=300)] = ""
     """Contact for readers of the bulletin: an office, a telephone number, an address."""
+    site_logo: Annotated[Path | None, AfterValidator(_logo)] = None
+    """The logo of the bulletin: a PNG, JPEG or WebP file of at most 200,000 bytes. It is read at the start."""
     local_accounts: bool = True
     """Whether people may sign in to the console with a password of its own. Without it, a provider is needed."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""

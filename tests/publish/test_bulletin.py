@@ -36,12 +36,15 @@ class Texts(HTMLParser):
         self.named: list[str] = []
         """The page's own address and those in each language. A browser opens none of them."""
         self.text = ""
+        self._is_data = False
         self.selects: dict[str, list[tuple[str, bool]]] = {}
         """Name of each list in a form -> its values, and whether each is chosen."""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
+        if tag != "script" or dict(attrs) != {"type": "application/ld+json"}:
+            self.tags.append(tag)  # no browser runs data
+        self._is_data = tag == "script"
         if tag == "select":
             self.selects[str(dict(attrs)["name"])] = []
         elif tag == "option":
@@ -52,7 +55,10 @@ class Texts(HTMLParser):
         self.links += [value for name, value in attrs if name in ("href", "src") and value]
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += "" if self._is_data else data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_data = False
 
 
 async def page(office: Office, path: str = "") -> Texts:

@@ -9,6 +9,7 @@ from itertools import product
 
 import pytest
 import uvicorn
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from services.publish.bulletin import site
@@ -25,6 +26,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "rules": {"target-size": {"enabled": True}},
+    "resultTypes": ["violations"],
+}
 
 
 @asynccontextmanager
@@ -137,6 +143,44 @@ async def test_a_phone_shows_it_without_scrolling_sideways(office: Office, chrom
             grounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert grounds == {"rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 29)"}
         assert [complaint for complaint in complaints if "404" not in complaint] == []
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("query", ["", "lang=en"])
+async def test_axe_finds_nothing_and_the_browser_neither(
+    office: Office, chromium: str, scheme: str, query: str
+) -> None:
+    first = await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, complaints = await opened(chrome, 320, color_scheme=scheme)
+        for path in ("?", "?state=withdrawn&words=%E9%93%BE&", f"statements/{first}?", "statements/none?"):
+            await page.goto(f"{address}/bulletin/{path}{query}")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+            found = await Axe().run(page, options=RULES)
+            assert [
+                (one["id"], [node["target"] for node in one["nodes"]]) for one in found.response["violations"]
+            ] == []
+            linked = await page.locator("script[type='application/ld+json']").count()
+            assert linked == (0 if "none" in path else 1)
+        assert [complaint for complaint in complaints if "404" not in complaint] == []
+
+
+@pytest.mark.chromium
+async def test_the_form_narrows_the_list_without_script(office: Office, chromium: str) -> None:
+    await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, complaints = await opened(chrome, 1024, java_script_enabled=False)
+        await page.goto(f"{address}/bulletin/?lang=en")
+        await page.get_by_label("Words").fill("供水管")
+        await page.get_by_label("Kind").select_option("facts")
+        await page.get_by_role("button", name="Search").click()
+        assert await page.locator("h2").count() == 1
+        assert await page.locator("html").get_attribute("lang") == "en"
+        assert await page.get_by_label("Kind").input_value() == "facts"
+        await page.get_by_role("link", name="Clear all").click()
+        assert await page.locator("h2").count() == 3
+        assert complaints == []
 
 
 @pytest.mark.chromium

@@ -17,13 +17,14 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, records
 from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.paging import must_be_known
+from services.kernel.settings import picture_type
 from services.kernel.store import word_index
 from services.kernel.store.views import Row
 from services.publish import answers
-from services.publish.bulletin import queries
+from services.publish.bulletin import linked, queries
 from services.publish.bulletin.feeds import atom, json_feed
 from services.publish.bulletin.shown import Choices, Found, Narrowed, month_title, readable, zone_name
-from services.publish.bulletin.site import HTML, Site, answer, headers, packaged
+from services.publish.bulletin.site import HTML, Site, answer, headers, packaged, read
 from services.publish.rows import Page
 
 PER_PAGE = 20
@@ -88,6 +89,9 @@ def router() -> APIRouter:
             narrowed=asked._asdict(),
             first=cursor is None,
             zone=page.zone,
+            linked=linked.office(
+                page.unit_name or site.office, site.full(unit=unit), site.logo and site.url + site.logo, site.contact
+            ),
             form=True,
         )
 
@@ -111,7 +115,9 @@ def router() -> APIRouter:
         if row is None:
             return site.missing()
         item, named_zone = readable(row, zone, site.language), zone_name(zone, site.language)
-        return site.page(request, "statement.html", f"statements/{row['id']}", item=item, zone=named_zone)
+        related = item["updates"] and site.full(f"statements/{item['updates']['id']}")
+        data = linked.statement(item, site.full(f"statements/{row['id']}"), site.full(unit=row["unit"]), related)
+        return site.page(request, "statement.html", f"statements/{row['id']}", item=item, zone=named_zone, linked=data)
 
     @feeds.get(
         "/feed.atom",
@@ -145,6 +151,15 @@ def router() -> APIRouter:
     async def style(request: Request) -> Response:
         """The pages' style sheet."""
         return answer(request, packaged("style.css"), "text/css; charset=utf-8")
+
+    @pages.get("/logo", include_in_schema=False)
+    async def logo(runtime: http.Serving, request: Request) -> Response:
+        """The logo of the settings."""
+        if runtime.settings.site_logo is None:
+            async with runtime.database.read() as connection:
+                return Site(runtime.settings, await runtime.offices(connection)).missing()
+        content = read(runtime.settings.site_logo)
+        return answer(request, content, str(picture_type(content)))
 
     @pages.get("/icon.svg", include_in_schema=False)
     async def icon(request: Request) -> Response:

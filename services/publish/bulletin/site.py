@@ -3,6 +3,7 @@
 import hashlib
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from services.kernel import languages
 from services.kernel.core.units import Offices
 from services.kernel.serving import http
 from services.kernel.settings import Settings
-from services.publish.bulletin.shown import STATES, Found, tags
+from services.publish.bulletin.shown import ACTS, STATES, Found, tags
 from services.publish.bulletin.words import TAGS, is_chinese, translations
 
 HTML = "text/html; charset=utf-8"
@@ -27,8 +28,12 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "public, max-age=0, s-maxage=5, must-revalidate",
 }
+"""A browser asks at each visit, so its reader sees a correction at once. A proxy in front may answer all others for
+five seconds: a rush then costs one page, and a correction is late by no more than that."""
+FOR_GOOD = "public, max-age=31536000, immutable"
+"""For a file whose address changes with its content."""
 FORM = "form-action 'self'"
 """The list has a form, which asks for the list again."""
 
@@ -47,7 +52,14 @@ def templates(language: Language) -> Environment:
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     said = languages.said(translations(language))
-    made.globals |= {"_": said, "gettext": said, "tags": tags, "lang": TAGS[language], "english": language == "en"}
+    made.globals |= {
+        "_": said,
+        "gettext": said,
+        "tags": tags,
+        "acts": ACTS,
+        "lang": TAGS[language],
+        "english": language == "en",
+    }
     made.globals |= {
         "kinds": [(kind, titled(kind, language)) for kind in get_args(StatementKind)],
         "states": [(state, said(title)) for state, title in STATES.items()],
@@ -70,6 +82,8 @@ class Site:
         self.url = settings.link("bulletin/")
         self.path = urlsplit(self.url).path
         """Links within the pages name no host, so the style sheet comes from the same place as the page."""
+        self.logo = f"logo?{_mark(settings.site_logo)}" if settings.site_logo else None
+        self.office = offices.ever[offices.root].name if offices.units else self.name
 
     def to(self, path: str = "", /, **named: str | None) -> str:
         """A link within the pages, in their language."""
@@ -108,6 +122,8 @@ class Site:
             "contact": self.contact,
             "base": self.path,
             "url": self.url,
+            "style": f"{self.path}style.css?{_mark('style.css')}",
+            "logo": self.logo and self.path + self.logo,
             "to": self.to,
             "narrowed": narrowed,
             "address": self.full(path, **narrowed),
@@ -127,8 +143,11 @@ def answer(
     request: Request, body: bytes, media_type: str, language: Language | None = None, form: bool = False
 ) -> Response:
     """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    mark = digest(body)
+    tag = f'"{mark}"'
     told = (headers(language) if language else HEADERS) | {"ETag": tag}
+    if request.scope["query_string"].decode("latin-1") == mark:
+        told["Cache-Control"] = FOR_GOOD
     if form:
         told["Content-Security-Policy"] = told["Content-Security-Policy"].replace("form-action 'none'", FORM)
     named = request.headers.get("if-none-match", "")
@@ -136,6 +155,22 @@ def answer(
     if "*" in tags or tag in tags:
         return Response(status_code=304, headers=told)
     return Response(body, 200, told, media_type)
+
+
+def digest(body: bytes) -> str:
+    """A mark of exactly these bytes."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+@lru_cache
+def read(file: Path) -> bytes:
+    """A file that the settings name, as it was at its first reading."""
+    return file.read_bytes()
+
+
+@lru_cache
+def _mark(file: Path | str) -> str:
+    return digest(packaged(file) if isinstance(file, str) else read(file))
 
 
 @lru_cache
