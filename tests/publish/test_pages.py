@@ -114,7 +114,7 @@ async def test_every_link_is_reached_by_keyboard(office: Office, chromium: str) 
         page, _ = await opened(chrome, 1024)
         await page.goto(f"{address}/bulletin/")
         reached, shown = [], "document.activeElement"
-        stops = "a, input:not([type=hidden]), select, button"
+        stops = "a, input:not([type=hidden]), button, summary"
         for _ in range(await page.locator(stops).count()):
             await page.keyboard.press("Tab")
             reached.append(await page.evaluate(f"{shown}.getAttribute('href')"))
@@ -173,6 +173,7 @@ async def test_the_form_narrows_the_list_without_script(office: Office, chromium
         page, complaints = await opened(chrome, 1024, java_script_enabled=False)
         await page.goto(f"{address}/bulletin/?lang=en")
         await page.get_by_label("Words").fill("供水管")
+        await page.get_by_text("Filter by").click()
         await page.get_by_label("Kind").select_option("facts")
         await page.get_by_role("button", name="Search").click()
         assert await page.locator("h2").count() == 1
