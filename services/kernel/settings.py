@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     """Contact for readers of the bulletin: an office, a telephone number, an address."""
     site_logo: Annotated[Path | None, AfterValidator(_logo)] = None
     """The logo of the bulletin: a PNG, JPEG or WebP file of at most 200,000 bytes. It is read at the start."""
+    cap_certificate: Path | None = None
+    """The certificate of alerts (CAP), a PEM file. Without it and its key, alerts carry no signature."""
+    cap_key: Path | None = None
+    """The RSA key of that certificate, a PEM file."""
     local_accounts: bool = True
     """Whether people may sign in to the console with a password of its own. Without it, a provider is needed."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""
@@ -166,6 +170,12 @@ class Settings(BaseSettings):
     """The most pixels of one picture, all frames together."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
+
+    @model_validator(mode="after")
+    def _can_sign_alerts(self) -> Self:
+        if (self.cap_certificate is None) != (self.cap_key is None):
+            raise ValueError("set both HUIYING_CAP_CERTIFICATE and HUIYING_CAP_KEY, or neither")
+        return self
 
     @model_validator(mode="after")
     def _can_sign_in(self) -> Self:

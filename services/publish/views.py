@@ -99,6 +99,19 @@ incident_facts = Table(
 )
 """The established facts, each with the incident's version that established or last revised it."""
 
+DANGER = "danger"
+"""The fact that makes a statement an alert: whether a danger remains, one of the deployment's list of facts."""
+
+dangers = Table(
+    "dangers",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", key(27), nullable=False),
+    Column("there", Boolean, nullable=False),
+)
+"""Each time that somebody established whether a danger remains in a matter, and what they found."""
+
 statements = Table(
     "statements",
     METADATA,
@@ -130,16 +143,18 @@ statements = Table(
     Column("corrections", Integer, nullable=False),
     Column("withdrawn_at", key(27)),
     Column("drill", Boolean, nullable=False),
+    Column("danger", Boolean, nullable=False),
     Index(None, "incident_id"),
     Index(None, "drafted_at", "id"),
     Index(None, "state", "drafted_at", "id"),
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
     Index(None, "published_at"),
+    Index(None, "danger", "updated_at", "id"),
 )
 """`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
 `course` is the chain of approvals as JSON (`rules.approval.Course`). `title` and `text` are the published ones that
-hold now.
+hold now. `danger` is whether the published statement rests on the fact `danger`.
 """
 
 releases = Table(
@@ -289,6 +304,18 @@ def _fact(key: Key, _: Row | None, event: Event) -> Row | None:
     return {"incident_id": key[0], "key": key[1], "version": event.version}
 
 
+def _danger_keys(event: Event) -> list[Key]:
+    match event.data:
+        case IncidentFactEstablished(key=key, yes=bool()) | IncidentFactRevised(key=key, yes=bool()) if key == DANGER:
+            return [(event.stream, event.version)]
+    return []
+
+
+def _danger(key: Key, _: Row | None, event: Event) -> Row | None:
+    there = bool(getattr(event.data, "yes", False))
+    return {"incident_id": key[0], "version": key[1], "at": event.time_text, "there": there}
+
+
 def _statement_keys(event: Event) -> list[Key]:
     return [(event.stream,)]
 
@@ -314,6 +341,7 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
                 "corrections": 0,
                 "withdrawn_at": None,
                 "drill": event.drill,
+                "danger": False,
             },
         )
     elif row is None:
@@ -372,7 +400,7 @@ def _said(row: Row, event: Event) -> Row:
             return {"rejection_ref": data.reason.ref}
         case StatementPublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
-            return {**said, "published_at": at, "updated_at": at}
+            return {**said, "published_at": at, "updated_at": at, "danger": DANGER in data.facts}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
             return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
@@ -444,6 +472,7 @@ VIEWS = (
     reach.view(METADATA, reach_of),
     View(incidents, _incident_keys, _incident, ("incident",), one_stream=True),
     View(incident_facts, _fact_keys, _fact, ("incident",), one_stream=True),
+    View(dangers, _danger_keys, _danger, ("incident",), one_stream=True),
     *OF_ONE,
     View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),
     View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),

@@ -2,32 +2,39 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from services.kernel.core.ids import derived
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import documents
 from services.publish.bulletin.shown import Found, Item, moment, tags
 from services.publish.bulletin.site import Site, templates
 from services.publish.bulletin.words import TAGS
 
+ATOM = "application/atom+xml; charset=utf-8"
+FEED = {"application/atom+xml": documents.text("<feed>…</feed>")}
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of the last change of an empty bulletin."""
 
 
-def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None) -> bytes:
-    """A page of the Atom feed."""
-    narrowed = {"unit": page.narrowed.unit}
+def atom(runtime: Runtime, site: Site, page: Found, cursor: str | None, place: str = "feed.atom") -> bytes:
+    """A page of the Atom feed, or of the index of alerts if `place` is that one's."""
+    narrowed, is_index = {"unit": page.narrowed.unit}, place != "feed.atom"
     return (
         templates(site.language)
         .get_template("feed.atom.xml")
         .render(
-            feed_id=_feed_id(runtime, site, page.narrowed.unit),
+            feed_id=_feed_id(runtime, site, "cap" if is_index else None, page.narrowed.unit),
             title=site.title(page),
             updated=moment(_changed(page.items), UTC).iso,
+            is_index=is_index,
             to=site.full,
             home=site.full(),
-            self_url=site.full("feed.atom", **narrowed, cursor=cursor),
-            next=page.next and site.full("feed.atom", **narrowed, cursor=page.next),
+            self_url=site.full(place, **narrowed, cursor=cursor),
+            next=page.next and site.full(place, **narrowed, cursor=page.next),
             items=page.items,
             zone=page.zone,
         )
@@ -62,9 +69,9 @@ def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
     return feed | ({"next_url": site.full("feed.json", **narrowed, cursor=page.next)} if page.next else {})
 
 
-def _feed_id(runtime: Runtime, site: Site, unit: str | None) -> str:
-    """The same for good: of the whole bulletin or of one unit, in one language."""
-    named = [*((unit,) if unit else ()), *(() if site.language == "zh" else (f"lang={site.language}",))]
+def _feed_id(runtime: Runtime, site: Site, *parts: str | None) -> str:
+    """The same for good: of the whole bulletin, of one unit or of the alerts, in one language."""
+    named = [*(part for part in parts if part), *(() if site.language == "zh" else (f"lang={site.language}",))]
     return f"urn:uuid:{derived('bulletin', runtime.settings.source(runtime.service.name), *named)}"
 
 

@@ -21,8 +21,8 @@ from services.kernel.settings import picture_type
 from services.kernel.store import word_index
 from services.kernel.store.views import Row
 from services.publish import answers
-from services.publish.bulletin import linked, queries
-from services.publish.bulletin.feeds import atom, json_feed
+from services.publish.bulletin import alerts, linked, queries
+from services.publish.bulletin.feeds import ATOM, FEED, Cursor, atom, json_feed
 from services.publish.bulletin.shown import Choices, Found, Narrowed, month_title, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers, packaged, read
 from services.publish.rows import Page
@@ -31,11 +31,8 @@ PER_PAGE = 20
 PER_FEED = 50
 MOST_WORDS = 8
 """At most so many words are looked for."""
-ATOM = "application/atom+xml; charset=utf-8"
 JSON_FEED = "application/feed+json; charset=utf-8"
-FEED = {"application/atom+xml": documents.text("<feed>…</feed>")}
 PAGE = {"text/html": documents.text("<!doctype html>…")}
-Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 Unit = Annotated[str | None, Query(max_length=64, description="Only statements of this unit and those below it.")]
 Kind = Annotated[str | None, Query(max_length=16, description="Only statements of this kind.")]
 State = Annotated[str | None, Query(max_length=16, description="`current`, `corrected` or `withdrawn`.")]
@@ -146,6 +143,8 @@ def router() -> APIRouter:
             site = Site(runtime.settings, offices, language(lang))
             page = await found(connection, site, offices, PER_FEED, cursor, Narrowed(unit))
         return answer(request, orjson.dumps(json_feed(site, page, cursor)), JSON_FEED, site.language)
+
+    alerts.add_routes(feeds, PER_FEED)
 
     @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:

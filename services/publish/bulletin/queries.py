@@ -12,7 +12,7 @@ from services.kernel.store import sql, word_index
 from services.kernel.store.views import Row
 from services.publish.commands import Preview, PreviewDraft
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.views import METADATA, SAID, incidents, statements
+from services.publish.views import METADATA, SAID, dangers, incidents, statements
 
 MOST = 1000
 """At most so many public texts are looked at for a word, the newest."""
@@ -29,6 +29,8 @@ class Wanted:
     """The instants from which and before which it was first published."""
     words: Sequence[str] = ()
     """Each stands in one of the statement's public texts, titles or reasons."""
+    danger: bool = False
+    """Only statements that rest on the fact `danger`."""
 
 
 async def public_page(
@@ -48,6 +50,8 @@ async def public_page(
     if wanted.published is not None:
         begin, end = wanted.published
         chosen = chosen.where(statements.c.published_at >= begin, statements.c.published_at < end)
+    if wanted.danger:
+        chosen = chosen.where(statements.c.danger.is_(True))
     for word in wanted.words:
         ids, all_of_them = await word_index.holding(connection, word, SAID, MOST)
         complete = complete and all_of_them
@@ -63,6 +67,19 @@ _STATES: Mapping[str, tuple[ColumnElement[bool], ...]] = {
 }
 STATES = tuple(_STATES)
 """Published and unchanged, corrected, withdrawn."""
+
+
+async def line_on_danger(connection: AsyncConnection, incident: str) -> list[Row]:
+    """The public statements on a matter that rest on the fact `danger`, in order of publication."""
+    chosen = _public().where(statements.c.incident_id == incident, statements.c.danger.is_(True))
+    ordered = chosen.order_by(statements.c.published_at, statements.c.id)
+    return [dict(row) for row in (await connection.execute(ordered)).mappings()]
+
+
+async def danger_at(connection: AsyncConnection, incident: str, at: str) -> bool:
+    """Whether a danger was established in a matter, as it was known at an instant."""
+    known = select(dangers.c.there).where(dangers.c.incident_id == incident, dangers.c.at <= at)
+    return bool((await connection.execute(known.order_by(dangers.c.version.desc()).limit(1))).scalar())
 
 
 async def speaking_units(connection: AsyncConnection, offices: Offices) -> frozenset[str]:

@@ -11,6 +11,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "dangers",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("there", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_dangers")),
+    )
+    op.create_table(
         "incident_facts",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("key", key(100), nullable=False),
@@ -151,7 +159,11 @@ def upgrade() -> None:
         sa.Column("corrections", sa.Integer(), nullable=False),
         sa.Column("withdrawn_at", key(27), nullable=True),
         sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("danger", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_statements")),
+    )
+    op.create_index(
+        op.f("ix_statements_danger_updated_at_id"), "statements", ["danger", "updated_at", "id"], unique=False
     )
     op.create_index(op.f("ix_statements_drafted_at_id"), "statements", ["drafted_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_incident_id"), "statements", ["incident_id"], unique=False)

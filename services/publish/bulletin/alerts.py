@@ -1,0 +1,155 @@
+"""Alerts of the Common Alerting Protocol (CAP 1.2): an Atom index, and one document for each alert.
+
+Only statements that name the established fact `danger` are alerts (`docs/adr/0046-which-statements-are-alerts.md`). A
+correction is an `Update`, a withdrawal a `Cancel`, each with references to what it replaces. With a certificate and a
+key in the settings each document carries an XML signature (XMLDSig).
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta, tzinfo
+from functools import lru_cache
+from pathlib import Path as File
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import parse_instant
+from services.kernel.core.problems import NotFound
+from services.kernel.core.units import Offices
+from services.kernel.serving import documents, http, records
+from services.kernel.settings import Settings
+from services.kernel.store.views import Row
+from services.publish.bulletin import queries
+from services.publish.bulletin.feeds import ATOM, FEED, Cursor, atom
+from services.publish.bulletin.shown import Found, Narrowed, readable, zone_name
+from services.publish.bulletin.site import Site, answer, templates
+from services.publish.rows import releases_of
+
+CAP = "application/cap+xml; charset=utf-8"
+SIGNED = documents.text("<alert>…</alert>")
+Id = Annotated[str, Path(description="The statement's id or its number.")]
+
+
+class Message(NamedTuple):
+    """One message: an alert, or what replaces it."""
+
+    identifier: str
+    sender: str
+    sent: str
+    kind: str
+    """`Alert`, `Update` or `Cancel`."""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.sender},{self.identifier},{self.sent}"
+
+
+async def alerts_of(connection: AsyncConnection, row: Row, zone: tzinfo, host: str) -> tuple[list[Message], bool]:
+    """The messages of a statement, and whether it says that the danger is over; none if it is no alert.
+
+    A statement is an alert if it names the danger and the danger was established as there when it was published. If it
+    was established as over, the statement ends the alerts before it on the same matter.
+    """
+    said = list[Message]()
+    for other in await queries.line_on_danger(connection, row["incident_id"]):
+        danger = await queries.danger_at(connection, row["incident_id"], other["published_at"])
+        is_over = not danger
+        if danger or said:
+            releases = row["said"] if other["id"] == row["id"] else await releases_of(connection, [other["id"]])
+            mine = [_message(other, release, zone, host, bool(said) or at > 0) for at, release in enumerate(releases)]
+            if other["id"] == row["id"]:
+                return [*said, *mine], is_over
+            said += mine
+    return [], False
+
+
+def _message(row: Row, release: Row, zone: tzinfo, host: str, follows: bool) -> Message:
+    kind = "Cancel" if release["kind"] == "withdrawal" else "Update" if follows else "Alert"
+    return Message(f"{row['id']}.{release['version']}", f"{row['unit']}@{host}", sent(release["at"], zone), kind)
+
+
+def sent(at: str, zone: tzinfo) -> str:
+    """An instant as CAP writes it: whole seconds, with the offset, which is `-00:00` for UTC."""
+    here = parse_instant(at).astimezone(zone).replace(microsecond=0)
+    written = here.isoformat()
+    return written[:-6] + "-00:00" if here.utcoffset() == timedelta() else written
+
+
+def document(row: Row, item: dict[str, Any], messages: Sequence[Message], is_over: bool, site: Site) -> bytes:
+    """The latest message of a statement, in the order of elements that the schema fixes."""
+    *earlier, last = messages
+    text = (
+        templates("zh")
+        .get_template("alert.xml")
+        .render(
+            message=last,
+            references=" ".join(message.reference for message in earlier),
+            note=item["said"][-1]["reason"],
+            item=item,
+            is_over=is_over,
+            web=site.full(f"statements/{row['id']}"),
+            contact=site.contact,
+        )
+    )
+    return text.encode()
+
+
+@lru_cache(256)
+def signed(unsigned: bytes, certificate: File, key: File) -> bytes:
+    """The document with an enveloped signature. The same document always gets the same one, and so the same `ETag`.
+
+    Loaded when it is needed: most deployments sign nothing here, and the library takes as long to load as all of ours.
+    """
+    from lxml import etree  # type: ignore[import-untyped]
+    from signxml.algorithms import SignatureMethod
+    from signxml.signer import XMLSigner
+
+    signer = XMLSigner(signature_algorithm=SignatureMethod.RSA_SHA256)
+    root = signer.sign(etree.fromstring(unsigned), key=key.read_bytes(), cert=certificate.read_text())
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
+
+
+async def _found(
+    connection: AsyncConnection, settings: Settings, site: Site, offices: Offices, row: Row
+) -> bytes | None:
+    host = urlsplit(settings.public_url).hostname or "localhost"
+    messages, is_over = await alerts_of(connection, row, offices.zone, host)
+    if not messages:
+        return None
+    made = document(row, readable(row, offices.zone), messages, is_over, site)
+    if settings.cap_certificate is None or settings.cap_key is None:
+        return made
+    return signed(made, settings.cap_certificate, settings.cap_key)
+
+
+def add_routes(feeds: APIRouter, per_feed: int) -> None:
+    """`/bulletin/cap/`."""
+
+    @feeds.get(
+        "/cap/feed.atom",
+        **documents.answers_content("The index.", FEED),
+    )
+    async def read_alerts(runtime: http.Serving, request: Request, cursor: Cursor = None) -> Response:
+        """The statements that warn of a danger, the latest change first; each links to its document of CAP 1.2."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            site = Site(runtime.settings, offices)
+            page, _ = await queries.public_page(connection, queries.Wanted(danger=True), limit=per_feed, cursor=cursor)
+            rows = [row for row in page.rows if await _found(connection, runtime.settings, site, offices, row)]
+        items = [readable(row, offices.zone) for row in rows]
+        found = Found(items, page.next, zone_name(offices.zone), Narrowed(), "")
+        return answer(request, atom(runtime, site, found, cursor, "cap/feed.atom"), ATOM, site.language)
+
+    @feeds.get("/cap/{id}.xml", **documents.answers_content("The alert.", {"application/cap+xml": SIGNED}))
+    async def read_alert(runtime: http.Serving, request: Request, id: Id) -> Response:
+        """The latest message of a statement that warns of a danger (CAP 1.2), signed if the deployment signs."""
+        named = await records.find(runtime, "statement", id) or id
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            row = await queries.public_statement(connection, named)
+            made = row and await _found(connection, runtime.settings, Site(runtime.settings, offices), offices, row)
+        if not made:
+            raise NotFound(f"there is no alert {id[:60]!r}", what=id[:60])
+        return answer(request, made, CAP)
