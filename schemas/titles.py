@@ -12,12 +12,12 @@ TITLES: Mapping[str, tuple[str, str]] = {
     # roles
     "duty_officer": ("值班员", "duty officer"),
     "verifier": ("核实员", "verifier"),
-    "handler": ("承办人", "handler"),
+    "handler": ("经办人", "handler"),
     "approver": ("分管领导", "leader in charge"),
-    "chief": ("主要领导", "principal leader"),
+    "chief": ("主要负责人", "principal leader"),
     "spokesperson": ("新闻发言人", "spokesperson"),
-    "auditor": ("审计人员", "auditor"),
-    "admin": ("管理员", "administrator"),
+    "auditor": ("督查员", "auditor"),
+    "admin": ("系统管理员", "administrator"),
     "integration": ("外部系统", "integration"),
     # addressees that packs name
     "leader_in_charge": ("分管领导", "leader in charge"),

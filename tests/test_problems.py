@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
+import yaml
 
+from schemas.offices import Role
 from schemas.problems import TYPES, chinese
+from schemas.titles import titled
 from services.kernel.core import problems
 from services.kernel.core.problems import KINDS, Malformed, Problem
 
@@ -141,3 +144,11 @@ def test_chinese_sentences_show_times_of_china_and_titles_of_addressees() -> Non
     assert "2026-12-19 00:00。" in told, "as people write times, without an offset"
     told = chinese("no-right", {"act": "approve", "units": ["x"], "roles": ["leader_in_charge", "leading_group"]})[1]
     assert "分管领导、领导小组" in told
+
+
+def test_a_role_has_the_title_of_the_post_that_bears_its_name() -> None:
+    """An officer reads both in one refusal."""
+    posts = yaml.safe_load((ROOT / "policies" / "units.yaml").read_text())["posts"]
+    titles = {post["post"]: post["title"] for post in posts if "unit" not in post}
+    named = {role: titles[role] for role in get_args(Role) if role in titles}
+    assert named and {role: titled(role, "zh") for role in named} == named

@@ -31,7 +31,7 @@ NAMED = {
     "town-east": [(SINCE, "东镇"), ("2026-03-03T00:00:00.000000Z", "东街道")],
     "county": [(SINCE, "示例县")],
     "leading_group@county": [(SINCE, "回应工作领导小组")],
-    "approver@town-east": [(SINCE, "分管负责人")],
+    "approver@town-east": [(SINCE, "分管领导")],
     "chief@town-east": [(SINCE, "主要负责人")],
     "duty_officer@town-east": [(SINCE, "值班员"), ("2026-03-03T00:00:00.000000Z", "值守员")],
 }
@@ -167,7 +167,7 @@ def test_whoever_agrees_for_another_post_is_named() -> None:
         ("chief@town-east", "东镇主要负责人", "principal leader of 东镇"),
         (
             "approver@town-east",
-            "东镇主要负责人，由东镇分管负责人作出",
+            "东镇主要负责人，由东镇分管领导作出",
             "principal leader of 东镇, given by leader in charge of 东镇",
         ),
     ):

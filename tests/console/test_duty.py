@@ -90,8 +90,8 @@ async def test_who_took_a_duty_over_is_shown_and_who_was_planned_is_struck_throu
     on = "/roster/sign-on?unit=town-west"
     await officer.send(await officer.open(on), on)
     page = await officer.open("/roster")
-    assert "由西镇 值班员值班" in page.said and "原定 西镇 分管负责人" in " ".join(page.said.split())
-    assert re.search(r"<del>\d\d:\d\d–[\d: -]+</del>", page.text) and "<del>西镇 分管负责人</del>" in page.text
+    assert "由西镇 值班员值班" in page.said and "原定 西镇 分管领导" in " ".join(page.said.split())
+    assert re.search(r"<del>\d\d:\d\d–[\d: -]+</del>", page.text) and "<del>西镇 分管领导</del>" in page.text
     assert "● 在岗" in page.said
 
 

@@ -183,7 +183,7 @@ async def test_an_administrator_opens_accounts_and_recovers_them_below_the_own_u
     assert (await (await town.at("duty_officer@town-east")).open("/accounts")).status == 403
     action = f"/accounts/{account.id}/posts"
     moved = await browser.send(await browser.open(f"/accounts/{account.id}"), action, posts=["verifier@town-east"])
-    assert "已办：变更岗位" in moved.said and "核查员" in moved.said
+    assert "已办：变更岗位" in moved.said and "核实员" in moved.said
     ended = await browser.send(moved, f"/accounts/{account.id}/end")
     assert "已办：停用" in ended.said and "已停用" in ended.said
 

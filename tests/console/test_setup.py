@@ -165,7 +165,7 @@ async def test_each_post_that_the_pack_needs_and_nobody_holds_is_named() -> None
         return [
             {"post": f"{code}@{unit}", "title": title, "roles": [code], "serves": kinds.get(code, []),
              "head": code == "chief", "members": []}
-            for code, title in (("chief", "主要负责人"), ("approver", "分管负责人"), ("handler", "经办人"),
+            for code, title in (("chief", "主要负责人"), ("approver", "分管领导"), ("handler", "经办人"),
                                 ("duty_officer", "值班员"), ("spokesperson", "新闻发言人"))
         ]  # fmt: skip
 
