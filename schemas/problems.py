@@ -570,6 +570,7 @@ TYPES: Mapping[str, ProblemType] = {
             "clock-skewed": ("时钟不准", "本机时钟与数据库相差 {seconds} 秒，请校准。"),
             "log-behind": ("事件日志积压", "有 {waiting} 条事件等待写入日志，超过 {limit} 条；日志恢复后请重试。"),
             "no-pack": ("没有现行制度", "{unit}还没有现行制度。"),
+            "no-statement-key": ("还没有签名密钥", "公告栏还没有签名密钥；服务核对完记录后会生成，请稍后再试。"),
             "not-there-yet": ("尚未收到", "{service} 还没有收到 {record} 的第 {version} 版，请稍后再试。"),
             "pack-not-here": (
                 "制度尚未收到",

@@ -121,7 +121,7 @@ def test_one_problem_in_two_languages() -> None:
 def test_members_are_shown_by_their_titles() -> None:
     members: dict[str, Any] = {"act": "assign", "roles": ["duty_officer", "chief"], "units": ["county"], "held": []}
     _, sentence = chinese("no-right", members | {"post": "handler@county"})
-    assert sentence == "「交办」需要在county担任值班员、主要领导；您现在是 handler@county，担任（无）。"
+    assert sentence == "「交办」需要在county担任值班员、主要负责人；您现在是 handler@county，担任（无）。"
 
 
 def test_what_a_client_writes_is_shown_as_it_is_written() -> None:

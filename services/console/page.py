@@ -186,6 +186,12 @@ class Reader:
             return self.full(given)
         return "" if given is None else str(given)
 
+    def fact(self, one: Mapping[str, Any], given: Any) -> str:
+        """A value of a fact as people read it: a code by its title, a number with its measure."""
+        name = "title_en" if self.language == "en" else "title"
+        titles = {code["code"]: code[name] or code["title"] for code in one["codes"]}
+        return str(titles[given]) if given in titles else self.value(given) + (one["measure"] or "")
+
     def count(self, given: int | None) -> str:
         """A count; in words if nobody counted."""
         return self.gettext(N_("未统计")) if given is None else str(given)

@@ -507,6 +507,7 @@ class FactSheet(
                 "title_en": "Street lamps",
                 "kind": "number",
                 "measure": "盏",
+                "codes": [],
                 "values": [
                     {
                         "incident": INCIDENT,

@@ -265,6 +265,8 @@ class FactOfSheet(Answered):
     """The kind of its values."""
     measure: str | None
     """The measure of a number."""
+    codes: tuple[dict[str, str], ...] = ()
+    """The codes of a code, each with its titles."""
     values: tuple[FactSheetValue, ...]
     """Its values, oldest first. The last one holds."""
 

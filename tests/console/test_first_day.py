@@ -115,6 +115,17 @@ async def test_evidence_of_a_fact_is_chosen_among_the_files_of_the_reports(town:
     await town.done(verifier, form, key="cause", value="车辆碾压", source="现场查看", evidence=shown)
 
 
+async def test_a_fact_that_is_one_of_a_list_is_read_by_its_title(town: Town) -> None:
+    desk, verifier = await town.at("duty_officer@town-east"), await town.at("verifier@town-east")
+    own = (await town.reported(desk, "井盖翘起", place="北街")).path.removeprefix(HOME)
+    await town.done(desk, f"{own}/triage/request-verification", unit="town-east")
+    form = f"{own}/triage/establish-fact"
+    await town.done(verifier, form, key="cause_kind", value="老化损坏", source="现场查看")
+    await town.done(verifier, form, key="area", value="4", source="现场查看")
+    page = await verifier.open(own)
+    assert "老化损坏" in page.said and "wear" not in page.said and "4平方米" in page.said
+
+
 async def test_whoever_decides_reads_the_whole_text_above_the_form(town: Town) -> None:
     number, statement = await town.handled()
     chief = await town.at("chief@town-east")

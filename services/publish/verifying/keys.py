@@ -70,7 +70,9 @@ async def current(runtime: Runtime, connection: AsyncConnection) -> SigningKey:
     """The key that signs now. Raises `Unavailable` before the service has made its first one."""
     row = await _newest(connection)
     if row is None:
-        raise Unavailable("the bulletin has no key yet; it makes one when the service has recovered", 2)
+        raise Unavailable(
+            "the bulletin has no key yet; it makes one when the service has recovered", 2, code="no-statement-key"
+        )
     return SigningKey.of(runtime.keys.open(USE, row["sealed"], row["kid"]))
 
 

@@ -87,9 +87,10 @@ def _value_of(use: Row, values: Sequence[Row]) -> Row | None:
 
 
 def _titles(key: str, incident: Row, ctx: Ctx) -> dict[str, Any]:
-    """The titles and the measure of a fact by the deployment's list or the matter's pack; its key without both."""
+    """The titles, the measure and the codes of a fact by the deployment's list or the matter's pack; its key without both."""
     try:
         listed = ctx.offices.lists.fact(key, ctx.offices.pack_of(incident["policy"], incident["unit"]).model.facts)
     except (Malformed, Unavailable):
-        return {"title": key, "title_en": key, "measure": None}
-    return {"title": listed.title, "title_en": listed.title_en, "measure": listed.measure}
+        return {"title": key, "title_en": key, "measure": None, "codes": []}
+    codes = [one.model_dump(mode="json") for one in listed.codes]
+    return {"title": listed.title, "title_en": listed.title_en, "measure": listed.measure, "codes": codes}
