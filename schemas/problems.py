@@ -469,7 +469,7 @@ TYPES: Mapping[str, ProblemType] = {
             "field-twice": ("字段重复", "同一对象里 {field} 出现了两次。"),
             "figure-needed": ("缺少数字", "请至少填写{known}之一。"),
             "gzip-damaged": ("压缩内容损坏", "gzip 正文中断或损坏，请重新发送完整的正文。"),
-            "form-unreadable": ("表单无法读取", "表单无法读取；请按 multipart/form-data 重新发送。"),
+            "form-unreadable": ("表单无法读取", "表单无法读取；请按接口说明重新发送。"),
             "header-malformed": ("请求头有误", "{field} 应写作 {known}。"),
             "idempotency-key-reused": ("幂等键已用过", "该幂等键已用于内容不同的请求；新请求请用新键。"),
             "incident-not-seen": (

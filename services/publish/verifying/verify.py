@@ -145,8 +145,12 @@ async def _pasted(request: Request) -> str:
     body = await bodies.read_body(request)
     try:
         form = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4))
+    except UnicodeDecodeError as fault:
+        raise Malformed(
+            "the form is not written in UTF-8", code="not-utf-8", field="text", at=fault.start + 1
+        ) from None
     except ValueError:
-        raise Malformed("the form is not written in UTF-8", code="not-utf-8", field="text") from None
+        raise Malformed("the form cannot be read; send it as the page does", code="form-unreadable") from None
     pasted = decoded(form.get("text", "").encode(), "text")
     if len(pasted) > LONGEST:
         raise TooLarge(f"the text has more than {LONGEST} characters", limit=LONGEST)
