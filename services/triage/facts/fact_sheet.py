@@ -87,7 +87,7 @@ def _value_of(use: Row, values: Sequence[Row]) -> Row | None:
 
 
 def _titles(key: str, incident: Row, ctx: Ctx) -> dict[str, Any]:
-    """The titles, the measure and the codes of a fact by the deployment's list or the matter's pack; its key without both."""
+    """The titles, measure and codes of a fact by the deployment's list or the matter's pack; its key without both."""
     try:
         listed = ctx.offices.lists.fact(key, ctx.offices.pack_of(incident["policy"], incident["unit"]).model.facts)
     except (Malformed, Unavailable):
