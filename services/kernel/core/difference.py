@@ -23,15 +23,15 @@ class Piece(NamedTuple):
     text: str
 
 
-def difference(old: str, new: str) -> list[Piece]:
-    """The pieces of both texts in order.
+def difference(old: str, new: str, most: int = MOST) -> list[Piece]:
+    """The pieces of both texts in order, found with at most so many steps.
 
     Without the inserted ones they are the old text, without the deleted ones the new text.
     """
     begin = _shared(old, new)
     end = _shared(old[begin:][::-1], new[begin:][::-1])
     before, after = old[begin : len(old) - end], new[begin : len(new) - end]
-    changed = _Comparing(MOST).pieces(_sentences(before), _sentences(after))
+    changed = _Comparing(most).pieces(_sentences(before), _sentences(after))
     return list(_joined((Piece("equal", old[:begin]), *changed, Piece("equal", old[len(old) - end :]))))
 
 

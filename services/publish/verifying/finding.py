@@ -34,6 +34,8 @@ NEAR = 3
 """So many similar statements are shown."""
 LEAST = 0.3
 """Less likeness than this is none: both have common phrases of offices."""
+STEPS = 2_000_000
+"""The most steps of one comparison, a tenth of a second: anybody may ask, and no text may take long."""
 LONGEST = 60
 """So many equal characters are shown beside a difference in a long text."""
 DIGITS = "0123456789"
@@ -218,7 +220,7 @@ def _pieces(old: str, new: str) -> list[Piece]:
     (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
     at_old = at_new = 0
     found: list[Piece] = []
-    for piece in _whole_figures(difference(before, after)):
+    for piece in _whole_figures(difference(before, after, STEPS)):
         size = len(piece.text)
         if piece.kind == "insert":
             found.append(Piece("insert", new[new_at[at_new] : new_at[at_new + size]]))

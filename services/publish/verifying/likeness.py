@@ -14,6 +14,8 @@ RUN = 5
 """Characters of a run by which texts are found."""
 KEPT, ROWS = 16, 12
 """So many runs of a text are kept, and so many rows of three figures: texts of one pattern differ in these."""
+LOOKED_AT = 20_000
+"""So many characters of a text, from its beginning, say what it is like. All of it is compared."""
 ASKED = 48
 """So many runs of a pasted text are asked for, and half as many rows of figures."""
 _FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -98,7 +100,8 @@ def _is_latin(character: str) -> bool:
 
 def loose(text: str) -> str:
     """The text as it is looked for: letters and digits alone, each in its plainest form."""
-    plain = unicodedata.normalize("NFKC", text.translate(_FULL)).translate(_ALIKE).translate(_NUMERALS)
+    plain = unicodedata.normalize("NFKC", text[:LOOKED_AT].translate(_FULL))[: 2 * LOOKED_AT]
+    plain = plain.translate(_ALIKE).translate(_NUMERALS)
     return "".join(one for one in plain.casefold() if one.isalnum())
 
 
