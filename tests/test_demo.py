@@ -69,6 +69,7 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     for rung in ("reminder", "supervision"):
         assert rung in said
     assert re.search(r"bulletin: http://\S+/bulletin/ \(\d+ entries", said)
+    assert re.search(r"^verify: http://\S+/bulletin/verify\?statement=[a-z-]+-2026-S\d{5}$", said, re.MULTILINE)
     assert re.search(r"^  clean$", said, re.MULTILINE)
     first, last = re.findall(r"^console: http://\S+/console/  login demo, password \S+$", said, re.MULTILINE)
     assert first == last == said.rstrip().splitlines()[-1], "how to sign in is told once more at the end"

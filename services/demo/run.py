@@ -316,6 +316,8 @@ class Demo:
         self.show_breaches(incidents, clocks)
         feed = await self.client.get("/bulletin/feed.atom")
         print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
+        newest = (await self.client.get("/bulletin/feed.json")).json()["items"][0]["_huiying"]["number"]
+        print(f"verify: {self.address}/bulletin/verify?statement={newest}")
         report = await operate.check_stores(operate.Stores(self.system.runtimes, self.system.log, self.system))
         print("\ncheck")
         for line in operate.told(report):
