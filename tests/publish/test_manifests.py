@@ -15,6 +15,7 @@ from sqlalchemy import delete, select
 from schemas.manifest import canonical, digest_of
 from services.apps import cli
 from services.kernel.access import notary
+from services.kernel.access.keys import Keys
 from services.kernel.core.problems import NotFound
 from services.kernel.serving.commands import Caller
 from services.publish.verifying import keys
@@ -217,6 +218,12 @@ async def test_a_store_without_a_private_half_gets_a_new_key(signing: Office) ->
     async with signing.runtime.database.read() as connection:
         rows = (await connection.execute(select(STATEMENT_KEYS))).mappings().all()
     assert {row["kid"] for row in rows} == set(await believed(signing))
+    signing.runtime.keys = Keys(b"another secret of this deployment, as long")
+    await keys.make_first(signing.runtime)
+    await keys.make_first(signing.runtime)
+    trusted = await believed(signing)
+    assert len(trusted) == 3
+    assert notary.proven(await saved(signing, await signing.published()), trusted)
 
 
 async def test_the_command_line_checks_a_saved_file_alone(

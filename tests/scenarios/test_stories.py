@@ -1,8 +1,11 @@
 """Stories of an office in Chromium, told by people who never saw an API: each one goes by what the pages offer."""
 
+import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
@@ -55,7 +58,23 @@ def is_on_the_bulletin(town: Town, *words: str) -> str:
     return str(until(found, f"the bulletin says {words}", 20))
 
 
-async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town: Town) -> None:
+def anybody_can_verify(town: Town, text: str, folder: Path) -> None:
+    """By the text that circulates, and by a saved file alone, also after the bulletin's key changed."""
+    site = town.world.url("publish")
+    shown = httpx.post(f"{site}/bulletin/verify", data={"text": text}).text
+    assert "发布过，现在仍是这样写的" in shown
+    (link,) = re.findall(r"/bulletin/statements/[\w-]+/manifest\.json", shown)
+    for number in (1, 2):
+        told = get(f"{site}/.well-known/huiying.json").content
+        assert len(json.loads(told)["keys"]) == number
+        (folder / "manifest.json").write_bytes(get(site + link).content)
+        (folder / "huiying.json").write_bytes(told)
+        done = town.world.run("verify", "statement", str(folder / "manifest.json"))
+        assert (done.returncode, "published by 东镇" in done.stdout) == (0, True), done.stdout + done.stderr
+        assert town.world.run("keys", "bulletin", "rotate").returncode == 0
+
+
+async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town: Town, tmp_path: Path) -> None:
     """Five people of three units: the town's desk, leader and spokesperson, the county's desk, the water bureau."""
     town.at("2026-01-02 21:15")
     subject = "人民路自来水主管爆裂"
@@ -100,6 +119,7 @@ async def test_a_burst_main_from_the_first_call_at_night_to_the_last_answer(town
     await spokesperson.finds("人民路供水恢复情况", "说明稿")
     await spokesperson.does("发布")
     is_on_the_bulletin(town, "人民路供水恢复情况", "四时三十分恢复供水")
+    anybody_can_verify(town, "人民路主管已换管，四时三十分恢复供水。", tmp_path)
 
     def answered() -> bool:
         return bool(get(f"{town.world.url('ingest')}/ingest/v1/receipts/{receipt}").json()["answers"])

@@ -5,6 +5,7 @@ private halves are sealed under the deployment's secret, in a table of publish's
 shows.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select
@@ -26,9 +27,15 @@ USE = "statement-key"
 
 
 async def make_first(runtime: Runtime) -> None:
-    """Makes a key unless there is one that can sign. Only the leader calls it, after recovery."""
+    """Makes a key unless there is one that can sign. Only the leader calls it, after recovery.
+
+    A key that was sealed under another secret cannot: its private half is lost, and what it signed counts on.
+    """
     async with runtime.database.read() as connection:
-        if await _newest(connection) is not None:
+        row = await _newest(connection)
+    with suppress(ValueError):
+        if row is not None:
+            runtime.keys.open(USE, row["sealed"], row["kid"])
             return
     await rotate(runtime, Caller())
 
