@@ -165,7 +165,7 @@ async def test_the_page_without_script_and_its_policy(office: Office) -> None:
         assert "script-src 'self'" in policy
         assert 'method="post"' in answer.text
         assert re.search('<div id="with-script" hidden>', answer.text)
-    others = await office.client.get("/bulletin/")
+    others = await office.client.get(f"/bulletin/statements/{await office.published()}")
     assert "form-action 'none'" in others.headers["content-security-policy"]
     assert "script-src" not in others.headers["content-security-policy"]
     assert "/bulletin/verify" in Texts(others.text).links
