@@ -27,6 +27,7 @@ NAMES = (
     "matching",
     "suggestion",
     "verifying",
+    "bulletin",
     "embedded",
     "restart",
     "rules",

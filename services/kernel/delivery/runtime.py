@@ -126,6 +126,8 @@ class Runtime:
         self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._offices: offices.Snapshot | None = None
         self._offices_changes = 0
+        self.changes = 0
+        """Counts what this process changed: committed events, and what it knows of the offices."""
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
@@ -166,6 +168,7 @@ class Runtime:
         """Tells the relay and the loops that this process committed events."""
         if not events:
             return
+        self.changes += 1
         if any(event.kind in ("unit", "policy") for event in events):
             self.offices_changed()
         self.noted(events)
@@ -182,6 +185,7 @@ class Runtime:
     def offices_changed(self) -> None:
         """Called when events of the unit tree or the packs were committed or taken in."""
         self._offices, self._offices_changes = None, self._offices_changes + 1
+        self.changes += 1
 
     async def ready_to_decide(self) -> None:
         """Raises `Unavailable` before recovery, and while the outbox is full or this machine's clock is wrong."""

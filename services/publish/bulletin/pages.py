@@ -23,6 +23,7 @@ from services.kernel.store.views import Row
 from services.publish import answers
 from services.publish.bulletin import alerts, linked, queries
 from services.publish.bulletin.feeds import ATOM, FEED, Cursor, atom, json_feed
+from services.publish.bulletin.kept import Kept
 from services.publish.bulletin.shown import Choices, Found, Narrowed, month_title, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers, packaged, read
 from services.publish.rows import Page
@@ -69,8 +70,14 @@ def router() -> APIRouter:
     ) -> Response:
         """The statements, the latest change first. A blank parameter is like an absent one."""
         asked = Narrowed(*((value and value.strip()) or None for value in (unit, kind, state, month, words)))
+        kept = runtime.part(Kept)
+        if (same := kept.find(request)) is not None:
+            return same
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
+            mark = await kept.mark(connection)
+            if (same := kept.find(request, mark)) is not None:
+                return same
+            offices = mark.offices
             site = Site(runtime.settings, offices)
             try:
                 site = Site(runtime.settings, offices, language(lang))
@@ -78,8 +85,7 @@ def router() -> APIRouter:
                 page = await found(connection, site, offices, PER_PAGE, cursor, asked, choices)
             except Malformed:
                 return site.missing()
-        return site.page(
-            request,
+        body = site.draw(
             "index.html",
             page=page,
             choices=choices,
@@ -89,8 +95,8 @@ def router() -> APIRouter:
             linked=linked.office(
                 page.unit_name or site.office, site.full(unit=unit), site.logo and site.url + site.logo, site.contact
             ),
-            form=True,
         )
+        return kept.keep(request, mark, body, site.language, form=True)
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
     async def show_statement(
@@ -100,9 +106,15 @@ def router() -> APIRouter:
         lang: Lang = None,
     ) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
-        named = await records.find(runtime, "statement", id) or id
+        kept = runtime.part(Kept)
+        if (same := kept.find(request)) is not None:
+            return same
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
+            mark = await kept.mark(connection)
+        if (same := kept.find(request, mark)) is not None:
+            return same
+        named, offices = await records.find(runtime, "statement", id) or id, mark.offices
+        async with runtime.database.read() as connection:
             row = await queries.public_statement(connection, named)
         site, zone = Site(runtime.settings, offices), offices.zone
         try:
@@ -114,7 +126,9 @@ def router() -> APIRouter:
         item, named_zone = readable(row, zone, site.language), zone_name(zone, site.language)
         related = item["updates"] and site.full(f"statements/{item['updates']['id']}")
         data = linked.statement(item, site.full(f"statements/{row['id']}"), site.full(unit=row["unit"]), related)
-        return site.page(request, "statement.html", f"statements/{row['id']}", item=item, zone=named_zone, linked=data)
+        place = f"statements/{row['id']}"
+        body = site.draw("statement.html", place, item=item, zone=named_zone, linked=data)
+        return kept.keep(request, mark, body, site.language)
 
     @feeds.get(
         "/feed.atom",

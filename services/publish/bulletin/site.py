@@ -140,10 +140,15 @@ def headers(language: Language) -> dict[str, str]:
 
 
 def answer(
-    request: Request, body: bytes, media_type: str, language: Language | None = None, form: bool = False
+    request: Request,
+    body: bytes,
+    media_type: str,
+    language: Language | None = None,
+    form: bool = False,
+    mark: str | None = None,
 ) -> Response:
     """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
-    mark = digest(body)
+    mark = mark or digest(body)
     tag = f'"{mark}"'
     told = (headers(language) if language else HEADERS) | {"ETag": tag}
     if request.scope["query_string"].decode("latin-1") == mark:
