@@ -122,6 +122,7 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         f"{PUBLIC}/bulletin/statements/{id_}",
         f"{PUBLIC}/bulletin/statements/{number}?lang=en",
         f"{PUBLIC}/bulletin/verify?statement={number}",
+        f"office.test/bulletin/statements/{number}",
     ):
         answer = await office.client.get(f"/bulletin/verify?statement={quote(named)}")
         for shown in (answer.text, await pasted(office, named)):
@@ -133,6 +134,7 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         f"http://office.test@evil.example/bulletin/statements/{id_}",
         f"https://office.test/bulletin/statements/{id_}",
         f"{PUBLIC}.cn/bulletin/statements/{id_}",
+        f"office.test.cn/bulletin/statements/{id_}",
     ):
         assert verdict(await pasted(office, foreign)) == "foreign"
     for unknown in (

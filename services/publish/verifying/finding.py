@@ -38,6 +38,8 @@ STEPS = 2_000_000
 """The most steps of one comparison, a tenth of a second: anybody may ask, and no text may take long."""
 LONGEST = 60
 """So many equal characters are shown beside a difference in a long text."""
+_BARE = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(:[0-9]+)?/\S*")
+"""An address as people copy it, without `https://`."""
 DIGITS = "0123456789"
 _ID = re.compile(f"statement-{UUID}")
 _NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
@@ -92,9 +94,12 @@ def named_by(asked: str, settings: Settings) -> Named | None:
     told = asked.strip()
     if parts(told) is not None or _ID.fullmatch(told):
         return Named(told)
+    ours = urlsplit(settings.link("bulletin/"))
+    if _BARE.fullmatch(told):
+        told = f"{ours.scheme}://{told}"
     if not re.fullmatch(r"(?i:https?)://\S+", told):
         return None
-    ours, theirs = urlsplit(settings.link("bulletin/")), urlsplit(told)
+    theirs = urlsplit(told)
     if (ours.scheme, ours.netloc) != (theirs.scheme.lower(), theirs.netloc) or not theirs.path.startswith(ours.path):
         return Named(None, is_foreign=True)
     rest = theirs.path.removeprefix(ours.path)
