@@ -72,6 +72,10 @@ TYPES: Mapping[str, ProblemType] = {
         {
             "not-found": ("未找到", "没有 {what}。"),
             "receipt-unknown": ("没有此回执", "没有这个回执编号，请对照回执重新填写。"),
+            "status-untold": (
+                "没有可以公开的内容",
+                "没有这个编号或收据号，或者这件事项还没有公开发布过内容；请与所得的核对。",
+            ),
             "no-such-path": ("没有此地址", "没有地址 {path}；各接口见 {documents}。"),
             "path-unreadable": ("没有此地址", "没有此地址：其中有空字符或不是 UTF-8 的字节。"),
             "file-missing": ("文件缺失", "附件文件夹里没有 {file}，请从备份恢复。"),
@@ -559,7 +563,13 @@ TYPES: Mapping[str, ProblemType] = {
             )
         },
     ),
-    **_types(429, {"too-many": ("请求过多", "登录失败过多，请 {seconds} 秒后以有效的密钥或令牌再试。")}),
+    **_types(
+        429,
+        {
+            "too-many": ("请求过多", "登录失败过多，请 {seconds} 秒后以有效的密钥或令牌再试。"),
+            "status-too-many": ("查询过多", "查不到的次数过多，请 {seconds} 秒后再试。"),
+        },
+    ),
     **_types(500, {"internal": ("服务出错", "服务在此处有缺陷，已记入日志，编号 {defect}；请求内容没有保存。")}),
     **_types(
         503,

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
+from schemas.receipts import receipt_read
 from services.ingest import answers, batch, decider, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import (
@@ -301,7 +302,7 @@ def router() -> APIRouter:
         runtime: http.Serving, receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]
     ) -> Response:
         """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
-        digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
+        digest = runtime.keys.digest("receipt", receipt_read(receipt))
         async with runtime.database.read() as connection:
             found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
         if found is None:
@@ -316,7 +317,7 @@ def router() -> APIRouter:
         body: JudgeAnswer,
     ) -> Response:
         """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
-        digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
+        digest = runtime.keys.digest("receipt", receipt_read(receipt))
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             id_ = await queries.of_receipt(session.connection, digest)

@@ -5,7 +5,6 @@ No typed word leaves `prepare` unmasked. From there on, single reports and batch
 
 import asyncio
 import base64
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -50,13 +49,6 @@ def receipt(keyed: Keyed, report_id: str) -> str:
     """A short code for the sender, of the form `ABCD-EFGH-IJKL`. The sender later shows it and needs nothing else."""
     code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id)[:20])).decode()
     return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
-
-
-def receipt_read(typed: str) -> str:
-    """The code that somebody meant: small or wide letters, other hyphens or none, and 0 and 1, which no code has."""
-    letters = [one for one in unicodedata.normalize("NFKC", typed).upper() if one.isalnum()]
-    code = "".join(letters).translate({ord("0"): "O", ord("1"): "I"})
-    return f"{code[:4]}-{code[4:8]}-{code[8:]}"
 
 
 def masked(command: C, fact: type[Fact], listed: Listed = frozenset()) -> tuple[C, dict[str, int]]:

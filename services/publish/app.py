@@ -18,9 +18,14 @@ SERVICE = Service(
     deciders={"statement": decider.DECIDER},
     views=views.VIEWS,
     revisions=views.REVISIONS,
-    topics=(*offices.TOPICS, "triage.incident"),
+    topics=(*offices.TOPICS, "triage.incident", "escalation.clock", "ingest.report"),
     react=reactions.react,
-    apis=("services.publish.api", "services.publish.bulletin", "services.publish.verifying.verify"),
+    apis=(
+        "services.publish.api",
+        "services.publish.bulletin",
+        "services.publish.verifying.verify",
+        "services.publish.progress.status",
+    ),
     on_start=_start,
     stream="services.publish.stream",
 )

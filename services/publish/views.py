@@ -52,12 +52,14 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.decider import State, evolve, initial_state
+from services.publish.progress import views as progress
 from services.publish.verifying import likeness
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
 reach.table(METADATA)
 numbers.table(METADATA)
+progress.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -81,10 +83,11 @@ incidents = Table(
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
     Column("verification", Text, nullable=False),
+    Column("opened_at", key(27), nullable=False),
     Column("drill", Boolean, nullable=False),
 )
-"""`state` is open, resolved, closed, dismissed or merged. `version` is the last event that was seen, of any type.
-`verification` is JSON.
+"""`state` is open, resolved, closed, dismissed or merged. `opened_at` is when the opening was recorded, `version` the
+last event that was seen, of any type. `verification` is JSON.
 """
 MERGED = incidents.c.merged_into.is_not(None)
 """Only the few incidents that were merged. An index of all would mostly hold nulls and not be used."""
@@ -232,6 +235,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "state": "open",
             "merged_into": None,
             "verification": Verification().model_dump_json(),
+            "opened_at": event.recorded_text,
             "drill": event.drill,
         }
     if row is None:
@@ -476,4 +480,5 @@ VIEWS = (
     *OF_ONE,
     View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),
     View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),
+    *progress.views(METADATA),
 )

@@ -77,7 +77,7 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
-    start |= {"verification": Verification().model_dump_json()}
+    start |= {"opened_at": events[0].recorded_text, "verification": Verification().model_dump_json()}
     start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1}
     nothing = dict.fromkeys(
         ("policy", "assigned", "level", "rank", "answer_kind", "category", "channel", "harm", "merged_into", "number")

@@ -97,14 +97,14 @@ class _Failed(NamedTuple):
     times: int
 
 
-class Failures:
-    """Failed sign-ins by address, only in memory."""
+class Tries:
+    """What failed, by address, only in memory."""
 
     def __init__(self) -> None:
         self._failed: dict[str, _Failed] = {}
 
-    def add(self, address: str, reason: str) -> None:
-        """Counts and logs a failure. Raises `TooMany` if the address has failed too often."""
+    def add(self, address: str) -> tuple[int, int]:
+        """Counts a failure: how many there were before in this window, and in how many seconds it ends."""
         now = time.monotonic()
         before = self._failed.get(address)
         until, times = before if before and before.until > now else _Failed(now + WINDOW, 0)
@@ -113,6 +113,18 @@ class Failures:
             if len(self._failed) >= REMEMBERED:
                 self._failed.clear()
         self._failed[address] = _Failed(until, times + 1)
+        return times, int(until - now) + 1
+
+
+class Failures:
+    """Failed sign-ins by address."""
+
+    def __init__(self) -> None:
+        self._tries = Tries()
+
+    def add(self, address: str, reason: str) -> None:
+        """Counts and logs a failure. Raises `TooMany` if the address has failed too often."""
+        times, wait = self._tries.add(address)
         limited = times >= FAILURES
         metrics.SIGN_INS_FAILED.labels("429" if limited else "401").inc()
         if not limited:
@@ -120,7 +132,6 @@ class Failures:
             return
         if times == FAILURES:
             logger.warning("sign_in.limited", address=address, failures=times, seconds=WINDOW)
-        wait = int(until - now) + 1
         raise TooMany(
             f"this address failed to sign in too often; wait {wait} s, and send a valid key or token",
             wait,
@@ -170,11 +181,11 @@ class SignIn:
         try:
             return await self._judge(request, credential)
         except Unauthenticated as problem:
-            request.app.state.failures.add(_address(request), problem.detail)
+            request.app.state.failures.add(address_of(request), problem.detail)
             raise
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """The unit of the limit: an address, or one customer's network if the customer has many addresses."""
     host = request.client.host if request.client else ""
     try:

@@ -11,6 +11,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "belongings",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("joined_at", key(27), nullable=False),
+        sa.Column("left_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
+    )
+    op.create_table(
         "dangers",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -18,6 +26,15 @@ def upgrade() -> None:
         sa.Column("there", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_dangers")),
     )
+    op.create_table(
+        "direct_answers",
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_direct_answers")),
+    )
+    op.create_index(op.f("ix_direct_answers_incident_id_at"), "direct_answers", ["incident_id", "at"], unique=False)
     op.create_table(
         "incident_facts",
         sa.Column("incident_id", key(64), nullable=False),
@@ -45,6 +62,7 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("verification", sa.Text(), nullable=False),
+        sa.Column("opened_at", key(27), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
@@ -63,6 +81,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", "statement_id", name=op.f("pk_likenesses")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "limits",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("clock", key(100), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("policy", key(200), nullable=True),
+        sa.Column("due", key(27), nullable=False),
+        sa.Column("first_answer", sa.Boolean(), nullable=False),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("met_at", key(27), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("cancelled", sa.Boolean(), nullable=False),
+        sa.Column("breached_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
+    )
+    op.create_index(op.f("ix_limits_breached_at"), "limits", ["breached_at"], unique=False)
+    op.create_index(op.f("ix_limits_met_at"), "limits", ["met_at"], unique=False)
     op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
@@ -94,6 +130,17 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("statement_id", "version", name=op.f("pk_releases")),
     )
+    op.create_table(
+        "reports",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("receipt", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("received_at", key(27), nullable=False),
+        sa.Column("state", key(16), nullable=False),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
+    )
+    op.create_index(op.f("ix_reports_receipt"), "reports", ["receipt"], unique=False)
+    op.create_index(op.f("ix_reports_received_at_unit"), "reports", ["received_at", "unit"], unique=False)
     op.create_table(
         "standing_units",
         sa.Column("incident_id", key(64), nullable=False),
