@@ -25,6 +25,7 @@ SERVICE = Service(
         "services.publish.bulletin",
         "services.publish.verifying.verify",
         "services.publish.progress.status",
+        "services.publish.accounts.accountability",
     ),
     on_start=_start,
     stream="services.publish.stream",

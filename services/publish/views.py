@@ -51,6 +51,7 @@ from services.kernel.rules.approval import Course
 from services.kernel.store import numbers, offices, reach, standings, tables, word_index
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
+from services.publish.accounts import views as accounts
 from services.publish.decider import State, evolve, initial_state
 from services.publish.progress import views as progress
 from services.publish.verifying import likeness
@@ -60,6 +61,7 @@ standings.tables(METADATA)
 reach.table(METADATA)
 numbers.table(METADATA)
 progress.tables(METADATA)
+accounts.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -481,4 +483,5 @@ VIEWS = (
     View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),
     View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),
     *progress.views(METADATA),
+    *accounts.views(METADATA),
 )

@@ -11,6 +11,22 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "accounts",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("opened_at", key(27), nullable=True),
+        sa.Column("opened_by", key(64), nullable=True),
+        sa.Column("category", key(100), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("since", key(27), nullable=True),
+        sa.Column("answered_at", key(27), nullable=True),
+        sa.Column("answered_by", key(64), nullable=True),
+        sa.Column("ended_at", key(27), nullable=True),
+        sa.Column("turns", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_accounts")),
+    )
+    op.create_index(op.f("ix_accounts_answered_at"), "accounts", ["answered_at"], unique=False)
+    op.create_index(op.f("ix_accounts_opened_at_ended_at"), "accounts", ["opened_at", "ended_at"], unique=False)
+    op.create_table(
         "belongings",
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
