@@ -12,6 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from schemas.envelope import Event
 from schemas.escalation import ClockBreachAnnulled, ClockBreached, ClockMet, ClockStarted
 from schemas.fields import Fact
+from schemas.publish import StatementPublished
 from schemas.triage import (
     IncidentClosed,
     IncidentOpened,
@@ -20,9 +21,12 @@ from schemas.triage import (
     IncidentTransferred,
 )
 from services.kernel.core.ids import derived
+from services.kernel.store.views import folded
+from services.publish.accounts import views
 from services.publish.accounts.accountability import plain
 from services.publish.accounts.ledger import Ledger, Ledgers, finished
 from services.publish.accounts.views import unit_at
+from services.publish.views import METADATA
 from tests.console.conftest import RULES
 from tests.kit import spec
 from tests.publish.conftest import Office
@@ -206,3 +210,33 @@ async def test_the_accounts_on_a_small_telephone_and_on_paper(
         await page.emulate_media(media="print")
         assert not await page.locator("nav.units").first.is_visible()
         assert complaints == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_first_answer_is_the_earliest_in_whatever_order_the_topics_come(first: int) -> None:
+    """A statement comes on publish's own topic, a reply on triage's."""
+    (view,) = views.views(METADATA)
+    said = StatementPublished(
+        incident=f"incident-{spec.UUID}",
+        unit="town-east",
+        kind="status",
+        title="路灯处置",
+        text="正在抢修。",
+        by="0" * 64,
+    )
+    (published,) = spec.events("statement", [spec.At(said, unit="town-east")], uuid=derived("s"))
+    start, replied = spec.events(
+        "incident",
+        [
+            spec.At(IncidentOpened(unit="county", report=f"report-{spec.UUID}", discovered_at=MARCH), unit="county"),
+            spec.At(REPLIED, unit="county-roads"),
+        ],
+    )
+    published = _at(published, MARCH + timedelta(hours=1 + 2 * first))
+    start, replied = _at(start, MARCH), _at(replied, MARCH + timedelta(hours=2))
+    rows = [
+        folded(view, order)
+        for order in ([published, start, replied], [start, published, replied], [start, replied, published])
+    ]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0][0]["answered_by"] == ("county-roads" if first else "town-east")

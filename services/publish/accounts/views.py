@@ -31,8 +31,8 @@ def tables(metadata: MetaData) -> None:
         Column("answered_by", key()),
         Column("ended_at", key(27)),
         Column("turns", Text),
-        Index(None, "opened_at", "ended_at"),
-        Index(None, "answered_at"),
+        Index(None, "opened_at", "opened_by", "category", "ended_at"),
+        Index(None, "answered_at", "answered_by", "since"),
     )
 
 

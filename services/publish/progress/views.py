@@ -64,8 +64,8 @@ def tables(metadata: MetaData) -> None:
         Column("late", Boolean, nullable=False),
         Column("cancelled", Boolean, nullable=False),
         Column("breached_at", key(27)),
-        Index(None, "met_at"),
-        Index(None, "breached_at"),
+        Index(None, "met_at", "first_answer", "late", "unit"),
+        Index(None, "breached_at", "first_answer", "unit"),
     )
 
 

@@ -24,8 +24,18 @@ def upgrade() -> None:
         sa.Column("turns", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_accounts")),
     )
-    op.create_index(op.f("ix_accounts_answered_at"), "accounts", ["answered_at"], unique=False)
-    op.create_index(op.f("ix_accounts_opened_at_ended_at"), "accounts", ["opened_at", "ended_at"], unique=False)
+    op.create_index(
+        op.f("ix_accounts_answered_at_answered_by_since"),
+        "accounts",
+        ["answered_at", "answered_by", "since"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_accounts_opened_at_opened_by_category_ended_at"),
+        "accounts",
+        ["opened_at", "opened_by", "category", "ended_at"],
+        unique=False,
+    )
     op.create_table(
         "belongings",
         sa.Column("report_id", key(64), nullable=False),
@@ -113,8 +123,15 @@ def upgrade() -> None:
         sa.Column("breached_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
     )
-    op.create_index(op.f("ix_limits_breached_at"), "limits", ["breached_at"], unique=False)
-    op.create_index(op.f("ix_limits_met_at"), "limits", ["met_at"], unique=False)
+    op.create_index(
+        op.f("ix_limits_breached_at_first_answer_unit"), "limits", ["breached_at", "first_answer", "unit"], unique=False
+    )
+    op.create_index(
+        op.f("ix_limits_met_at_first_answer_late_unit"),
+        "limits",
+        ["met_at", "first_answer", "late", "unit"],
+        unique=False,
+    )
     op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
