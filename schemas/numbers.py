@@ -11,6 +11,9 @@ from schemas.fields import Fact, Number, UnitCode
 
 DRILL = "X"
 _FORM = re.compile(r"([a-z0-9][a-z0-9-]{0,63})-([12][0-9]{3})-(S?X?)([0-9]{5,9})")
+_HYPHENS = re.compile("[‐‑‒–—―−]")
+_FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+"""Full-width forms of ASCII -> ASCII."""
 
 
 class Series(NamedTuple):
@@ -39,3 +42,10 @@ def parts(number: str) -> tuple[Series, int] | None:
     """The series and the count of a number; None for any other text."""
     found = _FORM.fullmatch(number)
     return (Series(found[1], int(found[2]), found[3]), int(found[4])) if found else None
+
+
+def number_read(typed: str) -> str:
+    """The number that somebody meant: other hyphens, other capitals, full-width signs, spaces around it or within."""
+    plain = _HYPHENS.sub("-", re.sub(r"\s", "", typed.translate(_FULL))).lower()
+    head, hyphen, count = plain.rpartition("-")
+    return head + hyphen + count.upper()

@@ -54,3 +54,19 @@ async def test_it_keeps_a_bounded_number(office: Office, monkeypatch: pytest.Mon
     for visit in range(5):
         await office.client.get(f"/bulletin/?visit={visit}")
     assert len(office.runtime.part(kept.Kept)._pages) <= 2
+
+
+async def test_it_keeps_a_bounded_number_of_bytes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = await office.client.get("/bulletin/")
+    monkeypatch.setattr(kept, "BYTES", 3 * len(page.content))
+    pages = office.runtime.part(kept.Kept)._pages
+    for visit in range(9):
+        await office.client.get(f"/bulletin/?visit={visit}")
+    assert ("/bulletin/", b"visit=8") in pages
+    assert sum(len(one.body) for one in pages.values()) <= kept.BYTES
+
+
+async def test_an_address_with_another_path_is_another_page(office: Office) -> None:
+    id_ = await office.published()
+    assert (await office.client.get(f"/bulletin/statements/{id_}?x=1?")).status_code == 200
+    assert (await office.client.get(f"/bulletin/statements/{id_}%3Fx=1")).status_code == 404

@@ -160,5 +160,8 @@ async def test_readers_see_a_correction_at_once_and_a_proxy_keeps_no_page_for_lo
         assert {"public", "max-age=0", "must-revalidate", "s-maxage=5"} == set(told)
     (style,) = [link for link in (await page(office)).links if "style.css" in link]
     assert (await office.client.get(style)).headers["cache-control"] == site.FOR_GOOD
+    for path in ("", f"statements/{id_}"):  # whoever spreads such an address hides no correction
+        mark = (await office.client.get(f"/bulletin/{path}")).headers["etag"].strip('"')
+        assert "max-age=0" in (await office.client.get(f"/bulletin/{path}?{mark}")).headers["cache-control"]
     assert "max-age=0" in (await office.client.get("/bulletin/style.css?old")).headers["cache-control"]
     assert (await office.client.get("/bulletin/logo")).status_code == 404

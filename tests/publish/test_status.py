@@ -11,6 +11,7 @@ from schemas.envelope import Event
 from schemas.escalation import ClockBreached, ClockStarted
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportReceived, ReportRefused
+from schemas.numbers import number_read
 from schemas.triage import (
     IncidentAbsorbed,
     IncidentAssigned,
@@ -21,7 +22,6 @@ from schemas.triage import (
     IncidentVerificationRequested,
 )
 from services.kernel.serving.sign_in import FAILURES
-from services.publish.progress.finding import number_read
 from tests.kit import spec
 from tests.publish.conftest import TITLE, Office
 from tests.publish.test_bulletin import Texts
@@ -206,6 +206,13 @@ async def test_what_is_typed_is_not_said_back_and_broken_forms_are_no_error(offi
     assert "script" not in english.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(("said", "meant"), [("Town-East－2026－00042 ", NUMBER), ("town-east–2026—00042", NUMBER)])
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Town-East－2026－00042 ", NUMBER),
+        ("town-east–2026—00042", NUMBER),
+        ("ＴＯＷＮ－ｅａｓｔ-2026-０００４２", NUMBER),
+    ],
+)
 def test_a_number_is_read_as_people_write_it(said: str, meant: str) -> None:
     assert number_read(said) == meant

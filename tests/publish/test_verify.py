@@ -123,6 +123,10 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         f"{PUBLIC}/bulletin/statements/{number}?lang=en",
         f"{PUBLIC}/bulletin/verify?statement={number}",
         f"office.test/bulletin/statements/{number}",
+        number.upper(),
+        number.replace("-", "－"),
+        number.lower(),
+        f"HTTP://Office.Test:80/bulletin/statements/{number.upper()}",
     ):
         answer = await office.client.get(f"/bulletin/verify?statement={quote(named)}")
         for shown in (answer.text, await pasted(office, named)):
@@ -135,6 +139,10 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         f"https://office.test/bulletin/statements/{id_}",
         f"{PUBLIC}.cn/bulletin/statements/{id_}",
         f"office.test.cn/bulletin/statements/{id_}",
+        f"http://user@office.test/bulletin/statements/{id_}",
+        "https://[office.test/bulletin/",
+        "https://office\u2100.test/bulletin/",
+        "http://office.test:port/bulletin/",
     ):
         assert verdict(await pasted(office, foreign)) == "foreign"
     for unknown in (
@@ -143,6 +151,7 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         f"{PUBLIC}/bulletin/",
         f"{PUBLIC}/bulletin/statements/{id_}x",
         f"{PUBLIC}/bulletin/verify",
+        f"{PUBLIC}/bulletin/statements/{number.replace('o', 'о')}",
     ):
         answer = await office.client.get(f"/bulletin/verify?statement={quote(unknown)}")
         assert (answer.status_code, verdict(answer.text)) == (404, "missing")

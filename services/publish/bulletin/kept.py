@@ -15,12 +15,17 @@ from services.publish.views import METADATA
 
 MOST = 256
 """Pages that a process keeps."""
+BYTES = 32_000_000
+"""So many bytes of pages it keeps at most. A page of twenty long statements has megabytes."""
 SECONDS = 5.0
 """No page is kept for longer. Transactions of PostgreSQL may become visible in another order than their events have."""
 FRESH = 0.25
 """For so many seconds a process believes that no other one published. What it published itself it sees at once."""
 _EVENTS = METADATA.tables["events"]
 _LAST = select(func.max(_EVENTS.c.seq))
+
+_Address = tuple[str, bytes]
+"""Path and query. The path may hold a question mark that was written as `%3F`."""
 
 
 class Mark(NamedTuple):
@@ -47,7 +52,8 @@ class Kept:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._pages: dict[str, _Page] = {}
+        self._pages: dict[_Address, _Page] = {}
+        self._bytes = 0
         self._known: tuple[Mark, int, float] | None = None
         """The last mark, what this process had changed by then, and until when it counts."""
 
@@ -74,12 +80,18 @@ class Kept:
 
     def keep(self, request: Request, mark: Mark, body: bytes, language: Language, form: bool = False) -> Response:
         """The answer with a fresh page."""
-        if len(self._pages) >= MOST:
-            self._pages.clear()
+        self._forget(_address(request))
+        self._bytes += len(body)
         until = time.monotonic() + SECONDS
         self._pages[_address(request)] = _Page(mark, until, body, digest(body), language, form)
+        while len(self._pages) > MOST or self._bytes > BYTES:
+            self._forget(next(iter(self._pages)))
         return answer(request, body, HTML, language, form)
 
+    def _forget(self, address: _Address) -> None:
+        if (page := self._pages.pop(address, None)) is not None:
+            self._bytes -= len(page.body)
 
-def _address(request: Request) -> str:
-    return f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"
+
+def _address(request: Request) -> _Address:
+    return request.scope["path"], request.scope["query_string"]

@@ -173,7 +173,7 @@ def router() -> APIRouter:
     @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:
         """The pages' style sheet."""
-        return answer(request, packaged("style.css"), "text/css; charset=utf-8")
+        return answer(request, packaged("style.css"), "text/css; charset=utf-8", is_file=True)
 
     @pages.get("/logo", include_in_schema=False)
     async def logo(runtime: http.Serving, request: Request) -> Response:
@@ -182,12 +182,12 @@ def router() -> APIRouter:
             async with runtime.database.read() as connection:
                 return Site(runtime.settings, await runtime.offices(connection)).missing()
         content = read(runtime.settings.site_logo)
-        return answer(request, content, str(picture_type(content)))
+        return answer(request, content, str(picture_type(content)), is_file=True)
 
     @pages.get("/icon.svg", include_in_schema=False)
     async def icon(request: Request) -> Response:
         """The pages' icon."""
-        return answer(request, packaged("icon.svg"), "image/svg+xml")
+        return answer(request, packaged("icon.svg"), "image/svg+xml", is_file=True)
 
     return APIRouter(routes=[*pages.routes, *feeds.routes])
 

@@ -146,12 +146,16 @@ def answer(
     language: Language | None = None,
     form: bool = False,
     mark: str | None = None,
+    is_file: bool = False,
 ) -> Response:
-    """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
+    """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13).
+
+    Only a file is kept for good: a page at an address with its own mark would hide its correction for a year.
+    """
     mark = mark or digest(body)
     tag = f'"{mark}"'
     told = (headers(language) if language else HEADERS) | {"ETag": tag}
-    if request.scope["query_string"].decode("latin-1") == mark:
+    if is_file and request.scope["query_string"].decode("latin-1") == mark:
         told["Cache-Control"] = FOR_GOOD
     if form:
         told["Content-Security-Policy"] = told["Content-Security-Policy"].replace("form-action 'none'", FORM)

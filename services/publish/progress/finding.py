@@ -5,7 +5,6 @@ itself or by a matter that went on in it. Any other number gets the answer of on
 secret of its holder, and gets the same of its matter without that condition, and what was answered to the asker.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.numbers import number_read
 from schemas.receipts import FORM, receipt_read
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
@@ -70,11 +70,6 @@ class Told:
     answers: Sequence[Answer]
     erased: bool = False
     """Whether the words of the report were erased. What was done about it stays."""
-
-
-def number_read(typed: str) -> str:
-    """The number that somebody meant: other hyphens, capitals, spaces around it or within."""
-    return re.sub(r"[‐‑‒–—―－]", "-", re.sub(r"\s", "", typed)).lower()
 
 
 async def find(runtime: Runtime, connection: AsyncConnection, offices: Offices, typed: str) -> Told | None:

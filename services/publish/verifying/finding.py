@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import UUID
-from schemas.numbers import parts
+from schemas.numbers import number_read, parts
 from services.kernel.core.difference import Kind, Piece, difference
 from services.kernel.settings import Settings
 from services.kernel.store import numbers
@@ -40,6 +40,8 @@ LONGEST = 60
 """So many equal characters are shown beside a difference in a long text."""
 _BARE = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(:[0-9]+)?/\S*")
 """An address as people copy it, without `https://`."""
+ADDRESS = 2000
+"""A longer text is no number and no address."""
 DIGITS = "0123456789"
 _ID = re.compile(f"statement-{UUID}")
 _NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
@@ -92,20 +94,42 @@ class Named(NamedTuple):
 def named_by(asked: str, settings: Settings) -> Named | None:
     """The statement that a short text names. None for a text that is no number, id or address."""
     told = asked.strip()
-    if parts(told) is not None or _ID.fullmatch(told):
-        return Named(told)
+    if len(told) > ADDRESS:
+        return None
+    told = told.translate(likeness.FULL)
+    if ref := _ref(told):
+        return Named(ref)
     ours = urlsplit(settings.link("bulletin/"))
     if _BARE.fullmatch(told):
         told = f"{ours.scheme}://{told}"
     if not re.fullmatch(r"(?i:https?)://\S+", told):
         return None
-    theirs = urlsplit(told)
-    if (ours.scheme, ours.netloc) != (theirs.scheme.lower(), theirs.netloc) or not theirs.path.startswith(ours.path):
+    try:
+        theirs = urlsplit(told)
+        is_ours = _site(ours) == _site(theirs) and theirs.path.startswith(ours.path)
+        query = parse_qs(theirs.query)
+    except ValueError:
+        return Named(None, is_foreign=True)
+    if not is_ours:
         return Named(None, is_foreign=True)
     rest = theirs.path.removeprefix(ours.path)
     if rest == "verify":
-        return Named(next(iter(parse_qs(theirs.query).get("statement", ())), None))
-    return Named(rest.removeprefix("statements/").partition("/")[0] if rest.startswith("statements/") else None)
+        return Named(_ref(next(iter(query.get("statement", ())), "")))
+    return Named(_ref(rest.removeprefix("statements/").partition("/")[0]) if rest.startswith("statements/") else None)
+
+
+def _ref(told: str) -> str | None:
+    """The number or id that somebody meant; None for anything else, such as a look-alike letter in it."""
+    if _ID.fullmatch(told.lower()):
+        return told.lower()
+    number = number_read(told)
+    return number if parts(number) is not None else None
+
+
+def _site(address: SplitResult) -> tuple[str, str | None, int | None, str | None]:
+    """What makes a site: scheme, host, port, and no name of a user in front of it. Raises `ValueError`."""
+    usual = {"http": 80, "https": 443}.get(address.scheme)
+    return address.scheme, address.hostname, address.port or usual, address.username
 
 
 async def statement(connection: AsyncConnection, ref: str) -> Row | None:

@@ -18,7 +18,7 @@ LOOKED_AT = 20_000
 """So many characters of a text, from its beginning, say what it is like. All of it is compared."""
 ASKED = 48
 """So many runs of a pasted text are asked for, and half as many rows of figures."""
-_FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Full-width forms of ASCII -> ASCII. Other digits, such as circled ones, stay as they are."""
 _FIGURE, _WORDS = re.compile(r"\d+"), re.compile(r"\S+")
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -83,7 +83,7 @@ def compared(text: str) -> str:
 def with_places(text: str) -> tuple[str, list[int]]:
     """The text as it is compared, and the place of each of its characters in the text; last, where the text ends."""
     joined, places, end = list[str](), list[int](), 0
-    for found in _WORDS.finditer(text.translate(_FULL)):
+    for found in _WORDS.finditer(text.translate(FULL)):
         word = found[0]
         if joined and _is_latin(joined[-1][-1]) and _is_latin(word[0]):
             joined.append(" ")
@@ -100,7 +100,7 @@ def _is_latin(character: str) -> bool:
 
 def loose(text: str) -> str:
     """The text as it is looked for: letters and digits alone, each in its plainest form."""
-    plain = unicodedata.normalize("NFKC", text[:LOOKED_AT].translate(_FULL))[: 2 * LOOKED_AT]
+    plain = unicodedata.normalize("NFKC", text[:LOOKED_AT].translate(FULL))[: 2 * LOOKED_AT]
     plain = plain.translate(_ALIKE).translate(_NUMERALS)
     return "".join(one for one in plain.casefold() if one.isalnum())
 
