@@ -329,6 +329,39 @@ TYPES: Mapping[str, ProblemType] = {
                 "含有个人信息",
                 "{field} 第 {at} 个字符起是个人信息（{kind}）；公开内容不得含个人信息，请去掉。",
             ),
+            "marker-malformed": (
+                "标记写法不对",
+                "{field} 第 {at} 个字符起的“{figure}”不是标记；请写成 fact: 加事实的代码，两边各两个花括号。",
+            ),
+            "fact-not-bindable": ("事实尚未查明", "{field} 第 {at} 个字符起引用的 {fact} 尚未查明；已查明：{known}。"),
+            "fact-words-missing": (
+                "事实的文字不在",
+                "{field} 第 {at} 个字符起引用的 {fact} 文字尚未到达或者已经删除；请稍后再试，或者直接写明。",
+            ),
+            "differs-from-fact": (
+                "与查明的事实不符",
+                "{field} 第 {at} 个字符起的“{figure}”与查明的“{title}”（{says}）不符；请引用该事实，或者先更正它。",
+            ),
+            "differs-from-statement": (
+                "与已发布的稿件不符",
+                "{field} 第 {at} 个字符起的“{figure}”与稿件 {statement}（{says}）不符；请查明并引用，或更正该稿。",
+            ),
+            "cause-not-established": (
+                "原因尚未查明",
+                "{field} 第 {at} 个字符起的“{figure}”写了原因，而原因尚未查明；请先查明原因，或者不写原因。",
+            ),
+            "free-number": (
+                "数字没有依据",
+                "{field} 第 {at} 个字符起的“{figure}”没有引用事实；请引用事实，或者写明理由予以豁免。",
+            ),
+            "fact-revised": (
+                "事实已经更正",
+                "“{title}”送审时是{before}，现在是{now}；请重新送审。",
+            ),
+            "text-too-long-resolved": (
+                "引用事实后过长",
+                "{field} 引用事实后有 {size} 个字符，最多 {limit} 个；请缩短。",
+            ),
             "only-drafts": ("不是草稿", "稿件{phase}；只有草稿才能送审。"),
             "pack-assigned": ("已经适用", "{unit}已经适用制度 {pack}，请指定其他制度。"),
             "pack-changed": ("同一版本内容不同", "{pack} 以前载入的内容不同；改动后的制度请用新的版本号。"),

@@ -25,12 +25,21 @@ from schemas.numbers import Numbered
 StatementKind = Literal["status", "facts"]
 
 
+class UsedFact(Fact):
+    """A fact on which a text rests, and the version of the incident that established or last revised it."""
+
+    key: Code
+    incident: StreamId
+    version: Figure
+
+
 @event("statement.drafted")
 class StatementDrafted(Numbered):
     """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`.
 
     People name it by its `number`. `secret` and `major_information` are what the drafter says of it: it touches a
-    secret, or is major information. `prepared` means that the rules began it and nobody has written it yet.
+    secret, or is major information. `prepared` means that the rules began it and nobody has written it yet. `waived`
+    are figures that need no fact: a line for each reason, the figures and the reason with tabs between them.
     """
 
     MARK: ClassVar[str] = "S"
@@ -43,18 +52,23 @@ class StatementDrafted(Numbered):
     secret: bool = False
     major_information: bool = False
     prepared: bool = False
+    waived: Words | None = None
     by: Digest
 
 
 @event("statement.revised")
 class StatementRevised(Fact):
-    """The text was changed before approval, and the title if `title` is there. Earlier approvals are void."""
+    """The text was changed before approval, and the title if `title` is there. Earlier approvals are void.
+
+    `waived` is as in `statement.drafted`; without it, the waivers stay.
+    """
 
     title: Words | None = None
     draft: Words
     facts: tuple[Code, ...] | None = None
     secret: bool | None = None
     major_information: bool | None = None
+    waived: Words | None = None
     by: Digest
 
 
@@ -62,13 +76,18 @@ class StatementRevised(Fact):
 class StatementSubmitted(Fact):
     """The text went to the approval chain that the pack chooses for it. Without steps, the pack asks for no approval.
 
-    The steps stay fixed until the text is submitted again. `unit` speaks, and its posts and those above agree.
+    The steps stay fixed until the text is submitted again. `unit` speaks, and its posts and those above agree: to
+    `title` and `text`, in which the facts stand for their markers; without these, to the draft as it is. `used` are the
+    facts on which the text rests.
     """
 
     unit: UnitCode
     level: Code | None = None
     chain: Code | None = None
     steps: tuple[Step, ...]
+    title: Words | None = None
+    text: Words | None = None
+    used: tuple[UsedFact, ...] = ()
     by: Digest
 
 
@@ -121,7 +140,7 @@ class StatementRejected(Fact):
 
 @event("statement.published")
 class StatementPublished(Fact):
-    """The office said this in public, under its own name, on the bulletin."""
+    """The office said this in public, under its own name, on the bulletin. `used` are the facts on which it rests."""
 
     incident: StreamId
     unit: UnitCode
@@ -129,6 +148,7 @@ class StatementPublished(Fact):
     title: PublishedTitle
     text: PublishedText
     facts: tuple[Code, ...] = ()
+    used: tuple[UsedFact, ...] = ()
     by: Digest
 
 
@@ -151,11 +171,16 @@ class StatementDeliveryFailed(Fact):
 
 @event("statement.corrected")
 class StatementCorrected(Fact):
-    """The office corrected its own statement, and its title if `title` is there. The earlier text stays visible."""
+    """The office corrected its own statement, and its title if `title` is there. The earlier text stays visible.
+
+    `used` are the facts on which the text rests now, `waived` is as in `statement.drafted`.
+    """
 
     title: PublishedTitle | None = None
     text: PublishedText
     reason: PublishedText
+    used: tuple[UsedFact, ...] = ()
+    waived: Words | None = None
     by: Digest
 
 

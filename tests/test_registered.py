@@ -39,7 +39,8 @@ async def test_a_prepared_response_waits_and_limits_run_from_the_first_report(tm
         await decide("duty_officer@town-east", "grade", level="general", reason="影响一天门诊")
         await system.settle()
         draft = {"incident_id": made["number"], "kind": "facts", "facts": ["confirmed"], "title": "卫生院停诊说明",
-                 "text": "卫生院三月五日停诊一天，急诊由县医院承担。"}  # fmt: skip
+                 "text": "卫生院三月五日停诊一天，急诊由县医院承担。",
+                 "waive": [{"figures": ["三月五日"], "reason": "停诊安排"}]}  # fmt: skip
         said = await ask(system, "handler@town-east", "POST", "/publish/v1/statements", 201, json=draft)
         statement = f"/publish/v1/statements/{said['id']}"
         await ask(system, "handler@town-east", "POST", f"{statement}/submit", on=statement, json={})

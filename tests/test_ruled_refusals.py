@@ -24,9 +24,11 @@ UNRULED = {
         list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
-        invisible-character personal-number joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
+        invisible-character personal-number text-too-long-resolved marker-malformed
+        joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
+        fact-not-bindable
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         addressee-unknown unit-unknown number-unknown not-opened""",
@@ -43,6 +45,7 @@ UNRULED = {
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
         already-classified already-categorized already-drafted already-linked already-offered already-graded
+        fact-revised fact-words-missing
         already-published already-received already-refused flag-set flag-not-set harm-judged doubt-judged
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
@@ -52,7 +55,8 @@ UNRULED = {
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
-        facts-not-established last-report linked-to-itself part-of-itself merge-into-itself not-its-report
+        facts-not-established cause-not-established differs-from-fact differs-from-statement free-number
+        last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """

@@ -456,6 +456,7 @@ GATES: Mapping[str, str] = {
     "material": N_("签字盖章的材料"),
     "chain": N_("审核链"),
     "separation": N_("写审分离"),
+    "one_text": N_("一个口径"),
 }
 """Check before an approval -> its title. What people state has a sentence instead."""
 

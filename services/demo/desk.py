@@ -108,6 +108,8 @@ class Statement:
 
     id: str
     version: int
+    waive: list[dict[str, Any]] = field(default_factory=list)
+    """The figures of its text that need no fact, as a request says them."""
 
 
 @dataclass
@@ -184,7 +186,17 @@ class Officers:
         }
         made = await self.ask(incident.unit, "handler", "POST", "/publish/v1/statements", body)
         self.acts["draft"] += 1
-        return Statement(made["id"], made["version"])
+        statement = Statement(made["id"], made["version"])
+        await self.waive_quoted(incident, statement, text)
+        return statement
+
+    async def waive_quoted(self, incident: Incident, statement: Statement, text: str) -> None:
+        """The handler waives the figures of the subject that the text quotes. The office did not find them."""
+        shown = await self.ask(incident.unit, "handler", "GET", f"/publish/v1/statements/{statement.id}")
+        free = dict.fromkeys(one["figure"] for one in shown["findings"] if one["what"] == "free-number")
+        if free:
+            statement.waive = [{"figures": list(free), "reason": "引用反映的标题，不是查明的事实"}]
+            await self.handle(incident, statement, "handler", "revise", {"text": text, "waive": statement.waive})
 
     async def handle(self, incident: Incident, statement: Statement, role: str, verb: str, body: Any = None) -> None:
         """A post of the accountable unit decides on a statement."""

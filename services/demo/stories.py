@@ -102,7 +102,8 @@ async def rejected(desk: Desk) -> None:
     await desk.officers.handle(desk.incident, statement, "approver", "reject", {"reason": "请写明完成时间"})
     await desk.at(3 * HOUR + STEP)
     text = f"关于“{desk.incident.subject}”，经核实反映属实，将于三日内处理完毕。"
-    await desk.officers.handle(desk.incident, statement, "handler", "revise", {"text": text})
+    waive = [*statement.waive, {"figures": ["三日"], "reason": "办理期限，不是查明的事实"}]
+    await desk.officers.handle(desk.incident, statement, "handler", "revise", {"text": text, "waive": waive})
     await desk.officers.handle(desk.incident, statement, "handler", "submit")
     said = await desk.approve(statement, 3.5 * HOUR)
     await desk.finish(said + STEP)
@@ -119,7 +120,7 @@ async def corrected(desk: Desk) -> None:
     await desk.finish(said + HOUR)
     await desk.at(DAY + HOUR)
     text = f"关于“{desk.incident.subject}”，现更正：处理工作将于本周五完成，此前所写日期有误。"
-    correction = {"text": text, "reason": "完成日期写错"}
+    correction = {"text": text, "reason": "完成日期写错", "waive": statement.waive}
     await desk.officers.handle(desk.incident, statement, "spokesperson", "correct", correction)
 
 
@@ -252,6 +253,7 @@ async def own_text(desk: Desk) -> None:
     body = {"incident_id": desk.incident.id, "kind": "facts", "title": title, "text": text, "facts": ["inspected"]}
     made = await officers.ask(desk.incident.unit, both, "POST", "/publish/v1/statements", body)
     statement = Statement(made["id"], made["version"])
+    await officers.waive_quoted(desk.incident, statement, text)
     await officers.handle(desk.incident, statement, both, "submit")
     path = f"/publish/v1/statements/{statement.id}/approve"
     await officers.ask(desk.incident.unit, both, "POST", path, {}, statement.version, refused=409)

@@ -9,6 +9,7 @@ from schemas.publish import StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.approvals import Gate, Step
+from services.publish.writing.one_text import What
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
 STATEMENT = "statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
@@ -25,7 +26,12 @@ _SHOWN: dict[str, Any] = {
     "kind": "facts",
     "state": "published",
     "title": "卫生院门前路灯已修复",
-    "draft": TEXT,
+    "draft": "卫生院门前{{fact:lamps}}路灯因线路故障熄灭，今日已修复。",
+    "resolved_title": "卫生院门前路灯已修复",
+    "resolved_text": TEXT,
+    "waived": [],
+    "findings": [],
+    "outdated": [],
     "facts": ["inspected"],
     "secret": False,
     "major_information": False,
@@ -54,7 +60,11 @@ _SHOWN: dict[str, Any] = {
         }
     ],
     "due": [],
-    "gates": [{"check": "verification", "state": "met"}, {"check": "secrecy", "state": "clear"}],
+    "gates": [
+        {"check": "verification", "state": "met"},
+        {"check": "secrecy", "state": "clear"},
+        {"check": "one_text", "state": "not_asked"},
+    ],
     "rejection": None,
     "drafted_at": "2026-03-02T09:00:00.000000Z",
     "text": TEXT,
@@ -65,6 +75,38 @@ _SHOWN: dict[str, Any] = {
     "drill": False,
     "may": ["correct", "withdraw"],
 }
+
+
+class FoundInText(Answered):
+    """What stands against a text at a place: the submission is refused as long as it does."""
+
+    field: Literal["title", "text"]
+    """Where it stands."""
+    at: int
+    """Its first character in the draft, counted from 1."""
+    what: What
+    """The refusal: a figure that no fact and no waiver covers (`free-number`), one that differs from a fact or from an
+    earlier statement, a cause that is not established, a marker that cannot be bound.
+    """
+    figure: str
+    """What is written there."""
+    fact: Code | None
+    """The fact that differs or is missing, or that says the same and can be bound there."""
+    title: str | None
+    """Its title."""
+    says: str | None
+    """What the fact or the statement says."""
+    statement: Number | None
+    """The statement that differs."""
+
+
+class WaivedFigures(Answered):
+    """Figures that need no fact."""
+
+    figures: tuple[str, ...]
+    """The figures as they stand in the text."""
+    reason: str
+    """Why."""
 
 
 class Statement(Answered):
@@ -91,7 +133,19 @@ class Statement(Answered):
     title: str | None
     """The title, one line."""
     draft: str | None
-    """The latest text."""
+    """The latest text, with its markers such as `{{fact:lamps}}`."""
+    resolved_title: str | None
+    """The title as the public reads it: facts stand for markers. After the submission these are the agreed words."""
+    resolved_text: str | None
+    """The latest text in the same way."""
+    waived: tuple[WaivedFigures, ...]
+    """Figures that need no fact, with the reasons."""
+    findings: tuple[FoundInText, ...]
+    """What stands against the text of a draft, in order; empty after the submission."""
+    outdated: tuple[Code, ...]
+    """Of a published statement: facts that were revised since. It ends when a correction, or a later statement of the
+    matter that uses the new value, is published.
+    """
     facts: tuple[Code, ...]
     """Keys of the facts on which it rests."""
     secret: bool

@@ -118,6 +118,9 @@ def router() -> APIRouter:
         staff: http.Staff,
         incident: Annotated[IncidentRef | None, Query(description="Only statements on this incident.")] = None,
         state: Annotated[answers.Phase | None, Query(description="Only statements in this state.")] = None,
+        outdated: Annotated[
+            bool | None, Query(description="`true`: only published ones that use a fact which was revised since.")
+        ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -130,7 +133,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             page = await queries.list_statements(
-                connection, ctx, incident=incident, state=state, limit=limit, cursor=cursor
+                connection, ctx, incident=incident, state=state, outdated=outdated, limit=limit, cursor=cursor
             )
             verbs = await queries.may_draft(connection, ctx, incident) if incident else []
         return http.json_response({"items": page.rows, "next": page.next, "may": verbs})
@@ -170,7 +173,8 @@ def router() -> APIRouter:
             found = await queries.one_statement(connection, ctx, id)
             if found is None:
                 raise NotFound(f"there is no {id} that you may read", what=id)
-            row = await bulletin.as_public(connection, found, command, instant(ctx.now))
+            typed = await queries.resolved(connection, ctx, found, command)
+            row = await bulletin.as_public(connection, found, typed, instant(ctx.now))
         return bulletin.preview(runtime, row, ctx.offices)
 
     @api.post("/preview", **documents.answers_content("The page.", bulletin.PAGE))

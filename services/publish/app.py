@@ -18,7 +18,8 @@ SERVICE = Service(
     deciders={"statement": decider.DECIDER},
     views=views.VIEWS,
     revisions=views.REVISIONS,
-    topics=(*offices.TOPICS, "triage.incident", "escalation.clock", "ingest.report"),
+    topics=(*offices.TOPICS, "triage.incident", "triage.words", "escalation.clock", "ingest.report"),
+    contents=("triage",),
     react=reactions.react,
     apis=(
         "services.publish.api",

@@ -42,19 +42,35 @@ Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
 """Keys of facts that triage established."""
 
 
+class Waiver(Command, json_schema_extra=example(figures=["两个", "3月3日12时"], reason="办理安排，不是查明的事实")):
+    """Figures of the text that need no fact, with one reason. A figure that differs from a fact cannot be waived."""
+
+    figures: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\t\r\n]+$")], ...],
+        Field(min_length=1, max_length=100),
+    ]
+    """The figures as they stand in the text, such as `12盏`."""
+    reason: Annotated[Reason, Field(max_length=500)]
+    """Why they rest on no fact; it is kept."""
+
+
+Waivers = Annotated[tuple[Waiver, ...], Field(max_length=100)]
+
+
 class Draft(
     Command,
     json_schema_extra=example(
         incident_id="incident-01890a5d-ac96-774b-bcce-b302099a8057",
         kind="facts",
         title="卫生院门前路灯已修复",
-        text="卫生院门前12盏路灯因线路故障熄灭，今日已修复。",
+        text="卫生院门前{{fact:lamps}}路灯因线路故障而熄灭，{{fact:restored_at}}已修复。",
         facts=["inspected"],
     ),
 ):
     """Begin a statement on an incident. `status` tells how it is handled, `facts` what was found.
 
-    `unit` is the unit that speaks. It works on the matter; by default it is the accountable unit.
+    `unit` is the unit that speaks. It works on the matter; by default it is the accountable unit. `{{fact:KEY}}` in
+    title and text stands for what is established under this key.
     """
 
     incident_id: IncidentRef
@@ -73,6 +89,8 @@ class Draft(
     """Whether it touches a secret. A pack may ask for further approvals then."""
     major_information: StrictBool = False
     """Whether it is major information. A pack may ask for further approvals then."""
+    waive: Waivers = ()
+    """Figures that need no fact. All others are bound as `{{fact:KEY}}` before the submission."""
 
 
 class Prepare(Command):
@@ -83,7 +101,7 @@ class Prepare(Command):
     basis: str
 
 
-class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯因线路故障熄灭，3月2日18时已修复。")):
+class Revise(Command, json_schema_extra=example(text="卫生院门前{{fact:lamps}}路灯已于{{fact:restored_at}}修复。")):
     """Change the text before it is published. What the command does not name stays as it is.
 
     A mark that an approver set stays.
@@ -99,6 +117,8 @@ class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯
     """Whether it touches a secret."""
     major_information: StrictBool | None = None
     """Whether it is major information."""
+    waive: Waivers | None = None
+    """Figures that need no fact; without it, the waivers stay."""
 
 
 class Submit(Command, json_schema_extra=example()):
@@ -145,7 +165,7 @@ class Publish(Command, json_schema_extra=example()):
 
 class Correct(
     Command,
-    json_schema_extra=example(text="卫生院门前11盏路灯因线路故障熄灭，3月2日18时已修复。", reason="路灯数量有误"),
+    json_schema_extra=example(text="卫生院门前{{fact:lamps}}路灯已于{{fact:restored_at}}修复。", reason="路灯数量有误"),
 ):
     """Replace a wrong text by the right one. The reason is published with it, and the earlier text stays.
 
@@ -158,6 +178,8 @@ class Correct(
     """The whole corrected text."""
     reason: Reason
     """What was wrong; it is published."""
+    waive: Waivers = ()
+    """Figures of the corrected text that need no fact."""
 
 
 class Withdraw(Command, json_schema_extra=example(reason="发布对象有误")):

@@ -2,10 +2,11 @@
 
 `rights` says who may ask for what, and in which phase. `ctx.seen` holds `stream`, the statement's id, and `matter`, the
 `Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
-the draft; None if there are none or they were erased.
+the draft, `agreed_title` and `agreed_text`, those of the submission, and `waived`; None if there are none or they were
+erased. `earlier` are the statements of the matter that are in public, the newest last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.approval import Step
@@ -22,6 +23,7 @@ from schemas.publish import (
     StatementRevised,
     StatementSubmitted,
     StatementWithdrawn,
+    UsedFact,
 )
 from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
@@ -38,13 +40,17 @@ from services.publish.commands import (
     Reject,
     Revise,
     Submit,
+    Waiver,
     Withdraw,
 )
 from services.publish.rights import RIGHTS, UNSUBMITTED, Case, Incident, Statement
-from services.publish.writing import wording
+from services.publish.writing import binding, one_text, wording
+from services.publish.writing.binding import Established, Sheet
 
 CLARIFICATION = ("关于有关情况的说明", "（待填写：请写明查明的事实和依据。）")
 """Title and text of a draft that the rules begin. Somebody must write it before it is submitted."""
+LONGEST = {"title": 120, "text": 100_000}
+"""How many characters of a title and a text go public."""
 MARKS = ("secret", "major_information")
 """What a drafter or an approver may say of a text."""
 
@@ -57,6 +63,10 @@ class State(Statement):
     title: WordsRef | None = None
     draft: WordsRef | None = None
     facts: tuple[str, ...] = ()
+    waived: WordsRef | None = None
+    agreed_title: WordsRef | None = None
+    agreed_text: WordsRef | None = None
+    """The words of the submission, if the draft has markers."""
 
 
 def initial_state() -> State:
@@ -80,6 +90,7 @@ def evolve(state: State, event: Event) -> State:
                 draft=data.draft,
                 facts=data.facts,
                 prepared=data.prepared,
+                waived=data.waived,
             )
         case StatementRevised() as data:
             facts = state.facts if data.facts is None else data.facts
@@ -90,11 +101,14 @@ def evolve(state: State, event: Event) -> State:
                 prepared=False,
                 marks=_marked(state.marks, data, state.raised),
             )
-            return replace(written, title=data.title or state.title, draft=data.draft, facts=facts)
+            waived = data.waived or state.waived
+            return replace(written, title=data.title or state.title, draft=data.draft, facts=facts, waived=waived)
         case StatementSubmitted() as data:
             course = Course(chain=data.chain, steps=data.steps)
             phase = "submitted" if data.steps else "approved"
-            return replace(_back(state), phase=phase, level=data.level, course=course)
+            facts = tuple(dict.fromkeys((*state.facts, *(one.key for one in data.used))))
+            agreed = replace(_back(state), agreed_title=data.title, agreed_text=data.text, used=data.used, facts=facts)
+            return replace(agreed, phase=phase, level=data.level, course=course)
         case StatementApproved() as data:
             phase = "approved" if data.last else state.phase
             given = Agreement(
@@ -131,7 +145,8 @@ def evolve(state: State, event: Event) -> State:
 
 def _back(state: State) -> State:
     """The statement as a draft. Its approvals are void."""
-    return replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
+    back = replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
+    return replace(back, agreed_title=None, agreed_text=None, used=())
 
 
 def _marked(marks: frozenset[str], said: StatementDrafted | StatementRevised, raised: frozenset[str]) -> frozenset[str]:
@@ -184,15 +199,17 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
         case Draft():
             return _draft(command, case)
         case Revise():
-            facts = None if command.facts is None else _established(state.kind, command.facts, case)
+            named = state.facts if command.facts is None else command.facts
+            facts = _established(state.kind, (*named, *_bound(command.title, command.text, case)), case)
             _must_change(state, command, facts, ctx)
             title = None if command.title is None else Typed(text=command.title)
             return StatementRevised(
                 title=title,
                 draft=Typed(text=command.text),
-                facts=facts,
+                facts=None if facts == state.facts and command.facts is None else facts,
                 secret=command.secret,
                 major_information=command.major_information,
+                waived=None if command.waive is None else _waived(command.waive),
                 by=by,
             )
         case Submit():
@@ -200,8 +217,9 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
                 raise Rejected(
                     "the text still holds what the rules prepared; write what was found instead", code="only-prepared"
                 )
-            _check_wording(ctx, title=ctx.seen.get("title"), text=ctx.seen.get("text"))
-            return _submit(state, case, ctx)
+            texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
+            _check_wording(ctx, **texts)
+            return _submit(state, case, ctx, _one_text(texts, binding.read(ctx.seen.get("waived")), case, ctx))
         case Approve():
             return _approve(state, command, case, ctx)
         case CannotJudge():
@@ -224,10 +242,9 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
                 by=by,
             )
         case Publish():
-            return _publish(state, case, ctx.seen.get("title"), ctx.seen.get("text"))
+            return _publish(state, case, ctx)
         case Correct():
-            _check_wording(ctx, title=command.title, text=command.text, reason=command.reason)
-            return StatementCorrected(title=command.title, text=command.text, reason=command.reason, by=by)
+            return _correct(state, command, case, ctx)
         case Withdraw():
             _check_wording(ctx, reason=command.reason)
             return StatementWithdrawn(reason=command.reason, by=by)
@@ -243,6 +260,7 @@ def _must_change(state: State, command: Revise, facts: tuple[str, ...] | None, c
         and command.title in (None, ctx.seen.get("title"))
         and (facts is None or set(facts) == set(state.facts))
         and all(value is None or value == (mark in state.marks) for mark, value in marks.items())
+        and (command.waive is None or _lines(command.waive) == (ctx.seen.get("waived") or ""))
     )
     if is_same:
         raise Rejected(
@@ -276,11 +294,58 @@ def _draft(command: Draft, case: Case) -> Fact:
         kind=command.kind,
         title=Typed(text=command.title),
         draft=Typed(text=command.text),
-        facts=_established(command.kind, command.facts, case),
+        facts=_established(command.kind, (*command.facts, *_bound(command.title, command.text, case)), case),
         secret=command.secret,
         major_information=command.major_information,
+        waived=_waived(command.waive) if command.waive else None,
         by=case.by,
     )
+
+
+def _bound(title: str | None, text: str, case: Case) -> tuple[str, ...]:
+    """The facts that a draft binds, as far as they are established already."""
+    return tuple(key for key in binding.bound(title, text) if key in case.incident.facts)
+
+
+def _lines(waivers: Iterable[Waiver]) -> str:
+    return binding.written(binding.Waived(one.figures, one.reason) for one in waivers)
+
+
+def _waived(waivers: Iterable[Waiver]) -> Typed:
+    return Typed(text=_lines(waivers))
+
+
+def _one_text(texts: dict[str, str], waivers: Iterable[binding.Waived], case: Case, ctx: Ctx) -> dict[str, str]:
+    """The texts with the facts in place of their markers. Raises `Rejected` for what stands against them."""
+    sheet = case.sheet(ctx)
+    found = one_text.findings(
+        texts,
+        sheet,
+        earlier=[said for said in ctx.seen.get("earlier", ()) if said.id != ctx.seen["stream"]],
+        waived={figure for one in waivers for figure in one.figures},
+        telephones=ctx.offices.lists.telephones,
+    )
+    if refusal := one_text.refusal(found, sheet):
+        raise refusal
+    resolved = {field: sheet.resolved(text) for field, text in texts.items()}
+    for field, text in resolved.items():
+        if len(text) > LONGEST[field]:
+            raise Rejected(
+                f"{field} has {len(text)} characters with the facts in it; at most {LONGEST[field]} go public",
+                code="text-too-long-resolved",
+                field=field,
+                size=len(text),
+                limit=LONGEST[field],
+            )
+    _check_wording(ctx, **resolved)
+    return resolved
+
+
+def _used(keys: Iterable[str], case: Case, ctx: Ctx) -> tuple[UsedFact, ...]:
+    """The facts of these keys, in the versions that hold now."""
+    sheet = case.sheet(ctx)
+    found = (sheet.of(key) for key in dict.fromkeys(keys))
+    return tuple(UsedFact(key=one.key, incident=one.incident, version=one.version) for one in found if one)
 
 
 def _prepare(state: State, command: Prepare, ctx: Ctx) -> Decided:
@@ -300,7 +365,7 @@ def _prepare(state: State, command: Prepare, ctx: Ctx) -> Decided:
     return [Occurred(drafted, basis=(command.basis,), unit=command.unit)]
 
 
-def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
+def _submit(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact:
     """Fixes the chain of approvals. If another chain counts later, another submission is needed.
 
     A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
@@ -333,7 +398,21 @@ def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
         )
     steps, chosen = fixed(chain), chain.code if chain else None
     must_be_answered(steps, state.unit, ctx.offices, rule=place(case.pack, chosen), pack=case.pack.name)
-    return StatementSubmitted(unit=state.unit, level=level, chain=chosen, steps=steps, by=case.by)
+    title, text = (
+        Typed(text=resolved[name]) if name in resolved and resolved[name] != ctx.seen.get(name) else None
+        for name in ("title", "text")
+    )
+    keys = (*state.facts, *binding.bound(ctx.seen.get("title"), ctx.seen.get("text")))
+    return StatementSubmitted(
+        unit=state.unit,
+        level=level,
+        chain=chosen,
+        steps=steps,
+        title=title,
+        text=text,
+        used=_used(keys, case, ctx),
+        by=case.by,
+    )
 
 
 def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
@@ -358,8 +437,13 @@ def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
     )
 
 
-def _publish(state: State, case: Case, title: str | None, text: str | None) -> Fact:
+def _publish(state: State, case: Case, ctx: Ctx) -> Fact:
     """Publishes exactly the approved words. A merge in the meantime does not stop an answer."""
+    title = ctx.seen.get("agreed_title" if state.agreed_title else "title")
+    text = ctx.seen.get("agreed_text" if state.agreed_text else "text")
+    keys = binding.bound(ctx.seen.get("title"), ctx.seen.get("text"))
+    if changed := revised(state, keys, case.sheet(ctx), ctx.seen.get("past", ())):
+        raise changed
     if title is None or text is None:
         raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
     return StatementPublished(
@@ -369,6 +453,48 @@ def _publish(state: State, case: Case, title: str | None, text: str | None) -> F
         title=title,
         text=text,
         facts=state.facts,
+        used=state.used,
+        by=case.by,
+    )
+
+
+def revised(state: State, keys: Sequence[str], sheet: Sheet, past: Iterable[Established]) -> Rejected | None:
+    """Why approved words say no more what is established: one of the bound facts was revised since the submission.
+
+    `past` are the earlier values of facts.
+    """
+    for one in state.used:
+        now = sheet.of(one.key)
+        if one.key not in keys or now is None or (now.incident, now.version) == (one.incident, one.version):
+            continue
+        then = next((old for old in past if (old.incident, old.version) == (one.incident, one.version)), None)
+        before, after = (value and sheet.said(value) for value in (then, now))
+        if before == after:
+            continue
+        return Rejected(
+            f"{one.key} ({sheet.title(one.key)}) was {before or 'another value'} when this was submitted, and is "
+            f"{after} now; submit it again",
+            code="fact-revised",
+            fact=one.key,
+            title=sheet.title(one.key),
+            before=before or "—",
+            now=after or "—",
+        )
+    return None
+
+
+def _correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
+    """The corrected text rests on all facts of the statement as they are now."""
+    _check_wording(ctx, title=command.title, text=command.text, reason=command.reason)
+    texts = {"text": command.text} if command.title is None else {"title": command.title, "text": command.text}
+    waivers = [binding.Waived(one.figures, one.reason) for one in command.waive]
+    said = _one_text(texts, waivers, case, ctx)
+    return StatementCorrected(
+        title=said.get("title"),
+        text=said["text"],
+        reason=command.reason,
+        used=_used((*state.facts, *binding.bound(command.title, command.text)), case, ctx),
+        waived=_waived(command.waive) if command.waive else None,
         by=case.by,
     )
 

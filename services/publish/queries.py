@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -14,16 +15,20 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Problem, Unavailable
 from services.kernel.core.standings import Moment, Reading
 from services.kernel.rules.approval import Course
-from services.kernel.serving.approvals import gate, gates, shown
+from services.kernel.serving.approvals import GateState, gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.commands import Approve, Correct, Draft, Publish, Submit, Withdraw
+from services.publish.commands import Approve, Correct, Draft, Preview, Publish, Submit, Withdraw
+from services.publish.decider import revised
 from services.publish.history import history
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.seen import read_incident, read_incidents
-from services.publish.views import METADATA, OF_ONE, state_of, statements
+from services.publish.seen import past_values, read_incident, read_incidents, read_said
+from services.publish.views import METADATA, OF_ONE, incident_facts, state_of, statement_facts, statements
+from services.publish.writing import binding, one_text
+from services.publish.writing.binding import Established
+from services.publish.writing.one_text import Said
 
 NEXT: Mapping[str, Sequence[type[Command]]] = {
     "drafted": (Submit,),
@@ -32,6 +37,8 @@ NEXT: Mapping[str, Sequence[type[Command]]] = {
     "published": (Correct, Withdraw),
 }
 """Phase -> the commands that lead on from there."""
+AGREED = {"title_ref": "agreed_title_ref", "draft_ref": "agreed_text_ref"}
+"""Words of the draft -> the words to which approvers agree, where facts stand for markers."""
 
 
 async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str) -> list[str]:
@@ -51,6 +58,7 @@ async def list_statements(
     incident: str | None = None,
     state: str | None = None,
     limit: int = 50,
+    outdated: bool | None = None,
     cursor: str | None = None,
 ) -> Page:
     """Statements of units that the actor oversees, or on matters in which these units have a part, newest first.
@@ -65,6 +73,9 @@ async def list_statements(
         chosen = chosen.where(statements.c.incident_id == incident)
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
+    if outdated is not None:
+        stale = exists(_revised().where(statement_facts.c.statement_id == statements.c.id))
+        chosen = chosen.where(stale if outdated else ~stale)
     rows, further = await newest(connection, chosen, "drafted_at", limit, cursor)
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
     items = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
@@ -152,6 +163,9 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
     """Statements as the API shows them, each with who is due and the actor's `may`; nobody if no pack is at hand."""
     known = await read_incidents(connection, [row["incident_id"] for row in rows])
     items = await _shown(connection, rows)
+    # Of a draft, no text of its own is in public yet.
+    said = await read_said(connection, [row["incident_id"] for row in rows if row["state"] == "drafted"])
+    past = await past_values(connection, {one.incident for row in rows for one in state_of(row).used})
     for row, item in zip(rows, items, strict=True):
         incident = known[row["incident_id"]]
         with suppress(Unavailable):
@@ -159,11 +173,69 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
             item["may"] = may(RIGHTS.values(), case, ctx)
             item.update(shown(case.statement.course, case.pack))
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
-            item["gates"] = _gates(case, item["facts"], ctx)
+            found = _one_text(case, row, item, ctx, said.get(row["incident_id"], ()), past)
+            item["gates"] = _gates(case, item["facts"], ctx, found)
     return items
 
 
-def _gates(case: Case, facts: Sequence[str], ctx: Ctx) -> list[Row]:
+def _one_text(
+    case: Case, row: Row, item: Row, ctx: Ctx, earlier: Sequence[Said], past: Sequence[Established]
+) -> GateState:
+    """The state of the one text. Adds to the item what the public would read, and what stands against it."""
+    written = {"title": item["title"], "text": item["draft"]}
+    sheet, texts = case.sheet(ctx), {name: text for name, text in written.items() if text}
+    match case.statement.phase:
+        case "drafted":
+            resolved = {name: sheet.resolved(text) for name, text in texts.items()}
+            item.update(resolved_title=resolved.get("title"), resolved_text=resolved.get("text"))
+            found = one_text.findings(
+                texts,
+                sheet,
+                earlier=earlier,
+                waived={figure for one in item["waived"] for figure in one["figures"]},
+                telephones=ctx.offices.lists.telephones,
+            )
+            item["findings"] = [one._asdict() for one in found]
+            return gate(True, found)
+        case "submitted" | "approved":
+            return gate(True, revised(state_of(row), binding.bound(*texts.values()), sheet, past))
+        case _:
+            return gate(False, False)
+
+
+async def resolved(connection: AsyncConnection, ctx: Ctx, shown: Row, typed: Preview) -> Preview:
+    """What is typed for a statement, with facts in place of its markers."""
+    known = await read_incident(connection, shown["incident_id"])
+    if known is None:
+        return typed
+    with suppress(Unavailable):
+        sheet = Case.of(Statement(unit=shown["unit"]), known, shown["id"], ctx).sheet(ctx)
+        return typed.model_copy(update={name: sheet.resolved(text) for name, text in typed if text})
+    return typed
+
+
+def _revised() -> Select[Any]:
+    """The facts of published statements that were revised, and that no later release of their matter tells anew."""
+    used, fact, later = statement_facts, incident_facts.alias(), statement_facts.alias()
+    other, of = statements.alias(), statements.alias()
+    newer = select(later.c.key).join(other, other.c.id == later.c.statement_id)
+    says = newer.where(
+        other.c.incident_id == of.c.incident_id,
+        other.c.state == "published",
+        later.c.key == used.c.key,
+        later.c.incident_id == used.c.incident_id,
+        later.c.version >= fact.c.version,
+    )
+    return (
+        select(used.c.statement_id, used.c.key)
+        .distinct()
+        .join(of, of.c.id == used.c.statement_id)
+        .join(fact, and_(fact.c.incident_id == used.c.incident_id, fact.c.key == used.c.key))
+        .where(of.c.state == "published", fact.c.version > used.c.version, ~exists(says))
+    )
+
+
+def _gates(case: Case, facts: Sequence[str], ctx: Ctx, found: GateState) -> list[Row]:
     """The checks before the approval of a statement, as they stand for the actor."""
     said, pack, is_facts = case.statement, case.pack.model, case.statement.kind == "facts"
     waits = pack.verification is not None and "facts" in pack.verification.before
@@ -177,15 +249,24 @@ def _gates(case: Case, facts: Sequence[str], ctx: Ctx) -> list[Row]:
         separation=gate(
             case.separates and said.phase in ("drafted", "submitted"), case.by in said.writers | said.approvers
         ),
+        one_text=found,
     )
+
+
+async def _outdated(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for id_, fact in await connection.execute(_revised().where(statement_facts.c.statement_id.in_(ids))):
+        found.setdefault(id_, []).append(fact)
+    return {id_: sorted(facts) for id_, facts in found.items()}
 
 
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
     words = await resolve(
         connection,
         METADATA,
-        [ref for row in rows for ref in (row["title_ref"], row["draft_ref"], row["rejection_ref"])],
+        [row[name] for row in rows for name in (*AGREED, *AGREED.values(), "waived_ref", "rejection_ref")],
     )
+    outdated = await _outdated(connection, [row["id"] for row in rows])
     numbers = await numbers_of(connection, rows)
     return [
         {
@@ -200,6 +281,11 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "state": row["state"],
             "title": row["title"] or words(row["title_ref"]),
             "draft": words(row["draft_ref"]),
+            "resolved_title": row["title"] or words(row["agreed_title_ref"] or row["title_ref"]),
+            "resolved_text": row["text"] or words(row["agreed_text_ref"] or row["draft_ref"]),
+            "waived": [one._asdict() for one in binding.read(words(row["waived_ref"]))],
+            "findings": [],
+            "outdated": outdated.get(row["id"], []),
             "facts": row["facts"].split(),
             "secret": "secret" in row["marks"],
             "major_information": "major_information" in row["marks"],

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from schemas.lists import FactKey
 from schemas.pack.approval import Chain
-from schemas.publish import StatementKind
+from schemas.publish import StatementKind, UsedFact
 from schemas.verification import Verification
 from services.kernel.access.approving import Answering, answering
 from services.kernel.access.rights import Read, Right
@@ -23,6 +24,7 @@ from services.kernel.rules.approval import Course, Due, chain_of, chains, everyb
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
 from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.writing.binding import Established, Sheet
 
 Refusal = Rejected | None
 UNSUBMITTED, UNKNOWN, UNVERIFIED = Course(), Figures(), Verification()
@@ -59,6 +61,8 @@ class Incident:
     drill: bool = False
     facts: frozenset[str] = frozenset()
     """Keys of the established facts."""
+    established: tuple[Established, ...] = ()
+    """Their values; of several merged matters with the same key, the one that counts comes last."""
     helping: frozenset[str] = frozenset()
     """Units that help in the handling. No statement speaks for them."""
 
@@ -97,6 +101,8 @@ class Statement:
     """`secret`, `major_information`, or both."""
     raised: frozenset[str] = frozenset()
     """Those of the marks that an approver set."""
+    used: tuple[UsedFact, ...] = ()
+    """The facts on which the submission rests."""
 
 
 class Case(NamedTuple):
@@ -151,6 +157,12 @@ class Case(NamedTuple):
             major_information="major_information" in marks,
         )
 
+    def sheet(self, ctx: Ctx) -> Sheet:
+        """What is established of the matter, as texts say it in the zone of the unit that speaks."""
+        listed: dict[str, FactKey] = {**ctx.offices.lists.facts, **{one.key: one for one in self.pack.model.facts}}
+        zone = ctx.offices.zone_of(self.statement.unit or self.incident.unit)
+        return Sheet(zone, ctx.now, listed, self.incident.established)
+
     @property
     def chain(self) -> Chain | None:
         """The chain that a submitted statement needs now. A level that sank since then changes nothing."""
@@ -165,6 +177,15 @@ class Case(NamedTuple):
     def outgrown(self) -> bool:
         """Whether the matter now needs another chain than the one that was fixed at the submission."""
         return fixed(self.chain) != self.statement.course.steps
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether a fact on which the submission rests was revised since."""
+        holds = {one.key: (one.incident, one.version) for one in self.incident.established}
+        return any(
+            holds.get(one.key, (one.incident, one.version)) != (one.incident, one.version)
+            for one in self.statement.used
+        )
 
     @property
     def due(self) -> Due | None:
@@ -268,7 +289,7 @@ def _still_works(case: Case) -> Refusal:
 
 def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
-    if phase != "drafted" and not (phase in ("submitted", "approved") and case.outgrown):
+    if phase != "drafted" and not (phase in ("submitted", "approved") and (case.outgrown or case.overtaken)):
         return Rejected(f"the statement is {phase}; only a draft can be submitted", code="only-drafts", phase=phase)
     if case.statement.prepared:
         return Rejected(

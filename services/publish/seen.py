@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,9 @@ from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.decider import State
 from services.publish.rights import Incident
-from services.publish.views import METADATA, incident_facts, incidents, verification_of
+from services.publish.views import METADATA, incident_facts, incidents, statements, verification_of
+from services.publish.writing.binding import Established
+from services.publish.writing.one_text import Said
 
 
 async def read_incident(connection: AsyncConnection, incident: str) -> Incident | None:
@@ -28,13 +31,7 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     """
     ids = sorted(set(wanted))
     heirs = await _heirs(connection, ids)
-    facts: dict[str, set[str]] = {}
-    chosen = select(incident_facts.c.incident_id, incident_facts.c.key).where(
-        incident_facts.c.incident_id.in_(sorted(heirs))
-    )
-    for incident, key in await connection.execute(chosen):
-        for heir in heirs[incident]:
-            facts.setdefault(heir, set()).add(key)
+    established = await _established(connection, heirs)
     known = await standings.read(connection, METADATA, ids)
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
@@ -44,7 +41,8 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
         row["id"]: Incident(
             **{name: row[name] for name in names},
             **_judged(row, rows, figures),
-            facts=frozenset(facts.get(row["id"], ())),
+            facts=frozenset(one.key for one in established.get(row["id"], ())),
+            established=established.get(row["id"], ()),
             helping=known[row["id"]].helping,
         )
         for row in (rows[id_] for id_ in ids if id_ in rows)
@@ -78,6 +76,53 @@ def _figures(row: Row, figures: Mapping[str, Figures]) -> Figures:
     return figures.get(row["id"], Figures()).model_copy(update={"reports": row["reports"]})
 
 
+async def _established(
+    connection: AsyncConnection, heirs: Mapping[str, set[str]]
+) -> dict[str, tuple[Established, ...]]:
+    """The values of facts that hold now, for each heir; its own come last."""
+    values = await past_values(connection, heirs)
+    newest = {(one.incident, one.key): one for one in values}
+    found: dict[str, list[Established]] = {}
+    for one in newest.values():
+        for heir in heirs[one.incident]:
+            found.setdefault(heir, []).append(one)
+    return {heir: tuple(sorted(those, key=lambda one: one.incident == heir)) for heir, those in found.items()}
+
+
+async def past_values(connection: AsyncConnection, wanted: Iterable[str]) -> list[Established]:
+    """Every value that facts of these incidents had, in order of their versions."""
+    chosen = select(incident_facts).where(incident_facts.c.incident_id.in_(sorted(wanted)))
+    ordered = chosen.order_by(incident_facts.c.incident_id, incident_facts.c.version)
+    rows = [dict(row) for row in (await connection.execute(ordered)).mappings()]
+    words = await texts(connection, METADATA, [row["words"] for row in rows])
+    return [
+        Established(
+            key=row["key"],
+            incident=row["incident_id"],
+            version=row["version"],
+            kind=row["kind"],
+            number=None if row["number"] is None else Decimal(repr(row["number"])),
+            at=row["at"],
+            code=row["code"],
+            yes=row["yes"],
+            words=words.get(row["words"]),
+        )
+        for row in rows
+    ]
+
+
+async def read_said(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, tuple[Said, ...]]:
+    """Incident -> what the office says in public on it and on those merged into it, in order."""
+    heirs = await _heirs(connection, wanted)
+    of, found = statements.c, dict[str, list[Said]]()
+    chosen = select(of.id, of.incident_id, of.number, of.title, of.text)
+    chosen = chosen.where(of.incident_id.in_(sorted(heirs)), of.state == "published").order_by(of.updated_at, of.id)
+    for row in await connection.execute(chosen):
+        for heir in heirs[row.incident_id]:
+            found.setdefault(heir, []).append(Said(row.id, row.number, f"{row.title}\n{row.text}"))
+    return {heir: tuple(said) for heir, said in found.items()}
+
+
 async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:
     """These incidents, and all that were merged into them -> those of `ids` in which their facts count."""
     heirs: dict[str, set[str]] = {id_: {id_} for id_ in ids}
@@ -95,7 +140,19 @@ async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, s
 
 async def for_statement(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
     """The content of `ctx.seen` for a decision on an existing statement."""
-    refs = {"title": state.title, "text": state.draft}
+    refs = {
+        "title": state.title,
+        "text": state.draft,
+        "agreed_title": state.agreed_title,
+        "agreed_text": state.agreed_text,
+        "waived": state.waived,
+    }
     words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
-    return {"stream": stream, "incident": await read_incident(connection, state.incident), **written}
+    return {
+        "stream": stream,
+        "incident": await read_incident(connection, state.incident),
+        "earlier": (await read_said(connection, [state.incident])).get(state.incident, ()),
+        "past": await past_values(connection, {one.incident for one in state.used}),
+        **written,
+    }

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from schemas.envelope import Event
-from schemas.fields import WordsRef
+from schemas.fields import WordsRef, instant
 from schemas.operation import OperationStatementKeyMade, OperationStatementKeyRevoked
 from schemas.publish import (
     StatementCorrected,
@@ -15,6 +15,7 @@ from schemas.publish import (
     StatementRejected,
     StatementSubmitted,
     StatementWithdrawn,
+    UsedFact,
 )
 from schemas.triage import (
     IncidentAbsorbed,
@@ -100,9 +101,15 @@ incident_facts = Table(
     METADATA,
     Column("incident_id", key(), primary_key=True),
     Column("key", key(100), primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("version", Integer, primary_key=True),
+    Column("kind", key(8), nullable=False),
+    Column("words", key(36)),
+    Column("number", Float),
+    Column("at", key(27)),
+    Column("code", key(100)),
+    Column("yes", Boolean),
 )
-"""The established facts, each with the incident's version that established or last revised it."""
+"""Every value that a fact had, from a version of the incident on. The highest version holds now."""
 
 DANGER = "danger"
 """The fact that makes a statement an alert: whether a danger remains, one of the deployment's list of facts."""
@@ -130,7 +137,11 @@ statements = Table(
     Column("state", key(16), nullable=False),
     Column("title_ref", key(36), nullable=False),
     Column("draft_ref", key(36), nullable=False),
+    Column("agreed_title_ref", key(36)),
+    Column("agreed_text_ref", key(36)),
+    Column("waived_ref", key(36)),
     Column("facts", Text, nullable=False),
+    Column("used", Text, nullable=False),
     Column("prepared", Boolean, nullable=False),
     Column("level", key(100)),
     Column("marks", Text, nullable=False),
@@ -158,9 +169,21 @@ statements = Table(
     Index(None, "danger", "updated_at", "id"),
 )
 """`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
-`course` is the chain of approvals as JSON (`rules.approval.Course`). `title` and `text` are the published ones that
-hold now. `danger` is whether the published statement rests on the fact `danger`.
+`course` is the chain of approvals as JSON (`rules.approval.Course`). `used` are the facts of the submission, each as
+`key/incident/version`. `title` and `text` are the published ones that hold now. `danger` is whether the published
+statement rests on the fact `danger`.
 """
+
+statement_facts = Table(
+    "statement_facts",
+    METADATA,
+    Column("statement_id", key(), primary_key=True),
+    Column("key", key(100), primary_key=True),
+    Column("incident_id", key(), nullable=False),
+    Column("version", Integer, nullable=False),
+    Index(None, "incident_id", "key"),
+)
+"""The facts on which the text in public rests, in the versions that its last release knew."""
 
 releases = Table(
     "releases",
@@ -302,12 +325,34 @@ def _change(row: Row, data: Any) -> Row:
 
 def _fact_keys(event: Event) -> list[Key]:
     if isinstance(event.data, IncidentFactEstablished | IncidentFactRevised):
-        return [(event.stream, event.data.key)]
+        return [(event.stream, event.data.key, event.version)]
     return []
 
 
 def _fact(key: Key, _: Row | None, event: Event) -> Row | None:
-    return {"incident_id": key[0], "key": key[1], "version": event.version}
+    data: IncidentFactEstablished | IncidentFactRevised = event.data
+    return {
+        "incident_id": key[0],
+        "key": key[1],
+        "version": key[2],
+        "kind": data.kind,
+        "words": data.words.ref if data.words else None,
+        "number": data.number,
+        "at": instant(data.at) if data.at else None,
+        "code": data.code,
+        "yes": data.yes,
+    }
+
+
+def _used_keys(event: Event) -> list[Key]:
+    if isinstance(event.data, StatementPublished | StatementCorrected):
+        return [(event.stream, one.key) for one in event.data.used]
+    return []
+
+
+def _used(key: Key, _: Row | None, event: Event) -> Row | None:
+    one = next(one for one in event.data.used if one.key == key[1])
+    return {"statement_id": key[0], "key": one.key, "incident_id": one.incident, "version": one.version}
 
 
 def _danger_keys(event: Event) -> list[Key]:
@@ -361,7 +406,11 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
 
 def state_of(row: Row) -> State:
     """The statement for decisions and rights, from its row. It lacks the digests of words."""
-    title, draft = (WordsRef(ref=row[name], digest="0" * 64) for name in ("title_ref", "draft_ref"))
+    names = ("title_ref", "draft_ref", "agreed_title_ref", "agreed_text_ref", "waived_ref")
+    title, draft, agreed_title, agreed_text, waived = (
+        WordsRef(ref=row[name], digest="0" * 64) if row[name] else None for name in names
+    )
+    used = (one.split("/") for one in row["used"].split())
     return State(
         phase=row["state"],
         unit=row["unit"],
@@ -378,6 +427,10 @@ def state_of(row: Row) -> State:
         draft=draft,
         facts=tuple(row["facts"].split()),
         prepared=row["prepared"],
+        waived=waived,
+        agreed_title=agreed_title,
+        agreed_text=agreed_text,
+        used=tuple(UsedFact(key=key, incident=incident, version=int(version)) for key, incident, version in used),
     )
 
 
@@ -391,6 +444,10 @@ def _columns(state: State) -> Row:
         "level": state.level,
         "title_ref": state.title.ref,
         "draft_ref": state.draft.ref,
+        "agreed_title_ref": state.agreed_title.ref if state.agreed_title else None,
+        "agreed_text_ref": state.agreed_text.ref if state.agreed_text else None,
+        "waived_ref": state.waived.ref if state.waived else None,
+        "used": " ".join(f"{one.key}/{one.incident}/{one.version}" for one in state.used),
         "facts": " ".join(state.facts),
         "course": state.course.model_dump_json(),
         **{name: " ".join(sorted(values)) for name, values in sets.items()},
@@ -480,6 +537,7 @@ VIEWS = (
     View(incident_facts, _fact_keys, _fact, ("incident",), one_stream=True),
     View(dangers, _danger_keys, _danger, ("incident",), one_stream=True),
     *OF_ONE,
+    View(statement_facts, _used_keys, _used, ("statement",), one_stream=True),
     View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),
     View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),
     *progress.views(METADATA),

@@ -9,7 +9,7 @@ from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-FIRST, SECOND = "人民路水管爆裂，正在抢修，预计今晚八时恢复。", "人民路水管爆裂，正在抢修，预计今晚九时恢复。请绕行。"
+FIRST, SECOND = "人民路水管爆裂，正在抢修，预计明天早间恢复。", "人民路水管爆裂，正在抢修，预计明天晚间恢复。请绕行。"
 
 
 async def _drafted(town: Town, subject: str, place: str) -> tuple[Browser, str, str]:
@@ -34,8 +34,8 @@ async def test_a_text_goes_from_draft_to_correction_and_everybody_sees_what_chan
     action = f"{statement}/revise"
     await handler.send(editor, action, text=SECOND, facts=["cause"])
     page = await handler.open(statement)
-    assert re.search(r"<ins><span class=\"hidden\">（新增）</span>九", page.text)
-    assert re.search(r"<del><span class=\"hidden\">（删去）</span>八", page.text)
+    assert re.search(r"<ins><span class=\"hidden\">（新增）</span>晚", page.text)
+    assert re.search(r"<del><span class=\"hidden\">（删去）</span>早", page.text)
     assert "增加依据： 原因" in page.said and "第 2 稿" in page.said
     await town.done(handler, f"{statement}/submit")
     waiting = await handler.open(statement)
@@ -111,12 +111,12 @@ async def test_two_editors_lose_no_text(town: Town) -> None:
     other = await town.at("handler@town-east")
     action = f"{statement}/revise"
     mine, theirs = await one.open(action), await other.open(action)
-    await other.send(theirs, action, text=FIRST.replace("八时", "十时"))
+    await other.send(theirs, action, text=FIRST.replace("早间", "夜间"))
     stale = await one.send(mine, action, text=SECOND, facts=["cause"])
     assert stale.status == 412 and SECOND in stale.text, "what was typed stays"
     assert "十" in stale.text and re.search(r"<ins>.*十", stale.text), "and what the other wrote is shown"
     saved = await one.send(stale, action, text=SECOND, facts=["cause"])
-    assert "已办" in saved.said and "九时恢复" in saved.said
+    assert "已办" in saved.said and "晚间恢复" in saved.said
 
 
 async def test_a_save_without_a_change_says_so_and_unticked_facts_go(town: Town) -> None:

@@ -35,7 +35,7 @@ SINCE = parse_instant("2020-01-01T00:00:00.000000Z")
 NAMES = {"city": "示例市", "county": "示例县", "town-east": "东镇", "town-west": "西镇", "county-roads": "县交通运输局"}
 INCIDENT = f"incident-{spec.UUID}"
 TITLE = "路面塌陷的处置"
-TEXT = "路面塌陷处已围挡，今日17时前恢复通行。"
+TEXT = "路面塌陷处已围挡，今日恢复通行。"
 
 
 @dataclass

@@ -21,7 +21,7 @@ async def test_a_statement_from_draft_to_withdrawal(office: Office) -> None:
     assert made == {"number": made["number"], "id": made["id"], "version": 1, "revision": 1, "events": made["events"]}
     assert [event["type"] for event in made["events"]] == ["huiying.statement.drafted.v1"]
     assert answer.headers["ETag"] == '"1"'
-    id_, text = made["id"], "明日17时恢复。"
+    id_, text = made["id"], "明日恢复。"
     states = []
     for verb, role, content in (
         ("revise", "handler", {"text": TEXT + "请绕行。"}),
@@ -258,7 +258,7 @@ async def test_the_history_says_who_did_and_said_what_on_which_text(office: Offi
         ("submit", "handler", {}),
         ("approve", "approver", {"reason": "同意"}),
         ("publish", "spokesperson", {}),
-        ("correct", "spokesperson", {"text": "明日17时恢复。", "reason": "时间写错"}),
+        ("correct", "spokesperson", {"text": "明日恢复。", "reason": "时间写错"}),
         ("withdraw", "spokesperson", {"reason": "事项不属本镇"}),
     ):
         assert (await office.act(id_, verb, role, content)).status_code == 200
@@ -275,7 +275,7 @@ async def test_the_history_says_who_did_and_said_what_on_which_text(office: Offi
         ("corrected", 3, 8, "时间写错"),
         ("withdrawn", 3, 9, "事项不属本镇"),
     ]
-    assert [act["text"] for act in acts if act["text"]] == ["尚未核准的草稿", TEXT + "请绕行。", "明日17时恢复。"]
+    assert [act["text"] for act in acts if act["text"]] == ["尚未核准的草稿", TEXT + "请绕行。", "明日恢复。"]
     assert [act["title"] for act in acts if act["text"]] == [TITLE, TITLE + "情况", TITLE + "情况"]
     assert (acts[2]["by"], acts[2]["step"], acts[5]["post"]) == (
         "chief@county",
@@ -330,6 +330,7 @@ async def test_the_checks_before_an_approval_stand_with_each_statement(office: O
         "verification": "not_asked",
         "chain": "met",
         "separation": "met",
+        "one_text": "met",
         "secrecy": "clear",
         "major_information": "clear",
     }

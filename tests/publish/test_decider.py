@@ -118,7 +118,7 @@ def published(kind: str = "status", facts: tuple[str, ...] = (), person: str = "
     )
 
 
-CORRECTED = StatementCorrected(text="明日17时恢复。", reason="时间写错", by=by("sun"))
+CORRECTED = StatementCorrected(text="明日恢复。", reason="时间写错", by=by("sun"))
 WITHDRAWN = StatementWithdrawn(reason="事项不属本镇", by=by("sun"))
 PHASES: dict[str, tuple[Fact, ...]] = {
     "drafted": (drafted(),),
@@ -145,7 +145,7 @@ def draft(kind: Any = "status", *facts: str, unit: str | None = None) -> Draft:
 
 REVISE = Revise(text="路已修好。")
 REJECT = Reject(reason="数字不准")
-CORRECT = Correct(text="明日17时恢复。", reason="时间写错")
+CORRECT = Correct(text="明日恢复。", reason="时间写错")
 WITHDRAW = Withdraw(reason="事项不属本镇")
 OUTCOMES: dict[str, tuple[Actor, Any, dict[str, Fact]]] = {
     "revise": (HANDLER, REVISE, dict.fromkeys(("drafted", "rejected", "submitted", "approved"), revised())),

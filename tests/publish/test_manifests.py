@@ -66,13 +66,13 @@ def test_what_has_no_single_form_is_refused(value: Any) -> None:
 async def a_statement_with_three_releases_is_signed(office: Office) -> None:
     await keys.make_first(office.runtime)
     id_ = await office.published()
-    await office.act(id_, "correct", "spokesperson", {"text": "今日18时前恢复通行。", "reason": "时间有误"})
+    await office.act(id_, "correct", "spokesperson", {"text": "明日恢复通行。", "reason": "时间有误"})
     await office.act(id_, "withdraw", "spokesperson", {"reason": "另行通报"})
     told = json.loads(await saved(office, id_))
     assert [one["content"]["kind"] for one in told["releases"]] == ["publication", "correction", "withdrawal"]
     first, second, third = (one["content"] for one in told["releases"])
     assert (first["title"], first["text"], first["release"], first["unit"]) == (TITLE, TEXT, 1, "town-east")
-    assert (second["title"], second["text"], second["reason"]) == (TITLE, "今日18时前恢复通行。", "时间有误")
+    assert (second["title"], second["text"], second["reason"]) == (TITLE, "明日恢复通行。", "时间有误")
     assert (third["title"], third["text"], third["reason"]) == (None, None, "另行通报")
     proven = notary.proven(json.dumps(told, ensure_ascii=False, indent=2).encode(), await believed(office))
     assert [one["approvals"] for one in proven.manifests] == [1, 0, 0]
@@ -237,7 +237,7 @@ async def test_the_command_line_checks_a_saved_file_alone(
     said = capsys.readouterr().out
     assert "published by 东镇 (town-east, local) at " in said
     assert said.count("\n") == 1
-    file.write_text(file.read_text().replace("17时", "19时"))
+    file.write_text(file.read_text().replace("今日恢复", "明日恢复"))
     assert cli.execute(["verify", "statement", str(file), "--keys", str(trusted)]) == 1
     assert "not proven: the releases are not those of the signed state" in capsys.readouterr().out
     foreign = json.loads(trusted.read_text())

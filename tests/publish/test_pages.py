@@ -15,7 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_p
 from services.publish.bulletin import site
 from tests.publish.conftest import INCIDENT, TEXT, TITLE, Office, established
 
-OLD, NEW, WHY = TEXT, "路面塌陷处已围挡，预计3月3日17时恢复通行。", "恢复时间写错一天"
+OLD, NEW, WHY = TEXT, "路面塌陷处已围挡，预计明日恢复通行。", "恢复时间写错一天"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",

@@ -50,10 +50,12 @@ GateState = Literal["met", "missing", "marked", "clear", "not_asked"]
 class Gate(Answered):
     """A check that stands before an approval."""
 
-    check: Literal["facts", "verification", "material", "secrecy", "major_information", "chain", "separation"]
+    check: Literal[
+        "facts", "verification", "material", "secrecy", "major_information", "chain", "separation", "one_text"
+    ]
     """What is checked: the facts on which a text rests, the verification of the matter, the signed and sealed material
-    of departments, the two declarations, whether the chain of approvals is still the right one, and whether the
-    caller is another person than those who wrote or approved.
+    of departments, the two declarations, whether the chain of approvals is still the right one, whether the
+    caller is another person than those who wrote or approved, and whether the text says what is established and said.
     """
     state: GateState
     """`met`, or `missing` as long as something stands against it; of a declaration, `marked` or `clear`. `not_asked`

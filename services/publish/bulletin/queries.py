@@ -159,7 +159,7 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list
 async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
     """A statement of the API as a row of the bulletin, as if what is typed were published now."""
     said: list[Row] = [dict(release) for release in shown["releases"]]
-    title, text = typed.title or shown["title"] or "", typed.text or shown["text"] or shown["draft"] or ""
+    title, text = typed.title or shown["resolved_title"] or "", typed.text or shown["resolved_text"] or ""
     if not said:
         said.append({"kind": "publication", "at": now, "title": title, "text": text, "reason": None})
     elif typed.text:

@@ -66,7 +66,13 @@ def upgrade() -> None:
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("key", key(100), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("incident_id", "key", name=op.f("pk_incident_facts")),
+        sa.Column("kind", key(8), nullable=False),
+        sa.Column("words", key(36), nullable=True),
+        sa.Column("number", sa.Float(), nullable=True),
+        sa.Column("at", key(27), nullable=True),
+        sa.Column("code", key(100), nullable=True),
+        sa.Column("yes", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "key", "version", name=op.f("pk_incident_facts")),
     )
     op.create_table(
         "incidents",
@@ -195,6 +201,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
     )
     op.create_table(
+        "statement_facts",
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("key", key(100), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("statement_id", "key", name=op.f("pk_statement_facts")),
+    )
+    op.create_index(op.f("ix_statement_facts_incident_id_key"), "statement_facts", ["incident_id", "key"], unique=False)
+    op.create_table(
         "statement_keys",
         sa.Column("kid", key(64), nullable=False),
         sa.Column("public", key(64), nullable=True),
@@ -221,7 +236,11 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("title_ref", key(36), nullable=False),
         sa.Column("draft_ref", key(36), nullable=False),
+        sa.Column("agreed_title_ref", key(36), nullable=True),
+        sa.Column("agreed_text_ref", key(36), nullable=True),
+        sa.Column("waived_ref", key(36), nullable=True),
         sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("used", sa.Text(), nullable=False),
         sa.Column("prepared", sa.Boolean(), nullable=False),
         sa.Column("level", key(100), nullable=True),
         sa.Column("marks", sa.Text(), nullable=False),
