@@ -106,6 +106,8 @@ FIELDS: Mapping[str, str] = {
     "upheld": N_("是否维持不答复"),
     "url": N_("网页地址"),
     "value": N_("值"),
+    "waive": N_("不必引用事实的数字"),
+    "figures": N_("文中的数字（一行一个）"),
     "windows": N_("作息时间"),
     "way": N_("方式"),
     "written_at": N_("何时写下"),
@@ -474,6 +476,17 @@ GATES_SAID: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("separation", "missing"): ("still", "○", N_("您起草或审核过，须由别人审核")),
 }
 """Check and state -> the same for those that are no test: what somebody stated, and who is not meant to approve."""
+
+FINDINGS: Mapping[str, str] = {
+    "marker-malformed": N_("标记写法不对"),
+    "fact-not-bindable": N_("引用的事实还没有查明"),
+    "fact-words-missing": N_("引用的文字还没有到，或者已经删除"),
+    "differs-from-fact": N_("与查明的事实不符"),
+    "differs-from-statement": N_("与已发布的稿子不符"),
+    "cause-not-established": N_("写了原因，而原因还没有查明"),
+    "free-number": N_("数字没有引用事实"),
+}
+"""What stands against a text -> what it is."""
 
 PHASES: Mapping[str, str] = {
     "drafted": N_("起草中"),

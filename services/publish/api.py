@@ -187,7 +187,9 @@ def router() -> APIRouter:
                 ctx.offices.unit(command.unit)
             if not await queries.may_draft(connection, ctx, command.incident_id):
                 raise NotFound(f"there is no {command.incident_id} on which you may write", what=command.incident_id)
-            row = await bulletin.unbegun(connection, command, instant(ctx.now))
+            about = {"id": "", "incident_id": command.incident_id, "unit": command.unit or ""}
+            typed = await queries.resolved(connection, ctx, about, command)
+            row = await bulletin.unbegun(connection, typed, instant(ctx.now))
         return bulletin.preview(runtime, row, ctx.offices)
 
     return api

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,7 @@ from services.kernel.serving.approvals import GateState, gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.commands import Approve, Correct, Draft, Preview, Publish, Submit, Withdraw
+from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.decider import revised
 from services.publish.history import history
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
@@ -37,6 +37,7 @@ NEXT: Mapping[str, Sequence[type[Command]]] = {
     "published": (Correct, Withdraw),
 }
 """Phase -> the commands that lead on from there."""
+Typing = TypeVar("Typing", Preview, PreviewDraft)
 AGREED = {"title_ref": "agreed_title_ref", "draft_ref": "agreed_text_ref"}
 """Words of the draft -> the words to which approvers agree, where facts stand for markers."""
 
@@ -203,14 +204,15 @@ def _one_text(
             return gate(False, False)
 
 
-async def resolved(connection: AsyncConnection, ctx: Ctx, shown: Row, typed: Preview) -> Preview:
+async def resolved(connection: AsyncConnection, ctx: Ctx, shown: Row, typed: Typing) -> Typing:
     """What is typed for a statement, with facts in place of its markers."""
     known = await read_incident(connection, shown["incident_id"])
     if known is None:
         return typed
     with suppress(Unavailable):
         sheet = Case.of(Statement(unit=shown["unit"]), known, shown["id"], ctx).sheet(ctx)
-        return typed.model_copy(update={name: sheet.resolved(text) for name, text in typed if text})
+        texts = {name: getattr(typed, name) for name in ("title", "text")}
+        return typed.model_copy(update={name: sheet.resolved(text) for name, text in texts.items() if text})
     return typed
 
 

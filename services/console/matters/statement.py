@@ -1,6 +1,7 @@
 """Statements: the list, one statement with its texts and its chain, and a form for each verb."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ from services.console import verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.forms import Choices, Control
-from services.console.labels import ACTS, PHASES
+from services.console.labels import ACTS, FINDINGS, PHASES
 from services.console.matters.matter import choices_of
 from services.console.page import HEADERS, Reader, render
 from services.console.site import Id, Signed, Site
@@ -60,7 +61,13 @@ def router(site: Site) -> APIRouter:
             onward="statements/{id}",
             about=about,
             template="editor.html",
-            beside={"sheet": sheet, "preview": f"statements/new/preview?incident={about['number']}"},
+            beside={
+                "sheet": sheet,
+                "preview": f"statements/new/preview?incident={about['number']}",
+                "findings": (),
+                "waived": (),
+                "found": FINDINGS,
+            },
         )
 
     @pages.post("/statements/new/preview")
@@ -90,6 +97,8 @@ def router(site: Site) -> APIRouter:
             texts=texts,
             facts=names,
             acts=ACTS,
+            found=FINDINGS,
+            titled=_titled,
             done=done,
             **compared,
         )
@@ -147,10 +156,16 @@ def router(site: Site) -> APIRouter:
             present=_marks(one) | (_written(one) if is_writing else {}),
             about=about.value,
             named=f"{one['number']} {one['title'] or ''}".strip(),
-            reads="" if is_writing else one["text"] or one["draft"] or "",
-            adapt=_with_facts if verb == "revise" else None,
+            reads="" if is_writing else one["resolved_text"] or "",
+            adapt=partial(_with_facts, one) if verb == "revise" else None,
             template="editor.html" if is_writing else "verb.html",
-            beside={"sheet": sheet, "preview": f"statements/{one['number']}/preview"},
+            beside={
+                "sheet": sheet,
+                "preview": f"statements/{one['number']}/preview",
+                "findings": one["findings"],
+                "waived": one["waived"],
+                "found": FINDINGS,
+            },
             face=_face(me, one, titles_of(sheet, me.language)),
         )
 
@@ -211,8 +226,16 @@ def _face(me: Staff, one: Mapping[str, Any], names: Mapping[str, str]) -> dict[s
     }
 
 
+def _titled(keys: Sequence[str], names: Mapping[str, str]) -> str:
+    return "、".join(names.get(key, key) for key in keys)
+
+
 def _with_facts(
-    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
+    one: Mapping[str, Any], body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
 ) -> tuple[dict[str, Any], list[Control]]:
-    """The body of a revision with the facts that are ticked; none is a list, too, since without one they stay."""
-    return body | {"facts": body.get("facts", [])}, made
+    """The body of a revision with the facts that are ticked; none is a list, too, since without one they stay.
+
+    What is waived anew joins what is waived already.
+    """
+    waive = {"waive": [*one["waived"], *body["waive"]]} if "waive" in body else {}
+    return body | {"facts": body.get("facts", [])} | waive, made

@@ -192,9 +192,8 @@ async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str) ->
         "incident_number": about.number,
         "unit": typed.unit or about.unit,
         "kind": typed.kind,
-        "title": typed.title,
-        "text": typed.text,
-        "draft": None,
+        "resolved_title": typed.title,
+        "resolved_text": typed.text,
         "releases": [],
     }
     return await as_public(connection, shown, Preview(), now)
