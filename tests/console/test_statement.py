@@ -114,7 +114,7 @@ async def test_two_editors_lose_no_text(town: Town) -> None:
     await other.send(theirs, action, text=FIRST.replace("早间", "夜间"))
     stale = await one.send(mine, action, text=SECOND, facts=["cause"])
     assert stale.status == 412 and SECOND in stale.text, "what was typed stays"
-    assert "十" in stale.text and re.search(r"<ins>.*十", stale.text), "and what the other wrote is shown"
+    assert "夜" in stale.text and re.search(r"<ins>.*夜", stale.text), "and what the other wrote is shown"
     saved = await one.send(stale, action, text=SECOND, facts=["cause"])
     assert "已办" in saved.said and "晚间恢复" in saved.said
 

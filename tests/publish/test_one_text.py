@@ -218,7 +218,7 @@ def number(key: str, value: float, model: type = IncidentFactEstablished) -> Fac
 
 async def one_text_over_http(office: Office) -> None:
     await office.incident(number("lamps", 12))
-    id_ = await office.draft("路灯共{{fact:lamps}}，车三台到场。")
+    id_ = await office.draft("路灯共{{fact:lamps}}，车三台到场。", waive=[])
     shown = await office.read(id_)
     assert (shown["draft"], shown["resolved_text"]) == (
         "路灯共{{fact:lamps}}，车三台到场。",

@@ -46,7 +46,7 @@ def test_facts_wait_for_verification_and_a_status_does_not(matter: Any, why: str
 @pytest.mark.requirement("TRI-01")
 def test_a_correction_of_facts_waits_too_and_a_withdrawal_does_not() -> None:
     other = spec.staff("spokesperson", unit="town-east", person="qian")
-    correct = Correct(text="经复核为三处。", reason="数字不准")
+    correct = Correct(text="经复核属实。", reason="数字不准")
     facts = (drafted("facts", ("cause",)), submitted(), approved(), published("facts", ("cause",)))
     a_statement(*facts, incident=OPEN, actor=other).when(correct).then_raises(
         Rejected, "has no outcome yet", rule="verification"

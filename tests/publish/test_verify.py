@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from services.kernel.core.ids import derived
 from services.publish.verifying import finding, likeness, verify
-from tests.publish.conftest import PUBLIC, TITLE, Office, opened
+from tests.publish.conftest import PUBLIC, TITLE, Office, opened, waived
 from tests.publish.test_bulletin import NASTY, Texts
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -68,7 +68,7 @@ async def a_text_is_told_as_current_corrected_withdrawn_or_unknown(office: Offic
     assert verdict(forged) == "unknown"
     assert marked(forged) == (["3"], ["8"])
     later = LONG.replace("18时", "20时")
-    await office.act(id_, "correct", "spokesperson", {"text": later, "reason": "抢修延长"})
+    await office.act(id_, "correct", "spokesperson", {"text": later, "reason": "抢修延长", "waive": waived(later)})
     assert verdict(await pasted(office, later)) == "current"
     assert verdict(await pasted(office, LONG)) == "earlier"
     await office.act(id_, "withdraw", "spokesperson", {"reason": "另行通报"})

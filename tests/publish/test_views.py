@@ -33,6 +33,7 @@ from services.kernel.core.ids import derived
 from services.kernel.rules.conditions import Figures
 from services.publish import seen, views
 from services.publish.rights import Incident
+from services.publish.writing.binding import Established
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
 
@@ -111,6 +112,10 @@ async def test_a_decision_sees_facts_and_level(office: Office) -> None:
             rank=1,
             figures=Figures(reports=1),
             facts=frozenset({"cause", "place"}),
+            established=(
+                Established("cause", INCIDENT, 6, "yes_no", yes=False),
+                Established("place", INCIDENT, 4, "yes_no", yes=True),
+            ),
         )
 
 
