@@ -190,6 +190,13 @@ async def test_who_asks_too_often_for_what_does_not_exist_waits_and_a_right_code
     assert (await typed(office, CODE)).status_code == 200
 
 
+@pytest.mark.parametrize("body", [b'{"code": "\xff"}', b"[" * 3000, b"{"])
+async def test_a_body_that_cannot_be_read_is_400(office: Office, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await office.client.post("/bulletin/status.json", content=body, headers=headers)
+    assert answer.status_code == 400
+
+
 async def test_what_is_typed_is_not_said_back_and_broken_forms_are_no_error(office: Office) -> None:
     nasty = "<script>alert(1)</script>"
     assert nasty not in (await typed(office, nasty)).text

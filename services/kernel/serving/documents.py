@@ -95,6 +95,11 @@ def answers_content(description: str, content: Mapping[str, Any]) -> dict[str, A
     return {"status_code": 200, "response_class": Response, "responses": told}
 
 
+def problem(status: int) -> dict[str, Any]:
+    """The answer of an operation with a problem of this status."""
+    return {"$ref": f"#/components/responses/{_name(status)}", "description": _about(status)}
+
+
 def text(example: str) -> dict[str, Any]:
     """A text as the content of a media type."""
     return {"schema": {"type": "string"}, "example": example}
@@ -124,9 +129,7 @@ class DescribedRoute(APIRoute):
         security: list[dict[str, list[str]]] = [{scheme: []} for scheme in sign_in.schemes] if sign_in else []
         self.openapi_extra = {**(self.openapi_extra or {}), "security": security}
         for status in self._problems(sign_in):
-            name = _name(status)
-            told = {"$ref": f"#/components/responses/{name}", "description": _about(status)}
-            self.responses.setdefault(status, told)
+            self.responses.setdefault(status, problem(status))
 
     def _problems(self, sign_in: SignIn | None) -> Sequence[int]:
         headers = {one.alias.lower() for one in get_flat_params(self.dependant)}

@@ -36,9 +36,12 @@ Number = Annotated[str | None, Query(max_length=LONGEST, description="The number
 @functools.cache
 def router() -> APIRouter:
     """`/bulletin/status` and `/bulletin/status.json`, public."""
-    api = http.router("", "status", DescribedRoute)
+    pages, api = http.router("", "status", DescribedRoute), http.router("", "status")
 
-    @api.post("/bulletin/status.json", **documents.answers(PublicStatus))
+    told = documents.answers(PublicStatus)
+    told["responses"] |= {429: documents.problem(429)}
+
+    @api.post("/bulletin/status.json", **told)
     async def read_status(runtime: http.Serving, request: Request, body: AskStatus) -> Response:
         """Where a matter stands. The code is a matter's number, or a receipt of a report.
 
@@ -53,7 +56,7 @@ def router() -> APIRouter:
             raise NotFound(UNTOLD, code="status-untold")
         return http.json_response(_as_json(runtime, offices, told), headers={"Cache-Control": "no-store"})
 
-    @api.get("/bulletin/status", **documents.answers_content("The page.", PAGE))
+    @pages.get("/bulletin/status", **documents.answers_content("The page.", PAGE))
     async def show_status(
         runtime: http.Serving, request: Request, number: Number = None, lang: Lang = None
     ) -> Response:
@@ -64,7 +67,7 @@ def router() -> APIRouter:
 
         return await _answered(runtime, request, lang, asked if number else None)
 
-    @api.post("/bulletin/status", include_in_schema=False)
+    @pages.post("/bulletin/status", include_in_schema=False)
     async def ask_status(runtime: http.Serving, request: Request, lang: Lang = None) -> Response:
         """The same for what somebody typed, a number or a receipt."""
         try:
@@ -77,7 +80,7 @@ def router() -> APIRouter:
 
         return await _answered(runtime, request, lang, asked if typed.strip() else None)
 
-    return api
+    return APIRouter(routes=[*pages.routes, *api.routes])
 
 
 async def _answered(runtime: Runtime, request: Request, lang: str | None, asked: Any) -> Response:
