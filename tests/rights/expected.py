@@ -232,6 +232,16 @@ showBulletin           | anybody                       | everywhere
 showStatement          | anybody                       | everywhere
 readAtomFeed           | anybody                       | everywhere
 readJsonFeed           | anybody                       | everywhere
+readAlerts             | anybody                       | everywhere
+readAlert              | anybody                       | everywhere
+readManifest           | anybody                       | everywhere
+readCode               | anybody                       | everywhere
+readPublicKeys         | anybody                       | everywhere
+showVerify             | anybody                       | everywhere
+showStatus             | anybody                       | everywhere
+readStatus             | anybody                       | everywhere
+showAccounts           | anybody                       | everywhere
+readAccounts           | anybody                       | everywhere
 
 # audit; its only record here is a refusal of the sibling
 readTimeline           | staff                         | read^

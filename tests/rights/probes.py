@@ -54,6 +54,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "planDuties": {"duties": [{"post": f"handler@{OWN}", "since": "{soon}", "until": "{later}"}]},
     "cancelDuty": {"since": "{duty}"},
     "nameSubstitute": {"since": "{duty}"},
+    "readStatus": {"code": "{number}"},
     "draftStatement": {"incident_id": "{incident}", "kind": "status", "facts": []},
     "previewDraft": {"incident_id": "{incident}"},
     **{
@@ -78,6 +79,8 @@ STATEMENTS = {
     "correctStatement": "published",
     "withdrawStatement": "published",
     "showStatement": "published",
+    "readManifest": "published",
+    "readCode": "published",
 }
 """Operation -> the statement over which it is asked; else the draft."""
 PATHS = {
@@ -86,6 +89,7 @@ PATHS = {
     "receipts": "receipt",
     "keys": f"key of {OWN}",
     "statements": "draft",
+    "cap": "published",
     "events": "event",
     "evidence": "file",
     "delegations": "delegation",
@@ -195,7 +199,8 @@ def _placed(operation: str, path: str, names: Mapping[str, Any]) -> str:
     for at, part in enumerate(parts):
         if part.startswith("{"):
             of = parts[at - 1]
-            parts[at] = names[STATEMENTS.get(operation, PATHS[of]) if of == "statements" else PATHS[of]]
+            name = STATEMENTS.get(operation, PATHS[of]) if of == "statements" else PATHS[of]
+            parts[at] = names[name] + part.rpartition("}")[2]
     return "/".join(parts)
 
 

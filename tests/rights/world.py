@@ -210,6 +210,7 @@ async def _made(world: World) -> None:
     await system.settle()
     found = await world.done("city", "auditor", "GET", f"/triage/v1/incidents?report_id={names['report']}")
     names["incident"] = incident = found["items"][0]["id"]
+    names["number"] = found["items"][0]["number"]
 
     async def act(unit: str, role: str, verb: str, /, **body: Any) -> Any:
         return await world.done(UNITS[unit], role, "POST", f"/triage/v1/incidents/{incident}/{verb}", **body)
@@ -222,11 +223,18 @@ async def _made(world: World) -> None:
     await act("own", "duty_officer", "request-help", unit=UNITS["helping"])
     await act("assigned", "handler", "propose-measure", text="封闭路段")
     await act("verifying", "verifier", "establish-fact", key="inspected", kind="yes_no", value=True, source="现场")
+    await act("verifying", "verifier", "establish-fact", key="danger", kind="yes_no", value=True, source="现场")
     other = {"unit": own, "subject": "停诊检修", "text": "停诊一天。", "place": "东镇卫生院"}
     names["other"] = (await world.done(own, "chief", "POST", "/triage/v1/incidents", **other))["id"]
     await system.settle()
     for name, last in (("draft", 0), ("submitted", 1), ("approved", 3), ("published", 4)):
-        draft = {"incident_id": incident, "kind": "status", "title": "处置情况", "text": f"正在抢修。{name}"}
+        draft = {
+            "incident_id": incident,
+            "kind": "status",
+            "title": "处置情况",
+            "text": f"正在抢修。{name}",
+            "facts": ["danger"],
+        }
         names[name] = (await world.done(own, "handler", "POST", "/publish/v1/statements", **draft))["id"]
         steps = (("handler", "submit"), ("approver", "approve"), ("chief", "approve"), ("spokesperson", "publish"))
         for role, verb in steps[:last]:
