@@ -42,6 +42,8 @@ async def test_the_sender_reads_the_new_end_and_the_text_for_them_and_no_interna
         sent = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
         path = f"/ingest/v1/receipts/{sent['receipt']}"
         assert (await ask(system, "", "GET", path))["extensions"] == []
+        stands = await ask(system, "", "POST", "/bulletin/status.json", {"code": sent["receipt"]})
+        assert (stands["by"], stands["unit"]["code"]) == ("receipt", "town-east")
         await ask(system, "", "GET", "/ingest/v1/receipts/AAAA-BBBB-CCCC", status=404)
 
         clocks = (await ask(system, "chief@town-east", "GET", "/escalation/v1/clocks"))["items"]

@@ -4,7 +4,6 @@ No typed word leaves `prepare` unmasked. From there on, single reports and batch
 """
 
 import asyncio
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from sqlalchemy import select
 from schemas import catalogue
 from schemas.fields import Fact, instant
 from schemas.ingest import ReportReceived
+from schemas.receipts import receipt_of
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
 from services.ingest.recognition import Keyed
@@ -47,8 +47,7 @@ class Prepared(NamedTuple):
 
 def receipt(keyed: Keyed, report_id: str) -> str:
     """A short code for the sender, of the form `ABCD-EFGH-IJKL`. The sender later shows it and needs nothing else."""
-    code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id)[:20])).decode()
-    return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
+    return receipt_of(keyed("receipt-of", report_id))
 
 
 def masked(command: C, fact: type[Fact], listed: Listed = frozenset()) -> tuple[C, dict[str, int]]:

@@ -54,7 +54,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "planDuties": {"duties": [{"post": f"handler@{OWN}", "since": "{soon}", "until": "{later}"}]},
     "cancelDuty": {"since": "{duty}"},
     "nameSubstitute": {"since": "{duty}"},
-    "readStatus": {"code": "{number}"},
+    "readStatus": {"code": "{receipt}"},
     "draftStatement": {"incident_id": "{incident}", "kind": "status", "facts": []},
     "previewDraft": {"incident_id": "{incident}"},
     **{

@@ -210,7 +210,6 @@ async def _made(world: World) -> None:
     await system.settle()
     found = await world.done("city", "auditor", "GET", f"/triage/v1/incidents?report_id={names['report']}")
     names["incident"] = incident = found["items"][0]["id"]
-    names["number"] = found["items"][0]["number"]
 
     async def act(unit: str, role: str, verb: str, /, **body: Any) -> Any:
         return await world.done(UNITS[unit], role, "POST", f"/triage/v1/incidents/{incident}/{verb}", **body)
