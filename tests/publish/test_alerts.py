@@ -21,6 +21,7 @@ from schemas.triage import IncidentFactEstablished, IncidentFactRevised
 from services.kernel.core.ids import derived
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
+from services.publish.bulletin import alerts
 from services.publish.bulletin.alerts import sent
 from tests.publish.conftest import PUBLIC, Office, established, graded, opened, staffed
 
@@ -149,6 +150,10 @@ async def test_alerts_are_signed_with_the_certificate_of_the_settings(tmp_path: 
             XMLVerifier().verify(
                 answer.content.replace("请绕行。".encode(), "请直行。".encode()), x509_cert=certificate.read_text()
             )
+        before = alerts.signed.cache_info()
+        alerts.signed.cache_clear()
+        assert id_ in (await office.client.get("/bulletin/cap/feed.atom")).text
+        assert before.misses and not alerts.signed.cache_info().misses, "the index signs nothing"
         same = await office.client.get(f"/bulletin/cap/{id_}.xml", headers={"If-None-Match": answer.headers["etag"]})
         assert same.status_code == 304
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ from services.kernel.access import notary
 from services.kernel.access.keys import Keys
 from services.kernel.core.problems import NotFound
 from services.kernel.serving.commands import Caller
-from services.publish.verifying import keys
+from services.publish.verifying import keys, manifests
 from services.publish.views import STATEMENT_KEYS, STATEMENT_SECRETS
 from tests.publish.conftest import TEXT, TITLE, Office, opened
 
@@ -224,6 +225,22 @@ async def test_a_store_without_a_private_half_gets_a_new_key(signing: Office) ->
     trusted = await believed(signing)
     assert len(trusted) == 3
     assert notary.proven(await saved(signing, await signing.published()), trusted)
+    newest = await keys.rotate(signing.runtime, Caller())
+    signing.runtime.keys = Keys(b"a third secret of this deployment, as long")
+    await keys.revoke(signing.runtime, Caller(), newest, "泄露")
+    assert notary.proven(await saved(signing, await signing.published()), await believed(signing)), (
+        "a revocation makes a key where those that are left cannot sign"
+    )
+
+
+async def test_no_other_stream_is_read_for_a_manifest(signing: Office) -> None:
+    events = signing.runtime.tables["events"]
+    async with signing.runtime.database.read() as connection:
+        streams = set((await connection.execute(select(events.c.stream_id))).scalars())
+        assert any(not stream.startswith("statement-") for stream in streams), "the first key is an event"
+        with mock.patch.object(manifests.Event, "parse") as parse:
+            assert [await manifests.releases(connection, stream) for stream in streams] == [[]] * len(streams)
+    parse.assert_not_called()
 
 
 async def test_the_command_line_checks_a_saved_file_alone(

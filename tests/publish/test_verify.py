@@ -1,7 +1,9 @@
 """The page that says whether the office published what circulates."""
 
+import asyncio
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
 from html import unescape
 from typing import Any
@@ -229,6 +231,36 @@ async def test_what_cannot_be_compared_is_told_in_a_sentence(
 ) -> None:
     answer = await office.client.post("/bulletin/verify", content=body, headers=headers)
     assert (answer.status_code, verdict(answer.text)) == (status, says)
+
+
+async def test_few_texts_are_compared_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may paste long texts, and the offices' work goes first."""
+    await office.published()
+    going, held, judge = threading.Semaphore(0), threading.Event(), finding.judge
+    monkeypatch.setattr(verify, "PATIENCE", 0.2)
+
+    def waits(*asked: Any) -> finding.Found:
+        going.release()
+        assert held.wait(20)
+        return judge(*asked)
+
+    monkeypatch.setattr(finding, "judge", waits)
+    asked = [asyncio.create_task(pasted(office, "路面塌陷处已围挡，明日恢复通行。")) for _ in range(verify.AT_ONCE)]
+    for _ in asked:
+        assert await asyncio.to_thread(going.acquire, timeout=20)
+    assert verdict(await pasted(office, "路面塌陷处已围挡。", status=503)) == "busy"
+    held.set()
+    assert {verdict(await one) for one in asked} == {"unknown"}
+    assert verdict(await pasted(office, "路面塌陷处已围挡。")) == "unknown"
+
+
+async def test_no_more_is_compared_than_a_thread_can_do(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for at in range(4):
+        await office.published(f"路面塌陷处已围挡，第{at}段明日恢复通行。")
+    monkeypatch.setattr(finding, "CHARACTERS", 30)
+    async with office.runtime.database.read() as connection:
+        known, _ = await finding.candidates(connection, "路面塌陷处已围挡，第2段明日恢复通行。")
+    assert 0 < len(known) < 4
 
 
 async def test_markup_and_direction_tricks_stay_text_and_are_told(office: Office) -> None:

@@ -111,11 +111,14 @@ def signed(unsigned: bytes, certificate: File, key: File) -> bytes:
     return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
+def _host(settings: Settings) -> str:
+    return urlsplit(settings.public_url).hostname or "localhost"
+
+
 async def _found(
     connection: AsyncConnection, settings: Settings, site: Site, offices: Offices, row: Row
 ) -> bytes | None:
-    host = urlsplit(settings.public_url).hostname or "localhost"
-    messages, is_over = await alerts_of(connection, row, offices.zone, host)
+    messages, is_over = await alerts_of(connection, row, offices.zone, _host(settings))
     if not messages:
         return None
     made = document(row, readable(row, offices.zone), messages, is_over, site)
@@ -137,7 +140,8 @@ def add_routes(feeds: APIRouter, per_feed: int) -> None:
             offices = await runtime.offices(connection)
             site = Site(runtime.settings, offices)
             page, _ = await queries.public_page(connection, queries.Wanted(danger=True), limit=per_feed, cursor=cursor)
-            rows = [row for row in page.rows if await _found(connection, runtime.settings, site, offices, row)]
+            host = _host(runtime.settings)
+            rows = [row for row in page.rows if (await alerts_of(connection, row, offices.zone, host))[0]]
         items = [readable(row, offices.zone) for row in rows]
         found = Found(items, page.next, zone_name(offices.zone), Narrowed(), "")
         return answer(request, atom(runtime, site, found, cursor, "cap/feed.atom"), ATOM, site.language)

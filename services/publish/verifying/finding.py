@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -30,6 +30,8 @@ OF_ONE = 400
 """At most so many statements are taken for one number. A number that so many have weighs little."""
 CANDIDATES = 24
 """So many statements are compared in full."""
+CHARACTERS = 400_000
+"""No further statement is compared when those before it have so many characters together. The exact one comes first."""
 NEAR = 3
 """So many similar statements are shown."""
 LEAST = 0.3
@@ -142,11 +144,18 @@ async def statement(connection: AsyncConnection, ref: str) -> Row | None:
 
 async def find(connection: AsyncConnection, pasted: str) -> Found:
     """Compares a text with all published ones."""
+    return await asyncio.to_thread(judge, pasted, *await candidates(connection, pasted))
+
+
+async def candidates(connection: AsyncConnection, pasted: str) -> tuple[dict[str, list[Row]], list[str]]:
+    """The statements to compare with a text, and the ids of those whose numbers stand in it."""
     asked = await asyncio.to_thread(likeness.asked_by, pasted)
     named = await _named_in(connection, pasted)
     ids = [*named, *(id_ for id_ in await _nearest(connection, asked) if id_ not in named)]
     said = await queries.public_releases(connection, ids[:CANDIDATES])
-    return await asyncio.to_thread(judge, pasted, said, named)
+    sizes = accumulate(sum(len(release["text"] or "") for release in releases) for releases in said.values())
+    before = [0, *sizes]
+    return {id_: said[id_] for id_, size in zip(said, before, strict=False) if size < CHARACTERS}, named
 
 
 async def _named_in(connection: AsyncConnection, pasted: str) -> list[str]:

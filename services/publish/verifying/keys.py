@@ -32,12 +32,9 @@ async def make_first(runtime: Runtime) -> None:
     A key that was sealed under another secret cannot: its private half is lost, and what it signed counts on.
     """
     async with runtime.database.read() as connection:
-        row = await _newest(connection)
-    with suppress(ValueError):
-        if row is not None:
-            runtime.keys.open(USE, row["sealed"], row["kid"])
-            return
-    await rotate(runtime, Caller())
+        known = await _newest(runtime, connection)
+    if known is None:
+        await rotate(runtime, Caller())
 
 
 async def rotate(runtime: Runtime, caller: Caller) -> str:
@@ -66,7 +63,7 @@ async def revoke(runtime: Runtime, caller: Caller, kid: str, reason: str) -> Non
             fact = OperationStatementKeyRevoked(key=kid, reason=Typed(text=reason))
             await operations.record(session, ctx, fact)
             await sql.remove(session.connection, STATEMENT_SECRETS, [(kid,)])
-            if await _newest(session.connection, without=kid) is None:
+            if await _newest(runtime, session.connection, without=kid) is None:
                 await _add(runtime, session, ctx, SigningKey.new())
         return Answer({})
 
@@ -75,12 +72,12 @@ async def revoke(runtime: Runtime, caller: Caller, kid: str, reason: str) -> Non
 
 async def current(runtime: Runtime, connection: AsyncConnection) -> SigningKey:
     """The key that signs now. Raises `Unavailable` before the service has made its first one."""
-    row = await _newest(connection)
-    if row is None:
+    key = await _newest(runtime, connection)
+    if key is None:
         raise Unavailable(
             "the bulletin has no key yet; it makes one when the service has recovered", 2, code="no-statement-key"
         )
-    return SigningKey.of(runtime.keys.open(USE, row["sealed"], row["kid"]))
+    return key
 
 
 async def every(connection: AsyncConnection) -> list[dict[str, Any]]:
@@ -113,14 +110,15 @@ async def _row(connection: AsyncConnection, kid: str) -> dict[str, Any] | None:
     return dict(found) if found and found["public"] else None
 
 
-async def _newest(connection: AsyncConnection, without: str = "") -> dict[str, Any] | None:
-    """The newest key with its private half that nobody revoked."""
+async def _newest(runtime: Runtime, connection: AsyncConnection, without: str = "") -> SigningKey | None:
+    """The newest key that can sign: nobody revoked it, and its private half was sealed under the present secret."""
     chosen = (
         select(STATEMENT_SECRETS)
         .join(STATEMENT_KEYS, STATEMENT_KEYS.c.kid == STATEMENT_SECRETS.c.kid)
         .where(STATEMENT_KEYS.c.revoked_at.is_(None), STATEMENT_KEYS.c.kid != without)
         .order_by(STATEMENT_SECRETS.c.made_at.desc(), STATEMENT_SECRETS.c.kid)
-        .limit(1)
     )
-    found = (await connection.execute(chosen)).mappings().first()
-    return dict(found) if found else None
+    for row in (await connection.execute(chosen)).mappings():
+        with suppress(ValueError):
+            return SigningKey.of(runtime.keys.open(USE, row["sealed"], row["kid"]))
+    return None

@@ -3,6 +3,7 @@
 Nothing that somebody pastes is stored, logged or put into an address.
 """
 
+import asyncio
 import functools
 import io
 from collections.abc import Mapping
@@ -32,6 +33,10 @@ from services.publish.verifying.answers import About, SignedStatement
 JSON, SCRIPT = "application/json", "text/javascript; charset=utf-8"
 LONGEST = 110_000
 """Characters of a text that are compared: the longest statement with its title, and some more."""
+AT_ONCE = 2
+"""A process compares so many texts at a time: anybody may ask, and the offices' work goes first."""
+PATIENCE = 3
+"""After so many seconds of waiting for its turn, a question is told to come again."""
 SHOWN = 5
 """So many statements with one and the same text are shown."""
 POLICY = (
@@ -115,13 +120,27 @@ def router() -> APIRouter:
             return _page(site, "unreadable", status=422)
         if not pasted.strip():
             return _page(site, "empty", status=422)
-        async with runtime.database.read() as connection:
-            if named := finding.named_by(pasted, runtime.settings):
+        if named := finding.named_by(pasted, runtime.settings):
+            async with runtime.database.read() as connection:
                 return await _named(runtime, connection, offices, site, named)
-            found = await finding.find(connection, pasted)
-            told = [one.statement for one in found.exact] + [one.statement for one in found.near]
-            shown = list(dict.fromkeys(told))[:SHOWN]
-            rows = await queries.public_statements(connection, shown)
+        comparing = _comparing(request)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await comparing.acquire()
+        except TimeoutError:
+            response = _page(site, "busy", status=503)
+            response.headers["Retry-After"] = str(PATIENCE)
+            return response
+        try:
+            async with runtime.database.read() as connection:
+                known, named_in = await finding.candidates(connection, pasted)
+            # A comparison can take long, so it holds no connection.
+            found = await asyncio.to_thread(finding.judge, pasted, known, named_in)
+        finally:
+            comparing.release()
+        told = [one.statement for one in found.exact] + [one.statement for one in found.near]
+        async with runtime.database.read() as connection:
+            rows = await queries.public_statements(connection, list(dict.fromkeys(told))[:SHOWN])
         return _compared(site, found, {row["id"]: readable(row, offices.zone, site.language) for row in rows}, offices)
 
     for name in ("verify.js", "jsQR.js"):
@@ -138,6 +157,14 @@ async def _script(name: str, request: Request) -> Response:
 def packaged(name: str) -> bytes:
     """A file of the page. jsQR 1.4.0 is as npm has it; a test names its digest."""
     return resources.files("services.publish.verifying").joinpath("static", name).read_bytes()
+
+
+def _comparing(request: Request) -> asyncio.Semaphore:
+    """The turns of comparisons in this process."""
+    if not hasattr(request.app.state, "comparing"):
+        request.app.state.comparing = asyncio.Semaphore(AT_ONCE)
+    turns: asyncio.Semaphore = request.app.state.comparing
+    return turns
 
 
 async def _pasted(request: Request) -> str:
