@@ -6,7 +6,7 @@ the draft, `agreed_title` and `agreed_text`, those of the submission, and `waive
 erased. `earlier` are the statements of the matter that are in public, the newest last.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from schemas.approval import Step
@@ -219,7 +219,9 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
                 )
             texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
             _check_wording(ctx, **texts)
-            return _submit(state, case, ctx, _one_text(texts, binding.read(ctx.seen.get("waived")), case, ctx))
+            return _submit(
+                state, case, ctx, _one_text(texts, state.facts, binding.read(ctx.seen.get("waived")), case, ctx)
+            )
         case Approve():
             return _approve(state, command, case, ctx)
         case CannotJudge():
@@ -315,13 +317,16 @@ def _waived(waivers: Iterable[Waiver]) -> Typed:
     return Typed(text=_lines(waivers))
 
 
-def _one_text(texts: dict[str, str], waivers: Iterable[binding.Waived], case: Case, ctx: Ctx) -> dict[str, str]:
+def _one_text(
+    texts: dict[str, str], facts: Collection[str], waivers: Iterable[binding.Waived], case: Case, ctx: Ctx
+) -> dict[str, str]:
     """The texts with the facts in place of their markers. Raises `Rejected` for what stands against them."""
     sheet = case.sheet(ctx)
     found = one_text.findings(
         texts,
         sheet,
         earlier=[said for said in ctx.seen.get("earlier", ()) if said.id != ctx.seen["stream"]],
+        named=facts,
         waived={figure for one in waivers for figure in one.figures},
         telephones=ctx.offices.lists.telephones,
     )
@@ -441,8 +446,7 @@ def _publish(state: State, case: Case, ctx: Ctx) -> Fact:
     """Publishes exactly the approved words. A merge in the meantime does not stop an answer."""
     title = ctx.seen.get("agreed_title" if state.agreed_title else "title")
     text = ctx.seen.get("agreed_text" if state.agreed_text else "text")
-    keys = binding.bound(ctx.seen.get("title"), ctx.seen.get("text"))
-    if changed := revised(state, keys, case.sheet(ctx), ctx.seen.get("past", ())):
+    if changed := revised(state, case.sheet(ctx), ctx.seen.get("past", ())):
         raise changed
     if title is None or text is None:
         raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
@@ -458,14 +462,14 @@ def _publish(state: State, case: Case, ctx: Ctx) -> Fact:
     )
 
 
-def revised(state: State, keys: Sequence[str], sheet: Sheet, past: Iterable[Established]) -> Rejected | None:
-    """Why approved words say no more what is established: one of the bound facts was revised since the submission.
+def revised(state: State, sheet: Sheet, past: Iterable[Established]) -> Rejected | None:
+    """Why approved words say no more what is established: a fact on which they rest was revised since the submission.
 
     `past` are the earlier values of facts.
     """
     for one in state.used:
         now = sheet.of(one.key)
-        if one.key not in keys or now is None or (now.incident, now.version) == (one.incident, one.version):
+        if now is None or (now.incident, now.version) == (one.incident, one.version):
             continue
         then = next((old for old in past if (old.incident, old.version) == (one.incident, one.version)), None)
         before, after = (value and sheet.said(value) for value in (then, now))
@@ -488,7 +492,7 @@ def _correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
     _check_wording(ctx, title=command.title, text=command.text, reason=command.reason)
     texts = {"text": command.text} if command.title is None else {"title": command.title, "text": command.text}
     waivers = [binding.Waived(one.figures, one.reason) for one in command.waive]
-    said = _one_text(texts, waivers, case, ctx)
+    said = _one_text(texts, state.facts, waivers, case, ctx)
     return StatementCorrected(
         title=said.get("title"),
         text=said["text"],

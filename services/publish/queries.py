@@ -193,13 +193,14 @@ def _one_text(
                 texts,
                 sheet,
                 earlier=earlier,
+                named=item["facts"],
                 waived={figure for one in item["waived"] for figure in one["figures"]},
                 telephones=ctx.offices.lists.telephones,
             )
             item["findings"] = [one._asdict() for one in found]
             return gate(True, found)
         case "submitted" | "approved":
-            return gate(True, revised(state_of(row), binding.bound(*texts.values()), sheet, past))
+            return gate(True, revised(state_of(row), sheet, past))
         case _:
             return gate(False, False)
 

@@ -46,11 +46,16 @@ def matter(*facts: Established) -> Any:
 
 
 def written(
-    text: str, *facts: Established, title: str = "路灯情况", waived: str = "", earlier: tuple[Said, ...] = ()
+    text: str,
+    *facts: Established,
+    title: str = "路灯情况",
+    waived: str = "",
+    earlier: tuple[Said, ...] = (),
+    named: tuple[str, ...] = (),
 ) -> Given:
     """A draft with this text, before its submission."""
     seen = {"stream": STREAM, "incident": matter(*facts), "title": title, "text": text, "waived": waived}
-    return given(DECIDER, drafted(), actor=HANDLER, seen={**seen, "earlier": earlier})
+    return given(DECIDER, drafted(facts=named), actor=HANDLER, seen={**seen, "earlier": earlier})
 
 
 def refused(state: Given, code: str, command: Any = SUBMIT) -> dict[str, Any]:
@@ -108,6 +113,10 @@ def test_words_that_are_not_here_are_not_bound() -> None:
 def test_a_figure_is_bound_or_waived() -> None:
     assert refused(written("出动车三台，17时到场。"), "free-number")["others"] == ["17时"]
     assert refused(written("路灯共12盏。", LAMPS), "free-number")["fact"] == "lamps", "it names the fact to bind"
+    text = "路灯共十二盏，3月2日18时已亮。"
+    assert written(text, LAMPS, AT, named=("lamps", "restored_at")).when(SUBMIT).decided()
+    assert refused(written(text, LAMPS, AT, named=("lamps",)), "free-number")["fact"] == "restored_at"
+    assert refused(written("路灯共13盏。", LAMPS, named=("lamps",)), "differs-from-fact")["says"] == "12盏"
     waived = binding.written([binding.Waived(("三台", "17时"), "办理安排")])
     written("出动车三台，17时到场。", waived=waived).when(Submit()).decided()
     assert refused(written("出动车四台。", waived=waived), "free-number")["figure"] == "四台"

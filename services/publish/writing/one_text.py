@@ -70,10 +70,14 @@ def findings(
     sheet: Sheet,
     *,
     earlier: Sequence[Said] = (),
+    named: Collection[str] = (),
     waived: Collection[str] = (),
     telephones: Collection[str] = (),
 ) -> list[Finding]:
-    """All that stands against the texts of a statement, in order. `waived` are figures that need no fact."""
+    """All that stands against the texts of a statement, in order.
+
+    A figure that says the value of a fact that the statement names is bound to it. `waived` are figures that need none.
+    """
     found: list[Finding] = []
     before = [(said.number, find(said.text, sheet.measures, telephones)) for said in earlier]
     for field, text in texts.items():
@@ -85,7 +89,7 @@ def findings(
                 *(
                     finding
                     for figure in find(plain, sheet.measures, telephones)
-                    if (finding := _figure(field, figure, sheet, before, waived))
+                    if (finding := _figure(field, figure, sheet, before, named, waived))
                 ),
             ],
             key=lambda one: one.at,
@@ -117,13 +121,17 @@ def _figure(
     figure: Figure,
     sheet: Sheet,
     earlier: Sequence[tuple[str, Sequence[Figure]]],
+    named: Collection[str],
     waived: Collection[str],
 ) -> Finding | None:
     at, written, measure = figure.at, figure.text, figure.measure
     facts = [
         one for one in sheet.established if one.number is not None and measure and sheet.measure(one.key) == measure
     ]
-    same = next((one for one in facts if figure.agrees(one.number or Decimal(0))), None)
+    alike = [one for one in facts if figure.agrees(one.number or Decimal(0))]
+    if figure.kind == "day":
+        alike += [one for one in sheet.established if one.kind == "time" and sheet.said(one) == written]
+    same = next((one for one in alike if one.key in named), alike[0] if alike else None)
     if facts and same is None:
         other = facts[-1]
         says = sheet.said(other)
@@ -131,10 +139,8 @@ def _figure(
     if measure and not facts and (differing := _differing(figure, earlier)):
         statement, says = differing
         return Finding(field, at, "differs-from-statement", written, says=says, statement=statement)
-    if written in waived:
+    if written in waived or (same and same.key in named):
         return None
-    if same is None and figure.kind == "day":
-        same = next((one for one in sheet.established if one.kind == "time" and sheet.said(one) == written), None)
     return Finding(
         field, at, "free-number", written, *((same.key, sheet.title(same.key), sheet.said(same)) if same else ())
     )
