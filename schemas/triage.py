@@ -760,6 +760,20 @@ def standing_of(data: Fact) -> Change | None:
     return None
 
 
+def reports_moved(data: Fact) -> tuple[tuple[StreamId, ...], bool]:
+    """The reports that an event brings to its incident, or takes from it, and whether it takes them."""
+    match data:
+        case IncidentOpened(report=report) | IncidentReportAttached(report=report):
+            return ((report,) if report else ()), False
+        case IncidentAbsorbed(reports=reports):
+            return reports, False
+        case IncidentReportDetached(report=report):
+            return (report,), True
+        case IncidentSplit(reports=reports):
+            return reports, True
+    return (), False
+
+
 STANDING = (
     IncidentOpened,
     IncidentTransferred,

@@ -151,16 +151,12 @@ def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _belonging_keys(event: Event) -> list[Key]:
-    match event.data:
-        case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
-            return [(data.report, event.stream)] if data.report else []
-        case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
-            return [(report, event.stream) for report in data.reports]
-    return []
+    reports, _ = triage.reports_moved(event.data)
+    return [(report, event.stream) for report in reports]
 
 
 def _belonging(key: Key, row: Row | None, event: Event) -> Row:
-    leaves = isinstance(event.data, triage.IncidentSplit | triage.IncidentReportDetached)
+    _, leaves = triage.reports_moved(event.data)
     return {
         "report_id": key[0],
         "incident_id": key[1],

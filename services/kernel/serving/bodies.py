@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kernel.core.problems import Malformed, NotJson, TooLarge, TooSlow, UnsupportedMedia
-from services.kernel.core.texts import check_text
+from services.kernel.core.texts import check_text, decoded
 
 MAX_DEPTH = 32
 MAX_BODY = 1_000_000
@@ -136,6 +137,19 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
             raise TooLarge(f"the body has more than {limit} bytes", limit=limit)
         parts.append(part)
     return b"".join(parts)
+
+
+async def read_form(request: Request, field: str) -> str:
+    """The text of one field of a small form that a browser sends. Raises `TooLarge` and `Malformed`."""
+    body = await read_body(request)
+    try:
+        form = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4))
+    except UnicodeDecodeError as fault:
+        at = fault.start + 1
+        raise Malformed("the form is not written in UTF-8", code="not-utf-8", field=field, at=at) from None
+    except ValueError:
+        raise Malformed("the form cannot be read; send it as the page does", code="form-unreadable") from None
+    return decoded(form.get(field, "").encode(), field)
 
 
 class StrictRequest(Request):

@@ -6,14 +6,12 @@ address that asks too often for what nobody may be told gets 429.
 
 import functools
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import parse_instant
 from services.kernel.core.problems import Malformed, NotFound, TooLarge, TooMany
-from services.kernel.core.texts import decoded
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import bodies, documents, http
@@ -71,7 +69,7 @@ def router() -> APIRouter:
     async def ask_status(runtime: http.Serving, request: Request, lang: Lang = None) -> Response:
         """The same for what somebody typed, a number or a receipt."""
         try:
-            typed = await _typed(request)
+            typed = (await bodies.read_form(request, "code"))[:LONGEST]
         except (Malformed, TooLarge):
             typed = "?"
 
@@ -112,16 +110,6 @@ def _count(request: Request) -> None:
     if times >= FAILURES:
         detail = f"this address asked too often for what nobody is told; wait {wait} s"
         raise TooMany(detail, wait, code="status-too-many", seconds=wait)
-
-
-async def _typed(request: Request) -> str:
-    """The code of the form. Raises `TooLarge` and `Malformed`."""
-    body = await bodies.read_body(request)
-    try:
-        form = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4))
-    except ValueError:
-        raise Malformed("the form is not written in UTF-8", code="form-unreadable") from None
-    return decoded(form.get("code", "").encode(), "code")[:LONGEST]
 
 
 def _name(offices: Offices, code: str) -> str:

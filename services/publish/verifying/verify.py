@@ -9,7 +9,6 @@ import io
 from collections.abc import Mapping
 from importlib import resources
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 import orjson
 import segno
@@ -18,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.manifest import digest_of
 from services.kernel.core.problems import Malformed, NotFound, TooLarge
-from services.kernel.core.texts import decoded
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import bodies, documents, http, records
@@ -169,16 +167,7 @@ def _comparing(request: Request) -> asyncio.Semaphore:
 
 async def _pasted(request: Request) -> str:
     """The text of the form. Raises `TooLarge` and `Malformed`."""
-    body = await bodies.read_body(request)
-    try:
-        form = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4))
-    except UnicodeDecodeError as fault:
-        raise Malformed(
-            "the form is not written in UTF-8", code="not-utf-8", field="text", at=fault.start + 1
-        ) from None
-    except ValueError:
-        raise Malformed("the form cannot be read; send it as the page does", code="form-unreadable") from None
-    pasted = decoded(form.get("text", "").encode(), "text")
+    pasted = await bodies.read_form(request, "text")
     if len(pasted) > LONGEST:
         raise TooLarge(f"the text has more than {LONGEST} characters", limit=LONGEST)
     return pasted
