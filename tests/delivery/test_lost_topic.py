@@ -12,7 +12,7 @@ from tests.kit.stack import DeployedWorld, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
 TOPIC = "ingest.report"
-READERS = ("triage", "audit")
+READERS = ("triage", "publish", "audit")
 
 
 def said(world: DeployedWorld, part: str) -> str:

@@ -15,6 +15,7 @@ from tests.kit.stack import DeployedWorld, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
 TOPIC = "ingest.report"
+READERS = ("triage", "publish", "audit")
 RECEIVED = "huiying.report.received.v1"
 
 
@@ -74,7 +75,7 @@ def settle(world: DeployedWorld, service: str, id_: str, *, discard: bool) -> An
 
 
 def discard_all(world: DeployedWorld) -> None:
-    for service in ("ingest", "triage", "audit"):
+    for service in ("ingest", *READERS):
         for id_, *_ in dead_letters(world, service):
             done = settle(world, service, id_, discard=True)
             assert done.returncode == 0, done.stderr
@@ -87,7 +88,7 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
     sites.write(world, TOPIC, {index % sites.PARTITIONS: [value] for index, value in enumerate(bad[:4])})
     sites.write(world, TOPIC, {0: bad[4:]})
     every_partition_goes_on(world)
-    for service in ("triage", "audit"):
+    for service in READERS:
         rows = until(
             lambda service=service: len(r := dead_letters(world, service)) == len(bad) and r, f"{service} set all aside"
         )
@@ -105,7 +106,7 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
     assert "fails as before" in again.stderr
     until(lambda: len(dead_letters(world, "ingest")) == len(bad), "the owner, which looks now and then, has seen them")
     discard_all(world)
-    assert told(world, "triage") == told(world, "audit") == {"dead_letters": 0, "parked": 0}
+    assert all(told(world, service) == {"dead_letters": 0, "parked": 0} for service in READERS)
     world.check()
 
 
@@ -121,7 +122,7 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
         (bytes_,) = connection.execute("select bytes from events where stream_id = %s", [id_]).fetchone() or (b"",)
     forged = orjson.dumps({**orjson.loads(bytes_), "unit": "town-west"})
     sites.write(world, TOPIC, {sites.place(id_): [forged]})
-    for service in ("triage", "audit"):
+    for service in READERS:
         until(lambda service=service: dead_letters(world, service), f"{service} sees the fork")
         assert [(row[1], row[5]) for row in dead_letters(world, service)] == [("fork", id_)]
         assert told(world, service) == {"dead_letters": 1, "parked": 1}
@@ -138,7 +139,7 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
     assert "with other bytes than the store" in found
     discard_all(world)
     until(lambda: _has(world, id_, 2), "the stream goes on in audit")
-    assert told(world, "triage") == told(world, "audit") == {"dead_letters": 0, "parked": 0}
+    assert all(told(world, service) == {"dead_letters": 0, "parked": 0} for service in READERS)
     world.check()
 
 
@@ -187,6 +188,7 @@ def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(worl
     stream = f"report-{uuid.uuid4()}"
     owned(world, stream, [{"data": {"unit": "county", "subject": 7}}, erased()])
     (row,) = until(lambda: dead_letters(world, "triage"), "triage sets the event aside")
+    until(lambda: dead_letters(world, "publish"), "publish sets it aside")
     assert (row[1], row[5]) == ("poison", stream)
     until(lambda: _has(world, stream, 2), "audit keeps every well-formed envelope")
     every_partition_goes_on(world)
@@ -212,7 +214,11 @@ def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: D
     unknown, higher = f"report-{uuid.uuid4()}", f"report-{uuid.uuid4()}"
     owned(world, unknown, [{"type": "huiying.report.sung.v1"}, erased()])
     owned(world, higher, [{"type": "huiying.report.received.v9"}, erased()])
-    until(lambda: told(world, "triage") == {"dead_letters": 2, "parked": 2}, "triage sets both aside")
+    for service in ("triage", "publish"):
+        until(
+            lambda service=service: told(world, service) == {"dead_letters": 2, "parked": 2},  # type: ignore[misc]
+            f"{service} sets both aside",
+        )
     until(lambda: _has(world, unknown, 2) and _has(world, higher, 2), "audit keeps them")
     every_partition_goes_on(world)
     assert told(world, "audit") == {"dead_letters": 0, "parked": 0}

@@ -110,7 +110,7 @@ def test_the_memory_of_addresses_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
     failures = sign_in.Failures()
     for number in range(1000):
         failures.add(f"192.0.2.{number}", "x")
-    assert len(failures._failed) <= 100
+    assert len(failures._tries._failed) <= 100
 
 
 async def test_answers_to_staff_and_integrations_are_kept_by_no_cache(ingest: Ingest) -> None:
