@@ -114,11 +114,15 @@ class Acting(ABC):
     unit: str
     version: int | None = None
     """The version after its last act here, until somebody else has decided; None if it must be read."""
+    last: str = ""
+    """Its last event here, as `stream@version`, for whoever must have seen it."""
 
     def _answered(self, answer: httpx.Response) -> httpx.Response:
         """The answer to an act, after its version was noted."""
         if answer.is_success:
-            self.version = answer.json()["version"]
+            done = answer.json()
+            self.version = done["version"]
+            self.last = f"{done['id']}@{done['events'][-1]['version']}" if done["events"] else self.last
         elif answer.status_code == HTTPStatus.PRECONDITION_FAILED:
             self.version = None
         return answer
@@ -204,8 +208,10 @@ class Matter(Acting):
     def drafts(self, kind: str, by: str = "handler", **more: Any) -> "Statement":
         """A post drafts a statement."""
         body = {"incident_id": self.id, "kind": kind, "title": "情况说明", "text": "有关情况说明如下。", **more}
-        path = "/publish/v1/statements"
-        drafted = _waits(lambda: self.desk.ask(self._at(by), "publish", path, body), _succeeds, f"{by} can draft")
+        path, seen = "/publish/v1/statements", {"Huiying-After": self.last} if self.last else {}
+        drafted = _waits(
+            lambda: self.desk.ask(self._at(by), "publish", path, body, **seen), _succeeds, f"{by} can draft"
+        )
         return Statement(self, drafted.json()["id"])
 
     # what is so
