@@ -20,8 +20,8 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
-from services.publish.decider import revised
 from services.publish.history import history
+from services.publish.releasing.release import revised
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
 from services.publish.rows import Page, newest, numbers_of, releases_of
 from services.publish.seen import past_values, read_incident, read_incidents, read_said

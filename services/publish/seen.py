@@ -12,8 +12,8 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store import reach, standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
-from services.publish.decider import State
 from services.publish.rights import Incident
+from services.publish.state import State
 from services.publish.views import METADATA, incident_facts, incidents, statements, verification_of
 from services.publish.writing.binding import Established
 from services.publish.writing.one_text import Said

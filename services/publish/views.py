@@ -53,8 +53,8 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
-from services.publish.decider import State, evolve, initial_state
 from services.publish.progress import views as progress
+from services.publish.state import State, evolve, initial_state
 from services.publish.verifying import likeness
 
 METADATA = tables.metadata()

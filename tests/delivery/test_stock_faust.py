@@ -67,10 +67,14 @@ class Consumer:
                     connection.execute("select count(distinct part) from effect where off = %s", [COUNT]).fetchone()
                     == (self.settings.partitions,)
                 ),
-                f"the last records were had\n{self.log.read_text()[-2000:]}",
+                lambda: f"the last records were had\n{self.said()}",
                 180,
             )
         return self.effects()
+
+    def said(self) -> str:
+        """The end of what the program wrote; nothing before it has begun to write."""
+        return self.log.read_text()[-2000:] if self.log.exists() else ""
 
     async def write(self, count: int, *, create: bool = False) -> None:
         log = KafkaLog(self.settings)

@@ -28,8 +28,11 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CLI = "services.apps.cli"
 
 
-def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
-    """Waits for a true answer and returns it. A network error counts as "not yet"."""
+def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float = LIMIT) -> Any:
+    """Waits for a true answer and returns it. A network error counts as "not yet".
+
+    `what` is awaited; a function is asked only when the time is over, so it tells what stood there then.
+    """
     end, pause = time.monotonic() + limit, 0.02
     while True:
         try:
@@ -38,7 +41,8 @@ def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
         except (httpx.TransportError, KeyError):
             pass
         if time.monotonic() > end:
-            raise AssertionError(f"after {limit:.0f} s still not: {what}")
+            told = what if isinstance(what, str) else what()
+            raise AssertionError(f"after {limit:.0f} s still not: {told}")
         time.sleep(pause)
         pause = min(pause * 1.2, 0.2)  # asking takes time from the awaited work
 

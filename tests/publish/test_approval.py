@@ -24,8 +24,9 @@ from services.kernel.rules.conditions import Context
 from services.kernel.rules.packs import parse_pack
 from services.kernel.serving.approvals import shown
 from services.publish.commands import Approve, CannotJudge, Publish, Reject, Revise, Submit
-from services.publish.decider import DECIDER, State
+from services.publish.decider import DECIDER
 from services.publish.rights import Incident
+from services.publish.state import State
 from tests.kit import spec
 from tests.publish.conftest import SINCE, Office
 from tests.publish.test_decider import MATTER, STREAM, TEXT, TITLE, by, draft

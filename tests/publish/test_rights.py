@@ -24,8 +24,9 @@ from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Rejected
 from services.kernel.store.views import folded
 from services.publish.commands import Approve, CannotJudge, Draft, Publish, Submit
-from services.publish.decider import DECIDER, State
+from services.publish.decider import DECIDER
 from services.publish.rights import RIGHTS, Case, Statement
+from services.publish.state import State
 from services.publish.views import OF_ONE, state_of
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, TEXT, Office, graded, opened

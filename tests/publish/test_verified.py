@@ -11,8 +11,8 @@ from schemas.verification import Verification
 from services.kernel.core.decider import SYSTEM
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Correct, Prepare, Publish, Revise, Submit, Withdraw
-from services.publish.decider import CLARIFICATION
 from services.publish.reactions import react
+from services.publish.writing.drafting import CLARIFICATION
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established
 from tests.publish.test_decider import (

@@ -1,0 +1,73 @@
+"""Submits a text to the chain of approvals that the pack chooses for it. Pure."""
+
+from schemas.fields import Fact, Typed
+from schemas.publish import StatementSubmitted
+from services.kernel.access.approving import must_be_answered
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.rules.approval import chain_of, chains, fixed, place
+from services.publish.rights import Case
+from services.publish.state import State
+from services.publish.writing import binding, filled
+from services.publish.writing.drafting import CLARIFICATION, established
+
+
+def submit(state: State, case: Case, ctx: Ctx) -> Fact:
+    """Holds the text against the facts, and fixes words and chain."""
+    if CLARIFICATION[1] in (ctx.seen.get("text") or ""):
+        raise Rejected(
+            "the text still holds what the rules prepared; write what was found instead", code="only-prepared"
+        )
+    texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
+    filled.check_wording(ctx, **texts)
+    return _fixed(state, case, ctx, filled.fill(texts, state.facts, binding.read(ctx.seen.get("waived")), case, ctx))
+
+
+def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact:
+    """Fixes the chain of approvals. If another chain counts later, another submission is needed.
+
+    A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
+    grading must not hold it up. It takes the chain of the lowest level. If the matter is then graded higher, the
+    statement needs the higher level's chain before it is published.
+    """
+    established(state.kind, state.facts, case)
+    levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, "statement")
+    if levels and asked and case.incident.level is None and state.kind == "facts":
+        raise Rejected(
+            "the matter is not graded yet, so nobody knows who must approve; grade it first",
+            code="not-graded",
+            rule=place(case.pack),
+            pack=case.pack.name,
+        )
+    level = case.level
+    if level is not None and level not in levels:
+        raise Rejected(
+            f"the pack in force has no level {level}; grade the matter by it first",
+            code="level-not-in-pack",
+            level=level,
+        )
+    chain = chain_of(case.pack, case.context(level))
+    if asked and chain is None:
+        raise Rejected(
+            "no chain of approvals of the matter's pack holds for this text; ask for a pack that says who approves it",
+            code="no-chain",
+            rule=place(case.pack),
+            pack=case.pack.name,
+        )
+    steps, chosen = fixed(chain), chain.code if chain else None
+    must_be_answered(steps, state.unit, ctx.offices, rule=place(case.pack, chosen), pack=case.pack.name)
+    title, text = (
+        Typed(text=resolved[name]) if name in resolved and resolved[name] != ctx.seen.get(name) else None
+        for name in ("title", "text")
+    )
+    keys = (*state.facts, *binding.bound(ctx.seen.get("title"), ctx.seen.get("text")))
+    return StatementSubmitted(
+        unit=state.unit,
+        level=level,
+        chain=chosen,
+        steps=steps,
+        title=title,
+        text=text,
+        used=filled.used(keys, case, ctx),
+        by=case.by,
+    )

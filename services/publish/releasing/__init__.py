@@ -1,0 +1,1 @@
+"""What the office says in public: the publication, its corrections, and its withdrawal."""

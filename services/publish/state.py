@@ -1,0 +1,128 @@
+"""A statement as its rules need it, folded from its events. Pure."""
+
+from dataclasses import dataclass, replace
+
+from schemas.envelope import Event
+from schemas.fields import WordsRef
+from schemas.publish import (
+    StatementApproved,
+    StatementCorrected,
+    StatementDrafted,
+    StatementPublished,
+    StatementReferred,
+    StatementRejected,
+    StatementRevised,
+    StatementSubmitted,
+    StatementWithdrawn,
+)
+from services.kernel.rules.approval import Agreement, Course, Referral
+from services.publish.rights import UNSUBMITTED, Statement
+
+MARKS = ("secret", "major_information")
+"""What a drafter or an approver may say of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class State(Statement):
+    """A statement as its rules need it."""
+
+    incident: str = ""
+    title: WordsRef | None = None
+    draft: WordsRef | None = None
+    facts: tuple[str, ...] = ()
+    waived: WordsRef | None = None
+    agreed_title: WordsRef | None = None
+    agreed_text: WordsRef | None = None
+    """The words of the submission, if the draft has markers."""
+
+
+def initial_state() -> State:
+    """Nothing is written yet."""
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The statement after the event. Delivery to further channels changes nothing here."""
+    match event.data:
+        case StatementDrafted() as data:
+            return State(
+                "drafted",
+                data.unit,
+                data.kind,
+                frozenset({data.by}),
+                frozenset({event.actor}),
+                marks=_marked(frozenset(), data, frozenset()),
+                incident=data.incident,
+                title=data.title,
+                draft=data.draft,
+                facts=data.facts,
+                prepared=data.prepared,
+                waived=data.waived,
+            )
+        case StatementRevised() as data:
+            facts = state.facts if data.facts is None else data.facts
+            written = replace(
+                _back(state),
+                writers=state.writers | {data.by},
+                desks=state.desks | {event.actor},
+                prepared=False,
+                marks=_marked(state.marks, data, state.raised),
+            )
+            waived = data.waived or state.waived
+            return replace(written, title=data.title or state.title, draft=data.draft, facts=facts, waived=waived)
+        case StatementSubmitted() as data:
+            course = Course(chain=data.chain, steps=data.steps)
+            phase = "submitted" if data.steps else "approved"
+            facts = tuple(dict.fromkeys((*state.facts, *(one.key for one in data.used))))
+            agreed = replace(_back(state), agreed_title=data.title, agreed_text=data.text, used=data.used, facts=facts)
+            return replace(agreed, phase=phase, level=data.level, course=course)
+        case StatementApproved() as data:
+            phase = "approved" if data.last else state.phase
+            given = Agreement(
+                step=data.step,
+                who=data.who,
+                by=data.by,
+                post=data.post,
+                acted=event.actor,
+                took_part=data.took_part,
+                at=event.time_text,
+            )
+            return _raised(
+                replace(
+                    state, phase=phase, course=state.course.with_agreement(given), approvers=state.approvers | {data.by}
+                ),
+                data,
+            )
+        case StatementReferred() as data:
+            course = state.course.with_referral(
+                Referral(step=data.step, who=data.who, to=data.to, by=data.by, at=event.time_text)
+            )
+            return replace(state, course=course, approvers=state.approvers | {data.by})
+        case StatementRejected() as data:
+            return _raised(_back(state), data)
+        case StatementPublished():
+            return replace(state, phase="published")
+        case StatementCorrected() as data:
+            return replace(state, approvers=state.approvers | {data.by})
+        case StatementWithdrawn():
+            return replace(state, phase="withdrawn")
+        case _:
+            return state
+
+
+def _back(state: State) -> State:
+    """The statement as a draft. Its approvals are void."""
+    back = replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
+    return replace(back, agreed_title=None, agreed_text=None, used=())
+
+
+def _marked(marks: frozenset[str], said: StatementDrafted | StatementRevised, raised: frozenset[str]) -> frozenset[str]:
+    """The marks after their drafter said something of them. Those that an approver set stay."""
+    told = {mark: getattr(said, mark) for mark in MARKS}
+    return raised | {mark for mark, value in told.items() if value or (value is None and mark in marks)}
+
+
+def _raised(state: State, said: StatementApproved | StatementRejected) -> State:
+    """The statement with the marks that an approver set."""
+    set_ = frozenset(mark for mark in MARKS if getattr(said, mark))
+    return replace(state, marks=state.marks | set_, raised=state.raised | set_)
