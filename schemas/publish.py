@@ -23,6 +23,15 @@ from schemas.fields import (
 from schemas.numbers import Numbered
 
 StatementKind = Literal["status", "facts"]
+StatementForm = Literal[
+    "notice", "reply", "interim_reply", "progress", "clarification", "press_text", "closing_account"
+]
+"""What a statement is for its readers. Its kind says on what it rests."""
+
+
+def usual_form(kind: StatementKind) -> StatementForm:
+    """The form of a statement whose drafter, or whose event of an earlier version, names none."""
+    return "reply" if kind == "facts" else "interim_reply"
 
 
 class UsedFact(Fact):
@@ -39,13 +48,15 @@ class StatementDrafted(Numbered):
 
     People name it by its `number`. `secret` and `major_information` are what the drafter says of it: it touches a
     secret, or is major information. `prepared` means that the rules began it and nobody has written it yet. `waived`
-    are figures that need no fact: a line for each reason, the figures and the reason with tabs between them.
+    are figures that need no fact: a line for each reason, the figures and the reason with tabs between them. Without
+    `form` it has the usual one of its kind.
     """
 
     MARK: ClassVar[str] = "S"
 
     incident: StreamId
     kind: StatementKind
+    form: StatementForm | None = None
     title: Words
     draft: Words
     facts: tuple[Code, ...] = ()
@@ -60,9 +71,10 @@ class StatementDrafted(Numbered):
 class StatementRevised(Fact):
     """The text was changed before approval, and the title if `title` is there. Earlier approvals are void.
 
-    `waived` is as in `statement.drafted`; without it, the waivers stay.
+    `waived` is as in `statement.drafted`; without it, the waivers stay. So does the form without `form`.
     """
 
+    form: StatementForm | None = None
     title: Words | None = None
     draft: Words
     facts: tuple[Code, ...] | None = None
@@ -145,6 +157,7 @@ class StatementPublished(Fact):
     incident: StreamId
     unit: UnitCode
     kind: StatementKind
+    form: StatementForm | None = None
     title: PublishedTitle
     text: PublishedText
     facts: tuple[Code, ...] = ()

@@ -365,6 +365,22 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "circular": ("通报", "circular"),
 }
 
+FORMS: Mapping[str, tuple[str, str]] = {
+    "notice": ("通告", "notice"),
+    "reply": ("答复", "reply"),
+    "interim_reply": ("阶段答复", "interim reply"),
+    "progress": ("进展通报", "progress report"),
+    "clarification": ("澄清说明", "clarification"),
+    "press_text": ("新闻通稿", "press text"),
+    "closing_account": ("结案说明", "closing account"),
+}
+"""Titles of the forms of statements. Some codes have another title elsewhere: a `notice` is also one to correct."""
+
+
+def form_titled(code: str, language: Language) -> str:
+    """The title of a form of statements."""
+    return FORMS[code][0 if language == "zh" else 1] if code in FORMS else code
+
 
 def titled(code: str, language: Language) -> str:
     """The title of a fixed code, or the code itself if it has none."""

@@ -23,7 +23,7 @@ from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.pack.verification import Verification
-from schemas.publish import StatementKind
+from schemas.publish import StatementForm, StatementKind
 from schemas.said import Said
 from schemas.triage import AnswerKind
 
@@ -121,6 +121,7 @@ class PolicyPack(Model):
             "level": tuple(level.code for level in self.levels),
             "answer_kind": get_args(AnswerKind),
             "statement_kind": get_args(StatementKind),
+            "statement.form": get_args(StatementForm),
             "unit.kind": get_args(UnitKind),
         }
 

@@ -13,7 +13,7 @@ from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import parse_instant
 from schemas.pack import PolicyPack
-from schemas.titles import Language, titled
+from schemas.titles import Language, form_titled, titled
 from services.kernel.core.units import Offices
 
 NOTHING = "—"
@@ -210,13 +210,13 @@ TEMPLATES: dict[str, str] = {
     "来源 {source}，提醒 {told} 加派人手"
     "|surge at {unit} ({by} {incident}{category}): {reports} reports since {since}, usually {usual}; "
     "source {source}; {told} is advised to staff it",
-    "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
-    "statement.revised": "修改稿件|the draft was revised",
+    "statement.drafted": "{unit}起草说明（{kind}[，{form}]）|{unit} drafted a statement ({kind}[, {form}])",
+    "statement.revised": "修改稿件[，改为{form}]|the draft was revised[, and is a {form} now]",
     "statement.submitted": "送审[：{chain}]|submitted for approval[: {chain}]",
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
     "statement.referred": "把握不准，转请{to}审定（{step}）|referred to {to} ({step})",
     "statement.rejected": "审批退回（{step}）|rejected ({step})",
-    "statement.published": "{unit}发布说明（{kind}）|{unit} published a statement ({kind})",
+    "statement.published": "{unit}发布说明（{kind}[，{form}]）|{unit} published a statement ({kind}[, {form}])",
     "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
     "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",
     "statement.corrected": "更正已发布的说明|the published statement was corrected",
@@ -285,6 +285,10 @@ class Names:
         names = self.named.get(code, ())
         earlier = [name for since, name in names if since <= event.time_text]
         return earlier[-1] if earlier else names[0][1] if names else None
+
+    def form(self, code: str, event: Event) -> str | None:
+        """The title of a statement's form."""
+        return form_titled(code, self.language) if event.kind == "statement" else None
 
     def level(self, code: str, event: Event) -> str | None:
         """The level's title in the pack of the decision."""
@@ -429,6 +433,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "designates": (Names.unit,),
     "designated_by": (Names.unit,),
     "part": (Names.part,),
+    "form": (Names.form,),
     "plan": (Names.plan,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),

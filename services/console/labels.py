@@ -132,6 +132,8 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("request-verification", "text"): N_("要核实什么"),
     ("assign", "unit"): N_("承办单位"),
     ("statements", "unit"): N_("以哪个单位的名义发布"),
+    ("statements", "form"): N_("文种"),
+    ("revise", "form"): N_("文种"),
     ("place-unit", "unit"): N_("单位代码"),
     ("place-unit", "since"): N_("从何时起"),
     ("place-post", "post"): N_("岗位代码"),
@@ -176,6 +178,7 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
 EMPTY: Mapping[tuple[str, str], str] = {
     ("assign", "unit"): N_("不选就由最先收到反映的单位承办"),
     ("statements", "unit"): N_("不选就是事项的责任单位，由它的经办人送审"),
+    ("statements", "form"): N_("不选时，事实说明是答复，处置情况是阶段答复"),
 }
 """Verb and field -> what it means to leave it empty, where one may."""
 

@@ -139,6 +139,10 @@ class Reader:
         """The title of a fixed code."""
         return words.title(code, self.language)
 
+    def form(self, code: str) -> str:
+        """The title of a form of statements."""
+        return words.form_title(code, self.language)
+
     def done(self, verb: str) -> str:
         """The title of a verb that was just done; empty for what is none, since it comes from the address."""
         return words.title(verb, self.language) if verb in TITLES else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from schemas.fields import parse_instant
-from schemas.titles import TITLES, Language
+from schemas.titles import TITLES, Language, form_titled
 from services.kernel import languages
 
 N_, is_chinese = languages.N_, languages.is_chinese
@@ -24,6 +24,12 @@ def title(code: str | None, language: Language) -> str:
     if not code:
         return ""
     found = TITLES[code][language == "en"] if code in TITLES else code
+    return found[:1].upper() + found[1:]
+
+
+def form_title(code: str, language: Language) -> str:
+    """The title of a form of statements, as it stands alone on a page."""
+    found = form_titled(code, language)
     return found[:1].upper() + found[1:]
 
 

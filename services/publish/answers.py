@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.fields import Code, IncidentId, Instant, Number, Post, StatementId, UnitCode
-from schemas.publish import StatementKind
+from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.approvals import Gate, Step
@@ -24,6 +24,7 @@ _SHOWN: dict[str, Any] = {
     "incident_id": INCIDENT,
     "unit": "town-east",
     "kind": "facts",
+    "form": "reply",
     "state": "published",
     "title": "卫生院门前路灯已修复",
     "draft": "卫生院门前{{fact:lamps}}路灯因线路故障熄灭，今日已修复。",
@@ -128,6 +129,8 @@ class Statement(Answered):
     """The unit that speaks."""
     kind: StatementKind
     """`status` tells how the matter is handled, `facts` what was found."""
+    form: StatementForm
+    """What it is for its readers."""
     state: Phase
     """How far the statement is."""
     title: str | None

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode
-from schemas.publish import StatementKind
+from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import Command, example
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -79,6 +79,8 @@ class Draft(
     """The unit that speaks; by default the accountable unit."""
     kind: StatementKind
     """`status` tells how the matter is handled, `facts` what was found."""
+    form: StatementForm | None = None
+    """What it is for its readers; by default a `reply` if it tells facts, else an `interim_reply`."""
     title: Title
     """The title, one line."""
     text: Text
@@ -107,6 +109,8 @@ class Revise(Command, json_schema_extra=example(text="卫生院门前{{fact:lamp
     A mark that an approver set stays.
     """
 
+    form: StatementForm | None = None
+    """What it is for its readers; without it, that stays."""
     title: Title | None = None
     """The title; without it, the title stays."""
     text: Text
@@ -214,6 +218,8 @@ class PreviewDraft(
     """The unit that speaks; by default the accountable unit."""
     kind: StatementKind | None = None
     """`status` tells how the matter is handled, `facts` what was found."""
+    form: StatementForm | None = None
+    """What it is for its readers."""
     title: str = Field(default="", max_length=120)
     """The title, one line."""
     text: str = Field(default="", max_length=100_000)

@@ -281,6 +281,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "incident_id": row["incident_id"],
             "unit": row["unit"],
             "kind": row["kind"],
+            "form": row["form"],
             "state": row["state"],
             "title": row["title"] or words(row["title_ref"]),
             "draft": words(row["draft_ref"]),

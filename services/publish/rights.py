@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from schemas.lists import FactKey
 from schemas.pack.approval import Chain
-from schemas.publish import StatementKind, UsedFact
+from schemas.publish import StatementForm, StatementKind, UsedFact
 from schemas.verification import Verification
 from services.kernel.access.approving import Answering, answering
 from services.kernel.access.rights import Read, Right
@@ -83,6 +83,7 @@ class Statement:
     unit: str = ""
     """The unit that speaks."""
     kind: StatementKind = "status"
+    form: StatementForm = "interim_reply"
     writers: frozenset[str] = frozenset()
     """Digests of all persons who wrote on the text."""
     desks: frozenset[str] = frozenset()
@@ -149,6 +150,7 @@ class Case(NamedTuple):
             answer_kind=incident.answer_kind,
             level=level,
             statement_kind=self.statement.kind,
+            statement_form=self.statement.form,
             doubtful=incident.doubtful,
             flags=incident.flags,
             periods=self.periods,

@@ -14,6 +14,7 @@ from schemas.publish import (
     StatementRevised,
     StatementSubmitted,
     StatementWithdrawn,
+    usual_form,
 )
 from services.kernel.rules.approval import Agreement, Course, Referral
 from services.publish.rights import UNSUBMITTED, Statement
@@ -49,6 +50,7 @@ def evolve(state: State, event: Event) -> State:
                 "drafted",
                 data.unit,
                 data.kind,
+                data.form or ("clarification" if data.prepared else usual_form(data.kind)),
                 frozenset({data.by}),
                 frozenset({event.actor}),
                 marks=_marked(frozenset(), data, frozenset()),
@@ -63,6 +65,7 @@ def evolve(state: State, event: Event) -> State:
             facts = state.facts if data.facts is None else data.facts
             written = replace(
                 _back(state),
+                form=data.form or state.form,
                 writers=state.writers | {data.by},
                 desks=state.desks | {event.actor},
                 prepared=False,

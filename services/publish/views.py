@@ -134,6 +134,7 @@ statements = Table(
     Column("incident_id", key(), nullable=False),
     Column("unit", key(), nullable=False),
     Column("kind", key(16), nullable=False),
+    Column("form", key(16), nullable=False),
     Column("state", key(16), nullable=False),
     Column("title_ref", key(36), nullable=False),
     Column("draft_ref", key(36), nullable=False),
@@ -415,6 +416,7 @@ def state_of(row: Row) -> State:
         phase=row["state"],
         unit=row["unit"],
         kind=row["kind"],
+        form=row["form"],
         writers=frozenset(row["writers"].split()),
         desks=frozenset(row["desks"].split()),
         level=row["level"],
@@ -440,6 +442,7 @@ def _columns(state: State) -> Row:
     sets = {name: getattr(state, name) for name in ("writers", "desks", "approvers", "marks", "raised")}
     return {
         "state": state.phase,
+        "form": state.form,
         "prepared": state.prepared,
         "level": state.level,
         "title_ref": state.title.ref,

@@ -317,7 +317,7 @@ async def test_atom_field_by_field(office: Office) -> None:
     (content,) = entry.findall(f"{ATOM}content")
     assert content.attrib == {"type": "html"}
     assert TEXT in Texts(content.text or "").text
-    assert [tag.attrib["term"] for tag in entry.findall(f"{ATOM}category")] == ["status"]
+    assert [tag.attrib["term"] for tag in entry.findall(f"{ATOM}category")] == ["status", "interim_reply"]
 
     office.runtime.time_source.move(timedelta(hours=2))
     await office.act(id_, "correct", "spokesperson", {"text": "改正的文本", "reason": "写错"})
@@ -333,7 +333,8 @@ async def test_atom_field_by_field(office: Office) -> None:
     assert of(withdrawn, "id") == of(entry, "id")
     assert of(withdrawn, "updated") == of(last, "updated") > of(corrected, "updated")
     assert of(last, "id") == of(first, "id")
-    assert [tag.attrib["term"] for tag in withdrawn.findall(f"{ATOM}category")] == ["status", "corrected", "withdrawn"]
+    terms = [tag.attrib["term"] for tag in withdrawn.findall(f"{ATOM}category")]
+    assert terms == ["status", "interim_reply", "corrected", "withdrawn"]
 
 
 async def test_the_json_feed_has_the_same_entries(office: Office) -> None:
@@ -352,7 +353,7 @@ async def test_the_json_feed_has_the_same_entries(office: Office) -> None:
     assert item["date_modified"] == of(entry, "updated")
     assert item["content_html"].split() == of(entry, "content").split()
     assert item["authors"] == [{"name": "东镇"}]
-    assert item["tags"] == ["status", "corrected"]
+    assert item["tags"] == ["status", "interim_reply", "corrected"]
 
 
 @pytest.mark.parametrize("path", ["", "feed.atom", "feed.json", "style.css", "icon.svg", "statements/{id}"])

@@ -45,7 +45,7 @@ async def in_publish(office: Office) -> Context:
         incident = await read_incident(connection, INCIDENT)
     assert incident is not None
     case = Case.of(Statement(), incident, INCIDENT, spec.ctx())
-    return case.context(case.level).model_copy(update={"statement_kind": None})
+    return case.context(case.level).model_copy(update={"statement_kind": None, "statement_form": None})
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_publish_and_triage_know_category_channel_and_the_reports_that_sta
             incident = await read_incident(connection, f"incident-{other}")
         assert incident is not None
         case = Case.of(Statement(), incident, incident.id, spec.ctx())
-        return case.context(case.level).model_copy(update={"statement_kind": None})
+        return case.context(case.level).model_copy(update={"statement_kind": None, "statement_form": None})
 
     assert await seen() == in_triage(tuple(facts))
     assert (await seen()).figures == Figures(clicks=500, shares=3, reports=2)

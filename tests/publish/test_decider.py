@@ -17,6 +17,7 @@ from schemas.publish import (
     StatementRevised,
     StatementSubmitted,
     StatementWithdrawn,
+    usual_form,
 )
 from schemas.verification import Verification
 from services.kernel.core.decider import Actor, Occurred
@@ -71,6 +72,7 @@ def drafted(kind: str = "status", facts: tuple[str, ...] = (), person: str = "wa
             "incident": INCIDENT,
             "unit": unit,
             "kind": kind,
+            "form": usual_form("facts" if kind == "facts" else "status"),
             "title": TITLE,
             "draft": TEXT,
             "facts": facts,
@@ -110,6 +112,7 @@ def published(kind: str = "status", facts: tuple[str, ...] = (), person: str = "
             "incident": INCIDENT,
             "unit": unit,
             "kind": kind,
+            "form": usual_form("facts" if kind == "facts" else "status"),
             "title": TITLE,
             "text": TEXT,
             "facts": facts,

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, Request, Response
 
+from schemas.titles import FORMS
 from services.console import verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
@@ -16,7 +17,7 @@ from services.console.matters.matter import choices_of
 from services.console.page import HEADERS, Reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
-from services.console.words import N_, translations
+from services.console.words import N_, form_title, translations
 from services.kernel.core.difference import difference, figures
 
 ROWS = 100
@@ -55,7 +56,7 @@ def router(site: Site) -> APIRouter:
             verbs.operation(site, "publish", "statements"),
             "draft",
             f"incidents/{about['number']}",
-            choices=choices_of(me, about, {}, lists.value or {}, pack, ()),
+            choices=choices_of(me, about, {}, lists.value or {}, pack, ()) | {"form": _forms(me)},
             without=("incident_id",),
             fixed={"incident_id": about["id"]},
             onward="statements/{id}",
@@ -74,7 +75,7 @@ def router(site: Site) -> APIRouter:
     async def look_before(request: Request, me: Signed, incident: Id) -> Response:
         """The page that the draft in the editor would have on the bulletin."""
         sent = await request.form()
-        typed = {name: str(sent.get(name, "")).strip() for name in ("unit", "kind", "title", "text")}
+        typed = {name: str(sent.get(name, "")).strip() for name in ("unit", "kind", "form", "title", "text")}
         named = {name: text for name, text in typed.items() if text} | {"incident_id": incident}
         return _page(await me.calls.fetch("/publish/v1/preview", method="POST", body=named))
 
@@ -143,6 +144,7 @@ def router(site: Site) -> APIRouter:
         choices = choices_of(me, incident, {}, lists.value or {}, pack, ())
         # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
         choices["facts"] = list(({key: key for key in one["facts"]} | dict(choices["facts"])).items())
+        choices["form"] = _forms(me)
         choices["took_part"] = me.offices.members(one["due"])
         is_writing = verb in WRITING
         return Asked(
@@ -211,8 +213,17 @@ def _marks(one: Mapping[str, Any]) -> dict[str, str]:
     return {mark: "yes" if one[mark] else "no" for mark in ("secret", "major_information")}
 
 
+def _forms(me: Staff) -> list[tuple[str, str]]:
+    return [(code, form_title(code, me.language)) for code in FORMS]
+
+
 def _written(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"title": one["title"], "text": one["text"] or one["draft"], "facts": list(one["facts"])}
+    return {
+        "form": one["form"],
+        "title": one["title"],
+        "text": one["text"] or one["draft"],
+        "facts": list(one["facts"]),
+    }
 
 
 def _face(me: Staff, one: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -63,6 +63,8 @@ class Context(BaseModel):
     answer_kind: str | None = None
     level: str | None = None
     statement_kind: str | None = None
+    statement_form: str | None = None
+    """`statement.form` in conditions."""
     doubtful: bool = False
     secret: bool = False
     major_information: bool = False
@@ -164,8 +166,8 @@ def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language 
         raise ValueError(_placed(when, at, "write codes as they are, without \\", "代码请照原样写，不用 \\"))
 
 
-_FIELDS = {"unit.kind": "unit"}
-_TEXTS = ("category", "channel", "unit.kind", "answer_kind", "level", "statement_kind")
+_FIELDS = {"unit.kind": "unit", "statement.form": "statement_form"}
+_TEXTS = ("category", "channel", "unit.kind", "answer_kind", "level", "statement_kind", "statement.form")
 _FACTS = {
     **{f"figures.{name}": cel.Type.INT for name in Figures.model_fields},
     "flags": cel.Type.List(cel.Type.STRING),

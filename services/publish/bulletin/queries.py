@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.publish import usual_form
 from services.kernel.core.units import Offices
 from services.kernel.store import sql, word_index
 from services.kernel.store.views import Row
@@ -128,6 +129,7 @@ def _public() -> Any:
         "incident_id",
         "unit",
         "kind",
+        "form",
         "state",
         "title",
         "text",
@@ -192,6 +194,7 @@ async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str) ->
         "incident_number": about.number,
         "unit": typed.unit or about.unit,
         "kind": typed.kind,
+        "form": typed.form or (usual_form(typed.kind) if typed.kind else None),
         "resolved_title": typed.title,
         "resolved_text": typed.text,
         "releases": [],

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.fields import parse_instant
-from schemas.titles import Language, titled
+from schemas.titles import Language, form_titled, titled
 from services.kernel.store.views import Row
 from services.publish.bulletin.words import N_, translations
 
@@ -88,6 +88,7 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
     return row | {
         "said": said,
         "kind_title": titled(row["kind"], language) if row["kind"] else "",
+        "form_title": form_titled(row["form"], language) if row["form"] else "",
         "heading": gettext(marked) % {"title": row["title"]} if marked else row["title"],
         "published": moment(parse_instant(row["published_at"]), zone, language),
         "updated": moment(parse_instant(row["updated_at"]), zone, language),
@@ -109,8 +110,8 @@ def _neighbour(row: Row | None, zone: tzinfo, language: Language) -> Item | None
 
 
 def tags(item: Item) -> list[str]:
-    """`status` or `facts`, and `corrected` or `withdrawn` if that applies."""
-    marks = [item["kind"]]
+    """`status` or `facts`, the form, and `corrected` or `withdrawn` if that applies."""
+    marks = [item["kind"], item["form"]]
     if item["corrections"]:
         marks.append("corrected")
     if item["withdrawal"]:

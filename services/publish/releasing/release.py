@@ -26,6 +26,7 @@ def publish(state: State, case: Case, ctx: Ctx) -> Fact:
         incident=state.incident,
         unit=state.unit,
         kind=state.kind,
+        form=state.form,
         title=title,
         text=text,
         facts=state.facts,

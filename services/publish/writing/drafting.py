@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.fields import Fact, Typed
-from schemas.publish import StatementDrafted, StatementKind, StatementRevised
+from schemas.publish import StatementDrafted, StatementKind, StatementRevised, usual_form
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Draft, Prepare, Revise, Waiver
@@ -32,6 +32,7 @@ def draft(command: Draft, case: Case) -> Fact:
         incident=incident.id,
         unit=unit,
         kind=command.kind,
+        form=command.form or usual_form(command.kind),
         title=Typed(text=command.title),
         draft=Typed(text=command.text),
         facts=established(command.kind, (*command.facts, *_bound(command.title, command.text, case)), case),
@@ -49,6 +50,7 @@ def revise(state: State, command: Revise, case: Case, ctx: Ctx) -> Fact:
     _must_change(state, command, facts, ctx)
     title = None if command.title is None else Typed(text=command.title)
     return StatementRevised(
+        form=None if command.form == state.form else command.form,
         title=title,
         draft=Typed(text=command.text),
         facts=None if facts == state.facts and command.facts is None else facts,
@@ -68,6 +70,7 @@ def prepare(state: State, command: Prepare, ctx: Ctx) -> Decided:
         incident=command.incident,
         unit=command.unit,
         kind="facts",
+        form="clarification",
         title=title,
         draft=text,
         prepared=True,
@@ -107,6 +110,7 @@ def _must_change(state: State, command: Revise, facts: tuple[str, ...] | None, c
     is_same = (
         command.text == ctx.seen.get("text")
         and command.title in (None, ctx.seen.get("title"))
+        and command.form in (None, state.form)
         and (facts is None or set(facts) == set(state.facts))
         and all(value is None or value == (mark in state.marks) for mark, value in marks.items())
         and (command.waive is None or _lines(command.waive) == (ctx.seen.get("waived") or ""))

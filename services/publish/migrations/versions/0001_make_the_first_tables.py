@@ -233,6 +233,7 @@ def upgrade() -> None:
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=False),
         sa.Column("kind", key(16), nullable=False),
+        sa.Column("form", key(16), nullable=False),
         sa.Column("state", key(16), nullable=False),
         sa.Column("title_ref", key(36), nullable=False),
         sa.Column("draft_ref", key(36), nullable=False),
