@@ -318,6 +318,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-handled": ("办理记录不全", "{incident} 还不能办结：{missing}还没有完成；请先解决问题并答复。"),
             "not-its-report": ("不属于该事项", "{reports} 不属于 {incident}，请指定属于该事项的反映。"),
             "not-opened": ("尚未收到立案", "时限服务尚未收到该事项的立案，请稍后再试。"),
+            "not-scheduled": ("没有定时", "这份稿件没有定时发布，无需取消。"),
             "not-published": ("尚未发布", "稿件{phase}，没有公开发布的内容可{act}。"),
             "not-resolved": ("尚未办结", "{incident} 尚未办结；请先办结，再结案。"),
             "not-submitted": ("尚未送审", "稿件{phase}；只有已送审的才能{act}。"),

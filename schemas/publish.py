@@ -150,6 +150,21 @@ class StatementRejected(Fact):
     by: Digest
 
 
+@event("statement.scheduled")
+class StatementScheduled(Fact):
+    """The approved text is to be published at an instant. No limit waits for it. Another one replaces this."""
+
+    at: Instant
+    by: Digest
+
+
+@event("statement.unscheduled")
+class StatementUnscheduled(Fact):
+    """The approved text is not published by itself any more."""
+
+    by: Digest
+
+
 @event("statement.published")
 class StatementPublished(Fact):
     """The office said this in public, under its own name, on the bulletin. `used` are the facts on which it rests."""

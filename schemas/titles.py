@@ -116,6 +116,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "cannot-judge": ("把握不准，转请审定", "pass on what you cannot judge"),
     "delegate": ("委托审核", "delegate"),
     "publish": ("发布", "publish"),
+    "unschedule": ("取消定时", "take back the time of"),
     "correct": ("更正", "correct"),
     "withdraw": ("撤回", "withdraw"),
     "report-upward": ("上报", "report upward"),

@@ -52,7 +52,7 @@ UNRULED = {
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
         nothing-changed only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
-        only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
+        not-scheduled only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number

@@ -216,6 +216,8 @@ TEMPLATES: dict[str, str] = {
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
     "statement.referred": "把握不准，转请{to}审定（{step}）|referred to {to} ({step})",
     "statement.rejected": "审批退回（{step}）|rejected ({step})",
+    "statement.scheduled": "定于 {at} 发布|to be published at {at}",
+    "statement.unscheduled": "取消定时发布|not to be published by itself any more",
     "statement.published": "{unit}发布说明（{kind}[，{form}]）|{unit} published a statement ({kind}[, {form}])",
     "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
     "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",

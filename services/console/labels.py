@@ -124,6 +124,7 @@ KINDS: Mapping[str, str] = {
 """Kind of unit -> its title. Units bear the same words as codes, so these are no titles of codes everywhere."""
 
 OF_VERB: Mapping[tuple[str, str], str] = {
+    ("publish", "at"): N_("何时发布"),
     ("addresses", "post"): N_("岗位"),
     ("screen", "ground"): N_("不予答复的理由"),
     ("set-value", "place"): N_("制度中的位置"),
@@ -165,6 +166,7 @@ HINTS: Mapping[str, str] = {
 """Field -> what helps to fill it in. A field for a time without a line here says how times are written."""
 
 HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
+    ("publish", "at"): N_("不填就是现在。写成 11-25 21:07 或 21:07；到时候自动发布，时限照样计算"),
     ("reports", "text"): N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
     ("set-value", "value"): N_("时限写成 24小时、3天 或 5个工作日"),
     ("explain", "text"): N_("讲明情况用“解释”，它不算回复；答在反映人提问的地方用“回复”。个人信息会自动遮盖"),
@@ -525,6 +527,8 @@ ACTS: Mapping[str, str] = {
     "approved": N_("同意"),
     "referred": N_("把握不准，转请审定"),
     "rejected": N_("驳回"),
+    "scheduled": N_("定时发布"),
+    "unscheduled": N_("取消定时发布"),
     "published": N_("发布"),
     "corrected": N_("更正"),
     "withdrawn": N_("撤回"),

@@ -73,6 +73,8 @@ _SHOWN: dict[str, Any] = {
     "updated_at": "2026-03-02T10:00:00.000000Z",
     "corrections": 0,
     "withdrawn_at": None,
+    "scheduled_at": None,
+    "held": None,
     "drill": False,
     "may": ["correct", "withdraw"],
 }
@@ -183,9 +185,18 @@ class Statement(Answered):
     """How often it was corrected."""
     withdrawn_at: Instant | None
     """When it was withdrawn."""
+    scheduled_at: Instant | None
+    """When the approved text is to be published by itself."""
+    held: str | None
+    """If it could not be published then as things stand: the code of the refusal."""
     drill: bool
     """Whether it is an exercise."""
-    may: tuple[Literal["revise", "submit", "approve", "reject", "cannot-judge", "publish", "correct", "withdraw"], ...]
+    may: tuple[
+        Literal[
+            "revise", "submit", "approve", "reject", "cannot-judge", "publish", "unschedule", "correct", "withdraw"
+        ],
+        ...,
+    ]
     """The commands that the caller may send now."""
 
 
@@ -277,6 +288,8 @@ class ActOnStatement(Answered):
         "approved",
         "referred",
         "rejected",
+        "scheduled",
+        "unscheduled",
         "published",
         "corrected",
         "withdrawn",

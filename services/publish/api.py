@@ -30,10 +30,11 @@ from services.publish.commands import (
     Reject,
     Revise,
     Submit,
+    Unschedule,
     Withdraw,
 )
 
-SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
+SUBMIT, APPROVE, PUBLISH, UNSCHEDULE = Submit(), Approve(), Publish(), Unschedule()
 """The command of a request without a body."""
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
@@ -99,7 +100,14 @@ def router() -> APIRouter:
     async def publish_statement(
         runtime: http.Serving, id: Id, caller: http.Command, command: Publish = PUBLISH
     ) -> Response:
-        """Puts the approved text on the bulletin."""
+        """Puts the approved text on the bulletin, now or at an instant."""
+        return await act(runtime, id, caller, command)
+
+    @api.post("/statements/{id}/unschedule", **documents.answers(Done))
+    async def unschedule_statement(
+        runtime: http.Serving, id: Id, caller: http.Command, command: Unschedule = UNSCHEDULE
+    ) -> Response:
+        """Takes back the instant of a publication. The text stays approved."""
         return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/correct", **documents.answers(Done))

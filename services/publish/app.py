@@ -4,6 +4,7 @@ from schemas import offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.publish import decider, reactions, views
+from services.publish.sending import timed
 from services.publish.verifying import keys
 
 
@@ -29,5 +30,6 @@ SERVICE = Service(
         "services.publish.accounts.accountability",
     ),
     on_start=_start,
+    loops=(timed.run,),
     stream="services.publish.stream",
 )

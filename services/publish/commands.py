@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode
+from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode, WrittenInstant
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import Command, example
 
@@ -163,8 +163,22 @@ class CannotJudge(Command, json_schema_extra=example(reason="涉及其他部门�
     """Why it cannot be judged."""
 
 
-class Publish(Command, json_schema_extra=example()):
-    """Put the approved text on the bulletin."""
+class Publish(Command, json_schema_extra=example(at="2026-03-02T18:00:00+08:00")):
+    """Put the approved text on the bulletin, now or at an instant.
+
+    No limit waits for that instant. If the text may not be published then, it stays, and the statement says why.
+    """
+
+    at: WrittenInstant | None = None
+    """When to publish it; without it, now."""
+
+
+class PublishDue(Command):
+    """Publish a text whose instant has come."""
+
+
+class Unschedule(Command, json_schema_extra=example()):
+    """Publish the approved text not at the instant that was named. It stays approved."""
 
 
 class Correct(

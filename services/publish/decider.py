@@ -7,6 +7,7 @@ erased. `earlier` are the statements of the matter that are in public, the newes
 """
 
 from schemas.fields import Fact
+from schemas.publish import StatementUnscheduled
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed
@@ -19,12 +20,14 @@ from services.publish.commands import (
     Draft,
     Prepare,
     Publish,
+    PublishDue,
     Reject,
     Revise,
     Submit,
+    Unschedule,
     Withdraw,
 )
-from services.publish.releasing import release
+from services.publish.releasing import release, scheduling
 from services.publish.rights import RIGHTS, Case, Incident
 from services.publish.state import State, evolve, initial_state
 from services.publish.writing import drafting
@@ -32,6 +35,8 @@ from services.publish.writing import drafting
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` if the actor has no right to the command."""
+    if isinstance(command, PublishDue):
+        return
     RIGHTS[type(command)].require(_case(state, ctx), ctx)
 
 
@@ -54,12 +59,18 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """
     if isinstance(command, Prepare):
         return drafting.prepare(state, command, ctx)
-    case, right = _case(state, ctx), RIGHTS[type(command)]
-    right.require(case, ctx)
-    right.refuse(case, ctx)
+    case = _case(state, ctx)
+    if isinstance(command, PublishDue):
+        if not scheduling.is_due(state, ctx):
+            return []
+        RIGHTS[Publish].refuse(case, ctx)
+    else:
+        right = RIGHTS[type(command)]
+        right.require(case, ctx)
+        right.refuse(case, ctx)
     fact = _decide(state, command, case, ctx)
     basis = (f"{case.incident.id}@{case.incident.version}", *ctx.offices.basis)
-    return [Occurred(fact, policy=case.pack.ref, basis=basis)]
+    return [Occurred(fact, policy=case.pack.ref, basis=basis, unit=ctx.actor.unit or state.unit)]
 
 
 def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
@@ -76,8 +87,14 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return answering.refer(state, command, case, ctx)
         case Reject():
             return answering.reject(state, command, case)
+        case Publish(at=None):
+            return release.publish(state, case.by, case, ctx)
         case Publish():
-            return release.publish(state, case, ctx)
+            return scheduling.schedule(state, command, case, ctx)
+        case PublishDue():
+            return release.publish(state, state.scheduled_by, case, ctx)
+        case Unschedule():
+            return StatementUnscheduled(by=case.by)
         case Correct():
             return release.correct(state, command, case, ctx)
         case Withdraw():

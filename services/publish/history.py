@@ -14,7 +14,9 @@ from schemas.publish import (
     StatementReferred,
     StatementRejected,
     StatementRevised,
+    StatementScheduled,
     StatementSubmitted,
+    StatementUnscheduled,
     StatementWithdrawn,
 )
 from services.kernel.store.views import Row
@@ -28,6 +30,8 @@ ACTS: dict[type, str] = {
     StatementApproved: "approved",
     StatementReferred: "referred",
     StatementRejected: "rejected",
+    StatementScheduled: "scheduled",
+    StatementUnscheduled: "unscheduled",
     StatementPublished: "published",
     StatementCorrected: "corrected",
     StatementWithdrawn: "withdrawn",

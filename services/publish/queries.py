@@ -176,7 +176,15 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
             found = _one_text(case, row, item, ctx, said.get(row["incident_id"], ()), past)
             item["gates"] = _gates(case, item["facts"], ctx, found)
+            item["held"] = _held(case, row, ctx, past) if row["scheduled_at"] else None
     return items
+
+
+def _held(case: Case, row: Row, ctx: Ctx, past: Sequence[Established]) -> str | None:
+    """The code of what stands against publishing a scheduled text."""
+    right = RIGHTS[Publish]
+    found = right.refusal(case, ctx, right.verb) or revised(state_of(row), case.sheet(ctx), past)
+    return found.code if found else None
 
 
 def _one_text(
@@ -305,6 +313,8 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "updated_at": row["updated_at"],
             "corrections": row["corrections"],
             "withdrawn_at": row["withdrawn_at"],
+            "scheduled_at": row["scheduled_at"],
+            "held": None,
             "drill": row["drill"],
         }
         for row in rows

@@ -23,7 +23,18 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
-from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.commands import (
+    Approve,
+    CannotJudge,
+    Correct,
+    Draft,
+    Publish,
+    Reject,
+    Revise,
+    Submit,
+    Unschedule,
+    Withdraw,
+)
 from services.publish.writing.binding import Established, Sheet
 
 Refusal = Rejected | None
@@ -104,6 +115,10 @@ class Statement:
     """Those of the marks that an approver set."""
     used: tuple[UsedFact, ...] = ()
     """The facts on which the submission rests."""
+    scheduled_at: str | None = None
+    """When the approved text is to be published."""
+    scheduled_by: str = ""
+    """The digest of the person who said so."""
 
 
 class Case(NamedTuple):
@@ -393,6 +408,12 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
     return _not_outgrown(case) or _still_works(case) or unverified(case, ctx)
 
 
+def _is_scheduled(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    if case.statement.scheduled_at is None:
+        return Rejected("no instant is named at which the statement is published by itself", code="not-scheduled")
+    return None
+
+
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
     """If the pack separates persons: a writer neither corrects nor withdraws.
 
@@ -433,6 +454,7 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
     CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),
     Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),
+    Unschedule: Right("unschedule", ("spokesperson",), _speaking, _is_scheduled),
     Correct: Right("correct", ("spokesperson",), _speaking, _can_be_corrected),
     Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from schemas.envelope import Event
-from schemas.fields import WordsRef
+from schemas.fields import WordsRef, instant
 from schemas.publish import (
     StatementApproved,
     StatementCorrected,
@@ -12,7 +12,9 @@ from schemas.publish import (
     StatementReferred,
     StatementRejected,
     StatementRevised,
+    StatementScheduled,
     StatementSubmitted,
+    StatementUnscheduled,
     StatementWithdrawn,
     usual_form,
 )
@@ -103,8 +105,12 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, course=course, approvers=state.approvers | {data.by})
         case StatementRejected() as data:
             return _raised(_back(state), data)
+        case StatementScheduled() as data:
+            return replace(state, scheduled_at=instant(data.at), scheduled_by=data.by)
+        case StatementUnscheduled():
+            return _unscheduled(state)
         case StatementPublished():
-            return replace(state, phase="published")
+            return _unscheduled(replace(state, phase="published"))
         case StatementCorrected() as data:
             return replace(state, approvers=state.approvers | {data.by})
         case StatementWithdrawn():
@@ -116,7 +122,11 @@ def evolve(state: State, event: Event) -> State:
 def _back(state: State) -> State:
     """The statement as a draft. Its approvals are void."""
     back = replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
-    return replace(back, agreed_title=None, agreed_text=None, used=())
+    return _unscheduled(replace(back, agreed_title=None, agreed_text=None, used=()))
+
+
+def _unscheduled(state: State) -> State:
+    return replace(state, scheduled_at=None, scheduled_by="")
 
 
 def _marked(marks: frozenset[str], said: StatementDrafted | StatementRevised, raised: frozenset[str]) -> frozenset[str]:

@@ -159,6 +159,8 @@ statements = Table(
     Column("updated_at", key(27)),
     Column("corrections", Integer, nullable=False),
     Column("withdrawn_at", key(27)),
+    Column("scheduled_at", key(27)),
+    Column("scheduled_by", key(64), nullable=False),
     Column("drill", Boolean, nullable=False),
     Column("danger", Boolean, nullable=False),
     Index(None, "incident_id"),
@@ -167,6 +169,7 @@ statements = Table(
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
     Index(None, "published_at"),
+    Index(None, "scheduled_at"),
     Index(None, "danger", "updated_at", "id"),
 )
 """`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
@@ -433,6 +436,8 @@ def state_of(row: Row) -> State:
         agreed_title=agreed_title,
         agreed_text=agreed_text,
         used=tuple(UsedFact(key=key, incident=incident, version=int(version)) for key, incident, version in used),
+        scheduled_at=row["scheduled_at"],
+        scheduled_by=row["scheduled_by"],
     )
 
 
@@ -453,6 +458,8 @@ def _columns(state: State) -> Row:
         "used": " ".join(f"{one.key}/{one.incident}/{one.version}" for one in state.used),
         "facts": " ".join(state.facts),
         "course": state.course.model_dump_json(),
+        "scheduled_at": state.scheduled_at,
+        "scheduled_by": state.scheduled_by,
         **{name: " ".join(sorted(values)) for name, values in sets.items()},
     }
 

@@ -1,6 +1,7 @@
 """Who may bring a statement forward, its facts, its approvers, and the texts that stay visible."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from schemas.publish import (
     StatementPublished,
     StatementRejected,
     StatementRevised,
+    StatementScheduled,
     StatementSubmitted,
+    StatementUnscheduled,
     StatementWithdrawn,
     usual_form,
 )
@@ -24,7 +27,7 @@ from services.kernel.core.decider import Actor, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavailable
 from services.kernel.rules.packs import parse_pack
-from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Unschedule, Withdraw
 from services.publish.decider import DECIDER
 from services.publish.rights import Incident
 from tests.kit import spec
@@ -123,10 +126,12 @@ def published(kind: str = "status", facts: tuple[str, ...] = (), person: str = "
 
 CORRECTED = StatementCorrected(text="明日恢复。", reason="时间写错", by=by("sun"))
 WITHDRAWN = StatementWithdrawn(reason="事项不属本镇", by=by("sun"))
+SCHEDULED = StatementScheduled(at=spec.NOW + timedelta(hours=2), by=by("sun"))
 PHASES: dict[str, tuple[Fact, ...]] = {
     "drafted": (drafted(),),
     "submitted": (drafted(), submitted()),
     "approved": (drafted(), submitted(), approved()),
+    "scheduled": (drafted(), submitted(), approved(), SCHEDULED),
     "rejected": (drafted(), submitted(), rejected()),
     "published": (drafted(), submitted(), approved(), published()),
     "corrected": (drafted(), submitted(), approved(), published(), CORRECTED.model_copy(update={"by": by("qian")})),
@@ -150,12 +155,14 @@ REVISE = Revise(text="路已修好。")
 REJECT = Reject(reason="数字不准")
 CORRECT = Correct(text="明日恢复。", reason="时间写错")
 WITHDRAW = Withdraw(reason="事项不属本镇")
+BEFORE = ("drafted", "rejected", "submitted")
 OUTCOMES: dict[str, tuple[Actor, Any, dict[str, Fact]]] = {
-    "revise": (HANDLER, REVISE, dict.fromkeys(("drafted", "rejected", "submitted", "approved"), revised())),
+    "revise": (HANDLER, REVISE, dict.fromkeys((*BEFORE, "approved", "scheduled"), revised())),
     "submit": (HANDLER, Submit(), dict.fromkeys(("drafted", "rejected"), submitted())),
     "approve": (APPROVER, Approve(reason="同意"), {"submitted": approved(reason="同意")}),
     "reject": (APPROVER, REJECT, {"submitted": rejected()}),
-    "publish": (SPOKESPERSON, Publish(), {"approved": published()}),
+    "publish": (SPOKESPERSON, Publish(), dict.fromkeys(("approved", "scheduled"), published())),
+    "unschedule": (SPOKESPERSON, Unschedule(), {"scheduled": StatementUnscheduled(by=by("sun"))}),
     "correct": (SPOKESPERSON, CORRECT, dict.fromkeys(("published", "corrected"), CORRECTED)),
     "withdraw": (SPOKESPERSON, WITHDRAW, dict.fromkeys(("published", "corrected"), WITHDRAWN)),
 }

@@ -23,7 +23,7 @@ from services.kernel.core.decider import Actor, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Rejected
 from services.kernel.store.views import folded
-from services.publish.commands import Approve, CannotJudge, Draft, Publish, Submit
+from services.publish.commands import Approve, CannotJudge, Draft, Publish, Submit, Unschedule
 from services.publish.decider import DECIDER
 from services.publish.rights import RIGHTS, Case, Statement
 from services.publish.state import State
@@ -41,6 +41,7 @@ COMMANDS = {
     "reject": REJECT,
     "cannot-judge": CannotJudge(reason="把握不准"),
     "publish": Publish(),
+    "unschedule": Unschedule(),
     "correct": CORRECT,
     "withdraw": WITHDRAW,
 }

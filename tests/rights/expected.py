@@ -220,6 +220,7 @@ approveStatement       | approver                      | own^
 rejectStatement        | approver chief spokesperson   | own^
 passStatementOn        | approver                      | own^
 publishStatement       | spokesperson                  | own^
+unscheduleStatement    | spokesperson                  | own^
 correctStatement       | spokesperson                  | own^
 withdrawStatement      | spokesperson                  | own^
 listStatements         | staff                         | part^

@@ -68,6 +68,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         )
     },
     "requestDeferral": {"review": "{soon}"},
+    "publishStatement": {"at": None},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
@@ -76,6 +77,7 @@ STATEMENTS = {
     "rejectStatement": "submitted",
     "passStatementOn": "submitted",
     "publishStatement": "approved",
+    "unscheduleStatement": "scheduled",
     "correctStatement": "published",
     "withdrawStatement": "published",
     "showStatement": "published",

@@ -238,6 +238,9 @@ async def _made(world: World) -> None:
         steps = (("handler", "submit"), ("approver", "approve"), ("chief", "approve"), ("spokesperson", "publish"))
         for role, verb in steps[:last]:
             await world.done(own, role, "POST", f"/publish/v1/statements/{names[name]}/{verb}")
+    names["scheduled"] = names["approved"]
+    at = instant(now + timedelta(days=1))
+    await world.done(own, "spokesperson", "POST", f"/publish/v1/statements/{names['approved']}/publish", at=at)
     limits = f"/escalation/v1/incidents/{incident}"
     told = {"to": "leader_in_charge", "form": "call", "text": "路面塌陷"}
     await world.done(own, "duty_officer", "POST", f"{limits}/report-upward", **told)

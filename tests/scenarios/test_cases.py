@@ -101,6 +101,19 @@ def test_company_000(desk: Desk) -> None:
     matter.owes(owed).told().at("2026-01-14 09:00").ends()
 
 
+def test_a_text_that_waits_for_its_instant_past_its_limit_is_late(desk: Desk) -> None:
+    """It was approved in time, and is to be published twenty minutes after its three hours."""
+    desk.at("2026-01-14 09:01")
+    matter = desk.report("county-roads", "隧道积水", "2026-01-14 06:30")
+    matter.at("2026-01-14 09:05").does("duty_officer", "grade", level="major", reason="交通中断")
+    said = matter.states("status").does("approver", "approve")
+    said.does("spokesperson", "publish", at="2026-01-14T09:50:00+08:00")
+    matter.at("2026-01-14 09:30:01").missed("public_statement", "report_to_principal_leader").at("2026-01-14 09:50")
+    matter.tells("clock.breached", "statement.published")
+    (late,) = (one for one in matter.limits()["clocks"] if one["clock"] == "public_statement")
+    assert late["late_by"] == 1200.0
+
+
 def test_group_002_2(desk: Desk) -> None:
     """Within one hour to the leading group: the receipt of another one fulfils nothing."""
     desk.at("2026-01-14 10:00")

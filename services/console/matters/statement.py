@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, Request, Response
 
+from schemas import problems
 from schemas.titles import FORMS
 from services.console import verbs
 from services.console.access.staff import Staff
@@ -101,6 +102,7 @@ def router(site: Site) -> APIRouter:
             found=FINDINGS,
             titled=_titled,
             done=done,
+            held=_held(one["held"], me.language),
             **compared,
         )
 
@@ -185,6 +187,13 @@ def titles_of(sheet: Part, language: str) -> dict[str, str]:
     """Fact -> its title in the language of the page."""
     title = "title_en" if language == "en" else "title"
     return {one["key"]: one[title] for one in (sheet.value or {"items": ()})["items"]}
+
+
+def _held(code: str | None, language: str) -> str:
+    """What stands against a publication at its instant."""
+    if code is None:
+        return ""
+    return problems.TYPES[code].title_zh if language == "zh" else code.replace("-", " ")
 
 
 def _compared(texts: Sequence[Mapping[str, Any]], old: str, new: str, names: Mapping[str, str]) -> dict[str, Any]:

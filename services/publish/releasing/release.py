@@ -14,14 +14,12 @@ from services.publish.writing.binding import Established, Sheet
 from services.publish.writing.drafting import waived
 
 
-def publish(state: State, case: Case, ctx: Ctx) -> Fact:
-    """Publishes exactly the approved words. A merge in the meantime does not stop an answer."""
-    title = ctx.seen.get("agreed_title" if state.agreed_title else "title")
-    text = ctx.seen.get("agreed_text" if state.agreed_text else "text")
-    if changed := revised(state, case.sheet(ctx), ctx.seen.get("past", ())):
-        raise changed
-    if title is None or text is None:
-        raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
+def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
+    """Publishes exactly the approved words. A merge in the meantime does not stop an answer.
+
+    `by` is the digest of the person who decided it.
+    """
+    title, text = agreed(state, case, ctx)
     return StatementPublished(
         incident=state.incident,
         unit=state.unit,
@@ -31,8 +29,19 @@ def publish(state: State, case: Case, ctx: Ctx) -> Fact:
         text=text,
         facts=state.facts,
         used=state.used,
-        by=case.by,
+        by=by,
     )
+
+
+def agreed(state: State, case: Case, ctx: Ctx) -> tuple[str, str]:
+    """The approved title and text. Raises `Rejected` if they cannot be published as they are."""
+    title = ctx.seen.get("agreed_title" if state.agreed_title else "title")
+    text = ctx.seen.get("agreed_text" if state.agreed_text else "text")
+    if changed := revised(state, case.sheet(ctx), ctx.seen.get("past", ())):
+        raise changed
+    if title is None or text is None:
+        raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
+    return title, text
 
 
 def correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:

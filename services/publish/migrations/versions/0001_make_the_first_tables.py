@@ -258,6 +258,8 @@ def upgrade() -> None:
         sa.Column("updated_at", key(27), nullable=True),
         sa.Column("corrections", sa.Integer(), nullable=False),
         sa.Column("withdrawn_at", key(27), nullable=True),
+        sa.Column("scheduled_at", key(27), nullable=True),
+        sa.Column("scheduled_by", key(64), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("danger", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_statements")),
@@ -268,6 +270,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_statements_drafted_at_id"), "statements", ["drafted_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_incident_id"), "statements", ["incident_id"], unique=False)
     op.create_index(op.f("ix_statements_published_at"), "statements", ["published_at"], unique=False)
+    op.create_index(op.f("ix_statements_scheduled_at"), "statements", ["scheduled_at"], unique=False)
     op.create_index(
         op.f("ix_statements_state_drafted_at_id"), "statements", ["state", "drafted_at", "id"], unique=False
     )

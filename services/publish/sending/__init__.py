@@ -1,0 +1,1 @@
+"""What leaves the service by itself: publications whose instant has come."""

@@ -1,0 +1,69 @@
+"""The loop that publishes texts whose instant has come. It runs in the leader.
+
+What is to be published is a column of the statements, so nothing is lost with the process. The publication is one
+decision of the statement's stream: a second one finds it published. A text that may not be published stays as it is and
+is tried again.
+"""
+
+import asyncio
+import contextlib
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from schemas.fields import instant
+from services.kernel.core.problems import Problem
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.logging import Lasting, brief
+from services.kernel.serving import commands
+from services.kernel.serving.commands import Caller
+from services.kernel.store.session import Held
+from services.publish import seen
+from services.publish.commands import PublishDue
+from services.publish.views import statements
+
+REST, LONGEST_REST = 0.2, 1.0
+LEFT_ALONE = timedelta(seconds=30)
+"""The time after which a text that could not be published is tried again."""
+PAGE = 100
+Resting = dict[str, datetime]
+"""Statement -> when it is tried again. A new process tries at once."""
+
+
+async def run(runtime: Runtime) -> None:
+    """The loop, until cancelled."""
+    resting, waits = Resting(), Lasting("timed.waits", service=runtime.service.name)
+    while True:
+        runtime.changed.clear()
+        try:
+            await turn(runtime, resting)
+            waits.over()
+        except (Problem, DBAPIError, OSError) as error:
+            waits.told(brief(error))
+        await asyncio.sleep(REST)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_REST - REST):
+                await runtime.changed.wait()
+
+
+async def turn(runtime: Runtime, resting: Resting) -> None:
+    """Publishes what is due now, the earliest first."""
+    now = runtime.time_source.now()
+    for id_ in await _due(runtime, now, {id_ for id_, until in resting.items() if until > now}):
+        try:
+            await commands.execute(runtime, Caller(), id_, PublishDue(), see=partial(seen.for_statement, id_))
+            resting.pop(id_, None)
+        except Problem as problem:
+            if problem.status >= 500 and not isinstance(problem, Held):
+                raise
+            resting[id_] = now + LEFT_ALONE
+
+
+async def _due(runtime: Runtime, now: datetime, without: set[str]) -> list[str]:
+    at, id_ = statements.c.scheduled_at, statements.c.id
+    chosen = select(id_).where(at <= instant(now), id_.not_in(sorted(without))).order_by(at, id_).limit(PAGE)
+    # In a transaction, since only the leader may look.
+    async with runtime.database.transaction() as connection:
+        return list((await connection.execute(chosen)).scalars())
