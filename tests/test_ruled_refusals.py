@@ -55,7 +55,7 @@ UNRULED = {
         not-scheduled only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
-        facts-not-established cause-not-established differs-from-fact differs-from-statement free-number
+        facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",

@@ -490,6 +490,7 @@ FINDINGS: Mapping[str, str] = {
     "differs-from-statement": N_("与已发布的稿子不符"),
     "cause-not-established": N_("写了原因，而原因还没有查明"),
     "free-number": N_("数字没有引用事实"),
+    "free-office": N_("单位与本事项无关"),
 }
 """What stands against a text -> what it is."""
 

@@ -193,7 +193,7 @@ class Officers:
     async def waive_quoted(self, incident: Incident, statement: Statement, text: str) -> None:
         """The handler waives the figures of the subject that the text quotes. The office did not find them."""
         shown = await self.ask(incident.unit, "handler", "GET", f"/publish/v1/statements/{statement.id}")
-        free = dict.fromkeys(one["figure"] for one in shown["findings"] if one["what"] == "free-number")
+        free = dict.fromkeys(one["figure"] for one in shown["findings"] if one["what"].startswith("free-"))
         if free:
             statement.waive = [{"figures": list(free), "reason": "引用反映的标题，不是查明的事实"}]
             await self.handle(incident, statement, "handler", "revise", {"text": text, "waive": statement.waive})

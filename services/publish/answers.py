@@ -88,8 +88,9 @@ class FoundInText(Answered):
     at: int
     """Its first character in the draft, counted from 1."""
     what: What
-    """The refusal: a figure that no fact and no waiver covers (`free-number`), one that differs from a fact or from an
-    earlier statement, a cause that is not established, a marker that cannot be bound.
+    """The refusal: a figure that no fact and no waiver covers (`free-number`), an office that has no part in the matter
+    and in no fact (`free-office`), a figure that differs from a fact or from an earlier statement, a cause that is not
+    established, a marker that cannot be bound.
     """
     figure: str
     """What is written there."""

@@ -43,7 +43,7 @@ Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
 
 
 class Waiver(Command, json_schema_extra=example(figures=["两个", "3月3日12时"], reason="办理安排，不是查明的事实")):
-    """Figures of the text that need no fact, with one reason. A figure that differs from a fact cannot be waived."""
+    """Figures, and names of offices, that need no fact, with one reason. What differs from a fact cannot be waived."""
 
     figures: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\t\r\n]+$")], ...],

@@ -204,6 +204,7 @@ def _one_text(
                 named=item["facts"],
                 waived={figure for one in item["waived"] for figure in one["figures"]},
                 telephones=ctx.offices.lists.telephones,
+                offices=case.offices(ctx),
             )
             item["findings"] = [one._asdict() for one in found]
             return gate(True, found)

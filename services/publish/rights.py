@@ -36,6 +36,7 @@ from services.publish.commands import (
     Withdraw,
 )
 from services.publish.writing.binding import Established, Sheet
+from services.publish.writing.one_text import Offices as OfficeNames
 
 Refusal = Rejected | None
 UNSUBMITTED, UNKNOWN, UNVERIFIED = Course(), Figures(), Verification()
@@ -179,6 +180,14 @@ class Case(NamedTuple):
         listed: dict[str, FactKey] = {**ctx.offices.lists.facts, **{one.key: one for one in self.pack.model.facts}}
         zone = ctx.offices.zone_of(self.statement.unit or self.incident.unit)
         return Sheet(zone, ctx.now, listed, self.incident.established)
+
+    def offices(self, ctx: Ctx) -> OfficeNames:
+        """The names of all offices, and which of them this statement may name without a fact."""
+        speaks = self.statement.unit or self.incident.unit
+        near = {*self.incident.units, *self.incident.helping, speaks, *ctx.offices.above(speaks)}
+        named = {code: unit.name for code, unit in ctx.offices.ever.items() if unit.name}
+        those = frozenset(name for code, name in named.items() if code in near)
+        return OfficeNames(those, frozenset(named.values()) - those)
 
     @property
     def chain(self) -> Chain | None:

@@ -130,6 +130,19 @@ async def test_a_save_without_a_change_says_so_and_unticked_facts_go(town: Town)
     assert "依据的事实" not in (await handler.open(statement)).said.partition("公众将看到的样子")[0]
 
 
+async def test_a_waiver_is_seen_changed_and_taken_back_in_the_editor(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "井盖缺失", "东街")
+    action, text = f"{statement}/revise", "出动车三台，17时到场。"
+    waived = {"waive.0.figures": "三台\n17时", "waive.0.reason": "办理安排"}
+    await handler.send(await handler.open(action), action, text=text, **waived)
+    assert "没有引用事实" not in (await handler.open(action)).said, "both are waived"
+    await handler.send(await handler.open(action), action, text=text, **{"waive.0.figures": "三台"})
+    editor = await handler.open(action)
+    assert dict(editor.form(action).fields)["waive.0.figures"] == "三台" and "数字没有引用事实" in editor.said
+    await handler.send(editor, action, text=text, **{"waive.0.figures": "", "waive.0.reason": ""})
+    assert "办理安排" not in (await handler.open(action)).said
+
+
 async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
     handler, statement, _ = await _drafted(town, "垃圾清运不及时", "北街")
     saved = await handler.open(f"{statement}/preview")

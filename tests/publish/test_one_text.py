@@ -124,6 +124,25 @@ def test_a_figure_is_bound_or_waived() -> None:
 
 
 @pytest.mark.requirement("PUB-10")
+def test_an_office_without_a_part_in_the_matter_needs_a_fact_or_a_waiver() -> None:
+    text = "town-west 已派人修复，town-east 和 county-roads 在场，county-water 也到场。"
+    said = refused(written(text), "free-office")
+    assert (said["figure"], said["at"], said["others"]) == ("town-west", 1, ["county-water"])
+    written(text, replace(PLACE, words="town-west 与 county-water 交界处")).when(SUBMIT).decided()
+    waived = binding.written([binding.Waived(("town-west", "county-water"), "协助单位")])
+    written(text, waived=waived).when(SUBMIT).decided()
+    written("county 已部署。").when(SUBMIT).decided()
+
+
+def test_the_longest_name_of_an_office_counts() -> None:
+    sheet = binding.Sheet(spec.offices().zone, spec.NOW, {}, ())
+    offices = one_text.Offices(near=frozenset({"东镇卫生院"}), others=frozenset({"东镇"}))
+    assert one_text.findings({"text": "东镇卫生院已开门。"}, sheet, offices=offices) == []
+    [found] = one_text.findings({"text": "东镇卫生院和东镇已开门。"}, sheet, offices=offices)
+    assert (found.what, found.figure, found.at) == ("free-office", "东镇", 7)
+
+
+@pytest.mark.requirement("PUB-10")
 @pytest.mark.parametrize("figure", ["11盏", "十一盏", "１１盏", "两千余盏"])
 def test_what_differs_from_a_fact_is_refused_and_cannot_be_waived(figure: str) -> None:
     said = refused(written(f"路灯共{figure}。", LAMPS, waived=f"{figure}\t估计"), "differs-from-fact")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from schemas import problems
 from schemas.titles import FORMS
-from services.console import verbs
+from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.forms import Choices, Control
@@ -167,7 +167,7 @@ def router(site: Site) -> APIRouter:
                 "sheet": sheet,
                 "preview": f"statements/{one['number']}/preview",
                 "findings": one["findings"],
-                "waived": one["waived"],
+                "waived": one["waived"][forms.ROWS - 1 :],
                 "found": FINDINGS,
             },
             face=_face(me, one, titles_of(sheet, me.language)),
@@ -227,11 +227,17 @@ def _forms(me: Staff) -> list[tuple[str, str]]:
 
 
 def _written(one: Mapping[str, Any]) -> dict[str, Any]:
+    waivers = {
+        f"waive.{at}.{name}": value
+        for at, waived in enumerate(one["waived"][: forms.ROWS - 1])
+        for name, value in (("figures", "\n".join(waived["figures"])), ("reason", waived["reason"]))
+    }
     return {
         "form": one["form"],
         "title": one["title"],
         "text": one["text"] or one["draft"],
         "facts": list(one["facts"]),
+        **waivers,
     }
 
 
@@ -253,9 +259,9 @@ def _titled(keys: Sequence[str], names: Mapping[str, str]) -> str:
 def _with_facts(
     one: Mapping[str, Any], body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
 ) -> tuple[dict[str, Any], list[Control]]:
-    """The body of a revision with the facts that are ticked; none is a list, too, since without one they stay.
+    """The body of a revision with the facts that are ticked and the waivers that stand in the form.
 
-    What is waived anew joins what is waived already.
+    None is a list, too, since without one they stay. Waivers for which the form has no entry are kept.
     """
-    waive = {"waive": [*one["waived"], *body["waive"]]} if "waive" in body else {}
-    return body | {"facts": body.get("facts", [])} | waive, made
+    waive = [*body.get("waive", []), *one["waived"][forms.ROWS - 1 :]]
+    return body | {"facts": body.get("facts", []), "waive": waive}, made

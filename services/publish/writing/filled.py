@@ -24,6 +24,7 @@ def fill(
         named=facts,
         waived={figure for one in waivers for figure in one.figures},
         telephones=ctx.offices.lists.telephones,
+        offices=case.offices(ctx),
     )
     if refusal := one_text.refusal(found, sheet):
         raise refusal

@@ -1,6 +1,7 @@
 """The rules of one text. Its figures are bound to facts or waived; it contradicts neither facts nor statements. Pure.
 
-A cause is a fact, too: a text states none before one is established.
+A cause is a fact, too: a text states none before one is established. An office that has no part in the matter stands in
+it only by a fact or a waiver.
 """
 
 import re
@@ -20,6 +21,7 @@ What = Literal[
     "differs-from-fact",
     "differs-from-statement",
     "cause-not-established",
+    "free-office",
     "free-number",
 ]
 _CAUSE = re.compile(
@@ -47,6 +49,14 @@ class Said(NamedTuple):
     text: str
 
 
+class Offices(NamedTuple):
+    """The offices by name, as a statement of one matter sees them."""
+
+    near: frozenset[str] = frozenset()
+    """Those that work on the matter or help, the one that speaks, and all above it."""
+    others: frozenset[str] = frozenset()
+
+
 class Finding(NamedTuple):
     """What stands against a text. `at` is the first character in `field`, counted from 1."""
 
@@ -65,6 +75,9 @@ class Finding(NamedTuple):
     """The number of the statement that differs."""
 
 
+NO_OFFICES = Offices()
+
+
 def findings(
     texts: dict[str, str],
     sheet: Sheet,
@@ -73,10 +86,12 @@ def findings(
     named: Collection[str] = (),
     waived: Collection[str] = (),
     telephones: Collection[str] = (),
+    offices: Offices = NO_OFFICES,
 ) -> list[Finding]:
     """All that stands against the texts of a statement, in order.
 
-    A figure that says the value of a fact that the statement names is bound to it. `waived` are figures that need none.
+    A figure that says the value of a fact that the statement names is bound to it. `waived` are figures and names of
+    offices that need none.
     """
     found: list[Finding] = []
     before = [(said.number, find(said.text, sheet.measures, telephones)) for said in earlier]
@@ -86,6 +101,7 @@ def findings(
             [
                 *_markers(field, text, sheet),
                 *_causes(field, plain, sheet),
+                *_offices(field, plain, sheet, offices, waived),
                 *(
                     finding
                     for figure in find(plain, sheet.measures, telephones)
@@ -114,6 +130,19 @@ def _causes(field: str, text: str, sheet: Sheet) -> Iterator[Finding]:
     known = _UNKNOWN.sub(lambda one: " " * len(one[0]), text)
     for one in _CAUSE.finditer(known):
         yield Finding(field, one.start() + 1, "cause-not-established", one[0], "cause", sheet.title("cause"))
+
+
+def _offices(field: str, text: str, sheet: Sheet, offices: Offices, waived: Collection[str]) -> Iterator[Finding]:
+    """Offices that have no part in the matter, and that no established words name. The longest name counts."""
+    others = {name for name in offices.others - offices.near if name not in waived}
+    if not others or not any(name in text for name in others):
+        return
+    told = [one.words for one in sheet.established if one.words]
+    names = sorted(offices.near | offices.others, key=len, reverse=True)
+    either = "|".join(map(re.escape, names))
+    for one in re.finditer(f"(?<![A-Za-z0-9-])(?:{either})(?![A-Za-z0-9-])", text):
+        if one[0] in others and not any(one[0] in words for words in told):
+            yield Finding(field, one.start() + 1, "free-office", one[0])
 
 
 def _figure(
@@ -169,6 +198,7 @@ _WORST: tuple[What, ...] = (
     "differs-from-fact",
     "differs-from-statement",
     "cause-not-established",
+    "free-office",
     "free-number",
 )
 
@@ -211,6 +241,12 @@ def refusal(found: Sequence[Finding], sheet: Sheet) -> Rejected | None:
             members |= {"statement": one.statement, "says": one.says}
         case "cause-not-established":
             sentence = f"{place} states a cause, and none is established; have the cause established first, or say none"
+        case "free-office":
+            further = f" (also {', '.join(alike)})" if alike else ""
+            sentence = (
+                f"{place} is an office that has no part in this matter, and no fact names it{further}; have the fact "
+                "established, write the office that is meant, or waive the name with a reason"
+            )
         case _:
             further = f" (also {', '.join(alike)})" if alike else ""
             hint = f"bind it as {{{{fact:{one.fact}}}}}" if one.fact else "bind it to a fact"
