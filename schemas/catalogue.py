@@ -19,6 +19,7 @@ STREAMS = {
     "surge": "escalation",
     "post": "escalation",
     "statement": "publish",
+    "press": "publish",
     "review": "audit",
     "log": "audit",
 }
@@ -26,7 +27,7 @@ STREAMS = {
 OF_EACH = ("operation", "words")
 """Stream kinds of every service: acts of its operators, and deleted words."""
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
-FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement"})
+FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press"})
 """Streams whose partition key is their incident. Every other stream is its own key."""
 
 _models: dict[str, type[Fact]] = {}

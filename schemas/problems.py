@@ -59,6 +59,10 @@ TYPES: Mapping[str, ProblemType] = {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
             "not-the-approver": ("不由您审批", "时限 {clock} 的{request}由 {posts} 审批；您现在是 {post}。"),
             "value-set-above": ("上级已填写", "{above}已填写 {pack} 的 {place}，对{unit}同样有效；请由{above}更改。"),
+            "other-speaker": (
+                "不由您发布",
+                "这一事项由 {posts} 发言，各代表本单位和下级单位，其他岗位不发布；您现在是 {post}。",
+            ),
             "other-decider": ("不由您决定", "此事由 {posts} 决定；您现在是 {post}。"),
             "other-addressee": (
                 "不是报告对象",
@@ -343,6 +347,23 @@ TYPES: Mapping[str, ProblemType] = {
                 "与查明的事实不符",
                 "{field} 第 {at} 个字符起的“{figure}”与查明的“{title}”（{says}）不符；请引用该事实，或者先更正它。",
             ),
+            "differs-from-approved": (
+                "与核准的文字不一致",
+                "{field}第 {at} 个字：写的是“{given}”，说明 {statement} 写的是“{approved}”；请提供核准的文字。",
+            ),
+            "speaks-by-pack": ("不是规则包指定的发言人", "规则包规定由{known}发言，{posts} 不是。"),
+            "not-its-post": (
+                "不是承办单位的岗位",
+                "{field}：{post} 不属于承办这一事项的单位，也不属于它们的上级；请写{known}或其上级的岗位。",
+            ),
+            "body-not-a-post": ("这是几个岗位组成的机构", "{field}：{post} 由几个岗位组成；请写具体做这件事的岗位。"),
+            "not-fixed-to-speak": ("不是指定的岗位", "这一事项由 {posts} 发言或接受采访，没有指定 {post}。"),
+            "conference-over": ("发布会{phase}", "这场新闻发布会{phase}；需要时请另行召开。"),
+            "no-conference-at-level": (
+                "这一等级不召开发布会",
+                "规则包规定{known}等级召开新闻发布会，这一事项的等级是{level}。",
+            ),
+            "not-to-be-given": ("还不能提供", "说明 {statement} {phase}；只能提供已核准或已发布的说明。"),
             "differs-from-statement": (
                 "与已发布的稿件不符",
                 "{field} 第 {at} 个字符起的“{figure}”与稿件 {statement}（{says}）不符；请查明并引用，或更正该稿。",
@@ -577,6 +598,8 @@ TYPES: Mapping[str, ProblemType] = {
             "not-listed": ("不在名录中", "{field}：名录中没有 {given}；现有：{known}。"),
             "fact-of-another-kind": ("事实类型不符", "{key} 的类型是 {kind}，不是 {given}。"),
             "fact-code-unknown": ("没有此取值", "{key} 只能取：{known}。"),
+            "conference-unknown": ("没有这场发布会", "此事项没有新闻发布会 {conference}。"),
+            "statement-unknown": ("没有这份说明", "这一事项没有说明 {given}。"),
             "notice-unknown": ("没有此整改通知", "此事项没有整改通知 {notice}。"),
             "part-unknown": ("没有此部分", "整改情况没有 {part} 这一部分；可选：{known}。"),
             "ground-not-needed": ("无须理由", "须答复的事项不写不予答复的理由，请去掉 {field}。"),

@@ -31,6 +31,7 @@ UNRULED = {
         fact-not-bindable
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
+        conference-unknown statement-unknown
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
         plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
@@ -52,14 +53,17 @@ UNRULED = {
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
         nothing-changed only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
-        not-scheduled only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
+        conference-over not-to-be-given not-scheduled
+        only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
+        differs-from-approved
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """
+        other-speaker not-fixed-to-speak not-its-post body-not-a-post
         no-right other-office value-set-above head-designates nothing-above offered-aside delegated-elsewhere
         not-its-incident no-longer-its-incident not-above follow-up-elsewhere officer-elsewhere body-as-post
         delegation-ends-early body-with-roles duty-post-without-body member-unknown not-one-head post-without-unit

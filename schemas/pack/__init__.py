@@ -20,6 +20,7 @@ from schemas.pack.assigning import Assigning, EmergencyPlan
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review, Roster, Surge
+from schemas.pack.press import Press
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.pack.verification import Verification
@@ -77,6 +78,7 @@ class PolicyPack(Model):
     answering: Answering = Answering()
     approval: Approval | None = None
     publication: Publication | None = None
+    press: Press = Press()
     follow_up: FollowUp | None = None
     review: Review = Review()
     archive: Archive | None = None

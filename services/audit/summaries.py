@@ -222,6 +222,13 @@ TEMPLATES: dict[str, str] = {
     "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
     "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",
     "statement.corrected": "更正已发布的说明|the published statement was corrected",
+    "press.speakers_fixed": "确定[发言 {speaks}][，审定 {approves}][，受访 {interviews}]"
+    "|fixed:[ {speaks} speaks][; {approves} approves][; {interviews} is interviewed]",
+    "press.conference_called": "定于 {at} 召开新闻发布会|a press conference was called for {at}",
+    "press.conference_postponed": "新闻发布会改至 {at}|the press conference was put off to {at}",
+    "press.conference_cancelled": "取消新闻发布会|the press conference was called off",
+    "press.conference_held": "召开新闻发布会，{spoke} 发言|a press conference was held, {spoke} spoke",
+    "press.contact_logged": "向媒体提供{what}（{how}，{spoke}）|a medium was given {what} ({how}, {spoke})",
     "statement.withdrawn": "撤回已发布的说明|the published statement was withdrawn",
     "review.finding_proposed": "对{unit}提出认定建议：{finding}|finding proposed about {unit}: {finding}",
     "review.finding_confirmed": "认定成立：{finding}|finding confirmed: {finding}",

@@ -508,6 +508,7 @@ RECORDS: Mapping[str, str] = {
     "incident": N_("办理"),
     "clock": N_("时限和上报"),
     "statement": N_("说明稿"),
+    "press": N_("发布会和媒体"),
 }
 """Kind of an event in a timeline -> its title."""
 

@@ -4,6 +4,7 @@ from schemas import offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.publish import decider, reactions, views
+from services.publish.press import decider as press
 from services.publish.sending import timed
 from services.publish.verifying import keys
 
@@ -16,7 +17,7 @@ async def _start(runtime: Runtime) -> None:
 SERVICE = Service(
     name="publish",
     metadata=views.METADATA,
-    deciders={"statement": decider.DECIDER},
+    deciders={"statement": decider.DECIDER, "press": press.DECIDER},
     views=views.VIEWS,
     revisions=views.REVISIONS,
     topics=(*offices.TOPICS, "triage.incident", "triage.words", "escalation.clock", "ingest.report"),
@@ -24,6 +25,7 @@ SERVICE = Service(
     react=reactions.react,
     apis=(
         "services.publish.api",
+        "services.publish.press.press_api",
         "services.publish.bulletin",
         "services.publish.verifying.verify",
         "services.publish.progress.status",

@@ -35,6 +35,8 @@ Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=120), AfterValidator(_one_line)
 ]
 """The title: one line of 3 to 120 characters. The bulletin shows it first."""
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
+"""One line of up to 200 characters: a place, or the name of a medium."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_readable)]
 """Text that may go on the bulletin: up to 100,000 characters that XML and JSON can carry."""
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_readable)]

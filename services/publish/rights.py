@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from schemas.approval import Step
 from schemas.lists import FactKey
 from schemas.pack.approval import Chain
 from schemas.publish import StatementForm, StatementKind, UsedFact
@@ -19,7 +20,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Standing
-from services.kernel.core.units import LoadedPack
+from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
@@ -35,11 +36,12 @@ from services.publish.commands import (
     Unschedule,
     Withdraw,
 )
+from services.publish.press.speakers import NOBODY, OfSpeaker, Speaking
 from services.publish.writing.binding import Established, Sheet
 from services.publish.writing.one_text import Offices as OfficeNames
 
 Refusal = Rejected | None
-UNSUBMITTED, UNKNOWN, UNVERIFIED = Course(), Figures(), Verification()
+UNSUBMITTED, UNKNOWN, UNVERIFIED, NO_OFFICES = Course(), Figures(), Verification(), Offices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ class Incident:
     """Their values; of several merged matters with the same key, the one that counts comes last."""
     helping: frozenset[str] = frozenset()
     """Units that help in the handling. No statement speaks for them."""
+    state: str = "open"
+    """open, resolved, closed, dismissed or merged."""
+    speaking: Speaking = NOBODY
+    """The posts that were fixed for it; for a merged incident, those of the incident where it goes on, if there are."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -132,6 +138,7 @@ class Case(NamedTuple):
     by: str
     periods: frozenset[str] = frozenset()
     """The special periods of the accountable unit now."""
+    tree: Offices = NO_OFFICES
 
     @classmethod
     def of(cls, statement: Statement, incident: Incident, stream: str, ctx: Ctx) -> "Case":
@@ -145,6 +152,7 @@ class Case(NamedTuple):
             unit.kind if unit else None,
             ctx.by(stream),
             ctx.offices.periods_at(incident.unit, ctx.now),
+            ctx.offices,
         )
 
     @property
@@ -199,10 +207,14 @@ class Case(NamedTuple):
             level = self.level
         return chain_of(self.pack, self.context(level))
 
+    def steps_of(self, chain: Chain | None) -> tuple[Step, ...]:
+        """The steps of a chain, with the approvers that were fixed for the matter."""
+        return self.incident.speaking.steps(fixed(chain), self.statement.unit, self.tree)
+
     @property
     def outgrown(self) -> bool:
-        """Whether the matter now needs another chain than the one that was fixed at the submission."""
-        return fixed(self.chain) != self.statement.course.steps
+        """Whether the matter now needs other approvals than those that were fixed at the submission."""
+        return self.steps_of(self.chain) != self.statement.course.steps
 
     @property
     def overtaken(self) -> bool:
@@ -235,7 +247,10 @@ class Case(NamedTuple):
     @property
     def approving(self) -> tuple[str, ...]:
         """The posts and bodies of the submitted chain; before a submission, those of every chain."""
-        return self.statement.course.everybody or everybody(chains(self.pack, "statement"))
+        return self.statement.course.everybody or (
+            *everybody(chains(self.pack, "statement")),
+            *self.incident.speaking.approves,
+        )
 
     def answers(self, ctx: Ctx) -> Iterator[Answering]:
         """The ways in which the actor may answer at the step that is due."""
@@ -455,6 +470,10 @@ def _can_be_corrected(case: Case, ctx: Ctx, verb: str) -> Refusal:
     return _is_public(case, ctx, verb) or unverified(case, ctx)
 
 
+def _fixed_speakers(case: Case) -> Sequence[str]:
+    return case.incident.speaking.speaks
+
+
 RIGHTS: Mapping[type[Command], Right[Case]] = {
     Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
@@ -462,10 +481,10 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),
     Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
     CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),
-    Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),
-    Unschedule: Right("unschedule", ("spokesperson",), _speaking, _is_scheduled),
-    Correct: Right("correct", ("spokesperson",), _speaking, _can_be_corrected),
-    Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),
+    Publish: OfSpeaker("publish", ("spokesperson",), _speaking, _can_be_published, posts=_fixed_speakers),
+    Unschedule: OfSpeaker("unschedule", ("spokesperson",), _speaking, _is_scheduled, posts=_fixed_speakers),
+    Correct: OfSpeaker("correct", ("spokesperson",), _speaking, _can_be_corrected, posts=_fixed_speakers),
+    Withdraw: OfSpeaker("withdraw", ("spokesperson",), _speaking, _is_public, posts=_fixed_speakers),
 }
 
 

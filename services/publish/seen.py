@@ -12,6 +12,8 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store import reach, standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
+from services.publish.press import speaking
+from services.publish.press.speakers import NOBODY, Speaking
 from services.publish.rights import Incident
 from services.publish.state import State
 from services.publish.views import METADATA, incident_facts, incidents, statements, verification_of
@@ -36,11 +38,13 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
     figures = await reach.read(connection, METADATA, rows)
-    names = ("id", "version", "unit", "assigned", "category", "channel", "answer_kind", "merged_into", "drill")
+    fixed = await speaking.read(connection, METADATA, rows)
+    names = ("id", "version", "unit", "assigned", "category", "channel", "answer_kind", "merged_into", "drill", "state")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},
             **_judged(row, rows, figures),
+            speaking=_speaking(_line(row, rows), fixed),
             facts=frozenset(one.key for one in established.get(row["id"], ())),
             established=established.get(row["id"], ()),
             helping=known[row["id"]].helping,
@@ -49,26 +53,42 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     }
 
 
+def _line(row: Row, rows: Mapping[str, Row]) -> list[Row]:
+    """The incident, and those where it goes on after mergers, in order."""
+    line = {row["id"]: row}
+    while (further := rows.get(row["merged_into"] or "")) is not None and further["id"] not in line:
+        line[further["id"]] = row = further
+    return list(line.values())
+
+
+def _speaking(line: Iterable[Row], fixed: Mapping[str, Speaking]) -> Speaking:
+    """The posts that were fixed where the matter goes on, or else before. They end with the matter."""
+    found = NOBODY
+    for one in line:
+        if one["id"] in fixed and one["state"] not in ("closed", "dismissed"):
+            found = fixed[one["id"]]
+    return found
+
+
 def _judged(row: Row, rows: Mapping[str, Row], figures: Mapping[str, Figures]) -> Row:
     """The highest level, the flags, the harm, the figures and the doubt of an incident and of those where it goes on.
 
     Ranks are compared within one pack: that of the matter where it goes on.
     """
-    line = {row["id"]: row}
-    while (further := rows.get(row["merged_into"] or "")) is not None and further["id"] not in line:
-        line[further["id"]] = row = further
+    line = _line(row, rows)
+    row = line[-1]
     pack = (row["policy"] or "").partition("@")[0]
-    same = [one for one in line.values() if (one["policy"] or "").partition("@")[0] == pack]
+    same = [one for one in line if (one["policy"] or "").partition("@")[0] == pack]
     highest = max(same, key=lambda one: one["rank"] or 0)
     return {
         "policy": highest["policy"],
         "level": highest["level"],
         "rank": highest["rank"],
         "verification": verification_of(row),
-        "doubtful": any(one["doubtful"] for one in line.values()),
-        "flags": frozenset(flag for one in line.values() for flag in one["flags"].split()),
-        "figures": functools.reduce(Figures.highest, (_figures(one, figures) for one in line.values())),
-        "harm": max((one["harm"] for one in line.values() if one["harm"] is not None), default=None),
+        "doubtful": any(one["doubtful"] for one in line),
+        "flags": frozenset(flag for one in line for flag in one["flags"].split()),
+        "figures": functools.reduce(Figures.highest, (_figures(one, figures) for one in line)),
+        "harm": max((one["harm"] for one in line if one["harm"] is not None), default=None),
     }
 
 

@@ -53,6 +53,7 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
+from services.publish.press import views as press
 from services.publish.progress import views as progress
 from services.publish.state import State, evolve, initial_state
 from services.publish.verifying import likeness
@@ -63,6 +64,7 @@ reach.table(METADATA)
 numbers.table(METADATA)
 progress.tables(METADATA)
 accounts.tables(METADATA)
+press.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -552,4 +554,5 @@ VIEWS = (
     View(STATEMENT_KEYS, _statement_key_keys, _statement_key, ("operation",)),
     *progress.views(METADATA),
     *accounts.views(METADATA),
+    *press.views(METADATA),
 )

@@ -48,6 +48,8 @@ from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod
 from services.kernel.rules.packs import load_pack, parse_pack
 from services.publish.commands import Approve, CannotJudge, Draft, Submit
 from services.publish.decider import DECIDER as STATEMENTS
+from services.publish.press.commands import CallConference, FixSpeakers
+from services.publish.press.decider import DECIDER as PRESS
 from services.publish.rights import Incident
 from services.triage import commands as c
 from services.triage.decider import DECIDER as INCIDENTS
@@ -120,6 +122,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
         yield functools.partial(_decided, pack, STATEMENTS, case, draft)
     for level in ("usual", "grave"):
         yield functools.partial(_approvals, pack, level)
+        yield from _press(pack, level)
     yield functools.partial(_reports, pack)
     yield from _given_on(pack)
     yield from _verified(pack)
@@ -206,6 +209,15 @@ def _approvals(pack: LoadedPack, level: str) -> object:
         with contextlib.suppress(Problem):
             past += [item.data for item in _decided(pack, STATEMENTS, case, command)]  # type: ignore[attr-defined]
     return found
+
+
+def _press(pack: LoadedPack, level: str) -> Iterator[Callable[[], object]]:
+    """The head of the county fixes who speaks, and calls the press."""
+    incident = Incident(id=INCIDENT, version=1, unit="town-east", level=level, rank=1)
+    case = given(PRESS, actor=staff("chief", unit="county")).seeing(stream=f"press-{spec.UUID}", incident=incident)
+    call = CallConference(at=at(9), place="p", reason="r")
+    for command in (FixSpeakers(speaks=("spokesperson@town-east",)), call):
+        yield functools.partial(_decided, pack, PRESS, case, command)
 
 
 def _surges(pack: LoadedPack) -> object:

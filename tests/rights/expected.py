@@ -223,6 +223,13 @@ publishStatement       | spokesperson                  | own^
 unscheduleStatement    | spokesperson                  | own^
 correctStatement       | spokesperson                  | own^
 withdrawStatement      | spokesperson                  | own^
+readPress              | staff                         | read^
+fixSpeakers            | chief                         | own^
+callConference         | spokesperson chief            | own^ assigned^
+postponeConference     | spokesperson chief            | own^ assigned^
+cancelConference       | spokesperson chief            | own^ assigned^
+holdConference         | spokesperson chief            | own^ assigned^
+logContact             | spokesperson handler          | own^ assigned^
 listStatements         | staff                         | part^
 readStatement          | staff                         | part^
 readHistory            | staff                         | part^

@@ -57,6 +57,10 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "readStatus": {"code": "{receipt}"},
     "draftStatement": {"incident_id": "{incident}", "kind": "status", "facts": []},
     "previewDraft": {"incident_id": "{incident}"},
+    "callConference": {"at": "{soon}"},
+    "postponeConference": {"at": "{soon}"},
+    "holdConference": {"statement": "{published}"},
+    "logContact": {"statement": "{published}"},
     **{
         operation: {"clock": "on_time", "due": "{far}"}
         for operation in ("setLimit", "requestExtension")
@@ -91,6 +95,7 @@ PATHS = {
     "receipts": "receipt",
     "keys": f"key of {OWN}",
     "statements": "draft",
+    "press": "incident",
     "cap": "published",
     "events": "event",
     "evidence": "file",

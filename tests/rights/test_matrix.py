@@ -19,6 +19,7 @@ from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.delivery import operations as refusals
 from services.kernel.serving import sign_in
 from services.publish import rights as publish
+from services.publish.press import rights as press
 from services.triage import rights as triage
 from tests.kit import answers
 from tests.rights.expected import ABOVE, DELEGATED, allowed
@@ -49,7 +50,8 @@ def asked(still: World) -> dict[str, Probe]:
 
 
 TABLES: Sequence[Mapping[type[Command], Right[Any]]] = (
-    triage.RIGHTS, triage.OF_OFFICES, escalation.RIGHTS, escalation.AT_DESK, publish.RIGHTS, ingest.RIGHTS,
+    triage.RIGHTS, triage.OF_OFFICES, escalation.RIGHTS, escalation.AT_DESK, publish.RIGHTS, press.RIGHTS,
+    ingest.RIGHTS,
 )  # fmt: skip
 ALONE = Right.__dataclass_fields__["also"].default
 BY_POST = {

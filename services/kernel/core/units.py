@@ -255,9 +255,15 @@ class Offices:
         return tuple(entry for entry in entries if entry.code == code or code in entry.serves)
 
     def answering(self, unit: str, code: str) -> tuple[Post, ...]:
-        """The posts and bodies of the unit that answer for an addressee, which may also be a role."""
+        """The posts and bodies of the unit that answer for an addressee, which may also be a role.
+
+        An addressee such as `chief@county` is this one post or body.
+        """
         if unit not in self.posts:
             return ()
+        if "@" in code:
+            name, _, of = code.partition("@")
+            return tuple(post for post in (self.posts[unit].get(name),) if post and of == unit)
         if unit not in self._answering:
             posts = self.posts[unit].values()
             codes = {code for post in posts for code in (post.code, *post.serves, *post.roles)}

@@ -469,7 +469,7 @@ def _incident(kind: str, id_: str, data: Fact) -> str | None:
     """
     if kind == "incident":
         return id_
-    if kind == "clock":
+    if kind in ("clock", "press"):
         return "incident-" + id_.partition("-")[2]
     return getattr(data, "incident") if _names_incident(type(data)) else None  # noqa: B009, some facts have it
 

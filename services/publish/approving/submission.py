@@ -5,7 +5,7 @@ from schemas.publish import StatementSubmitted
 from services.kernel.access.approving import must_be_answered
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
-from services.kernel.rules.approval import chain_of, chains, fixed, place
+from services.kernel.rules.approval import chain_of, chains, place
 from services.publish.rights import Case
 from services.publish.state import State
 from services.publish.writing import binding, filled
@@ -54,7 +54,7 @@ def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact
             rule=place(case.pack),
             pack=case.pack.name,
         )
-    steps, chosen = fixed(chain), chain.code if chain else None
+    steps, chosen = case.steps_of(chain), chain.code if chain else None
     must_be_answered(steps, state.unit, ctx.offices, rule=place(case.pack, chosen), pack=case.pack.name)
     title, text = (
         Typed(text=resolved[name]) if name in resolved and resolved[name] != ctx.seen.get(name) else None

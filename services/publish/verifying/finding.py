@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import UUID
 from schemas.numbers import number_read, parts
-from services.kernel.core.difference import Kind, Piece, difference
+from services.kernel.core.difference import Piece
 from services.kernel.settings import Settings
 from services.kernel.store import numbers
 from services.kernel.store.database import is_sqlite
 from services.kernel.store.views import Row
 from services.publish.bulletin import queries
 from services.publish.verifying import likeness
+from services.publish.verifying.differing import differences
 from services.publish.verifying.likeness import Hidden, compared, hidden_in
 from services.publish.views import METADATA
 
@@ -36,15 +37,10 @@ NEAR = 3
 """So many similar statements are shown."""
 LEAST = 0.3
 """Less likeness than this is none: both have common phrases of offices."""
-STEPS = 2_000_000
-"""The most steps of one comparison, a tenth of a second: anybody may ask, and no text may take long."""
-LONGEST = 60
-"""So many equal characters are shown beside a difference in a long text."""
 _BARE = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(:[0-9]+)?/\S*")
 """An address as people copy it, without `https://`."""
 ADDRESS = 2000
 """A longer text is no number and no address."""
-DIGITS = "0123456789"
 _ID = re.compile(f"statement-{UUID}")
 _NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
 
@@ -245,59 +241,3 @@ def _alike(one: frozenset[str], other: frozenset[str]) -> float:
     """How much two texts share; nearly as much if one of them is a part of the other."""
     both = len(one & other)
     return max(2 * both / (len(one) + len(other)), 0.9 * both / max(1, min(len(one), len(other))) if both > 8 else 0)
-
-
-def differences(title: str, said: str, pasted: str) -> list[Piece]:
-    """The differences of a text to a release, with its title if the text has it. What does not count is not marked."""
-    plain, titled = (_pieces(old, pasted) for old in (said, f"{title}\n{said}"))
-    return min((plain, titled), key=lambda pieces: sum(len(one.text) for one in pieces if one.kind != "equal"))
-
-
-def _pieces(old: str, new: str) -> list[Piece]:
-    """The differences of the compared forms, in the words of both texts with their white space."""
-    (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
-    at_old = at_new = 0
-    found: list[Piece] = []
-    for piece in _whole_figures(difference(before, after, STEPS)):
-        size = len(piece.text)
-        if piece.kind == "insert":
-            found.append(Piece("insert", new[new_at[at_new] : new_at[at_new + size]]))
-        else:
-            found.append(Piece(piece.kind, old[old_at[at_old] : old_at[at_old + size]]))
-        at_old += size if piece.kind != "insert" else 0
-        at_new += size if piece.kind != "delete" else 0
-    return found
-
-
-def _whole_figures(pieces: Sequence[Piece]) -> list[Piece]:
-    """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
-    parts = [["", "", ""]]
-    """Each an equal passage, then what is deleted and what is inserted behind it."""
-    for kind, words in pieces:
-        if kind == "equal":
-            parts.append([words, "", ""])
-        else:
-            parts[-1][1 if kind == "delete" else 2] += words
-    for part, following in pairwise([*parts, ["", "", ""]]):
-        equal, *changed = part
-        begins = any(words[:1] in DIGITS for words in changed if words)
-        ends = any(words[-1:] in DIGITS for words in changed if words)
-        head = equal[len(equal.rstrip(DIGITS)) :] if begins else ""
-        tail = following[0][: len(following[0]) - len(following[0].lstrip(DIGITS))] if ends else ""
-        part[:] = [equal.removesuffix(head), *(head + words + tail for words in changed)]
-        following[0] = following[0].removeprefix(tail)
-    kinds: tuple[Kind, ...] = ("equal", "delete", "insert")
-    return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]
-
-
-def shortened(pieces: Sequence[Piece]) -> list[Mapping[str, str]]:
-    """The pieces for a reader: hidden characters as marks, of long equal passages only what stands beside a change."""
-    shown: list[Mapping[str, str]] = []
-    for at, (kind, words) in enumerate(pieces):
-        first, last = at == 0, at == len(pieces) - 1
-        told = words
-        if kind == "equal" and len(words) > 3 * LONGEST:
-            begin, end = ("" if first else words[:LONGEST]), ("" if last else words[-LONGEST:])
-            told = f"{begin}……{end}"
-        shown.append({"kind": kind, "text": likeness.visible(told)})
-    return shown

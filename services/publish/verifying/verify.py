@@ -25,7 +25,7 @@ from services.publish.bulletin import queries
 from services.publish.bulletin.pages import PAGE, Lang, language
 from services.publish.bulletin.shown import Item, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers
-from services.publish.verifying import finding, keys, manifests
+from services.publish.verifying import differing, finding, keys, manifests
 from services.publish.verifying.answers import About, SignedStatement
 
 JSON, SCRIPT = "application/json", "text/javascript; charset=utf-8"
@@ -192,7 +192,7 @@ def _compared(site: Site, found: finding.Found, items: Mapping[str, Item], offic
         first = found.exact[0]
         verdict = "current" if first.holds else "withdrawn" if first.ended else "earlier"
         return _page(site, verdict, offices, exact=list(items.values()), hidden=found.hidden)
-    near = [{"item": items[one.statement], "pieces": finding.shortened(one.pieces)} for one in found.near]
+    near = [{"item": items[one.statement], "pieces": differing.shortened(one.pieces)} for one in found.near]
     return _page(site, "unknown", offices, near=near, hidden=found.hidden)
 
 

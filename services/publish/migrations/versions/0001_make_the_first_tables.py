@@ -149,6 +149,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_numbers_stream_id"), "numbers", ["stream_id"], unique=False)
     op.create_table(
+        "press",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("speaks", sa.Text(), nullable=False),
+        sa.Column("approves", sa.Text(), nullable=False),
+        sa.Column("interviews", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_press")),
+    )
+    op.create_index(op.f("ix_press_incident_id"), "press", ["incident_id"], unique=False)
+    op.create_table(
         "reach",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),

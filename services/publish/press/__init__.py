@@ -1,0 +1,1 @@
+"""Who speaks on a matter, its press conferences, and what media were given."""

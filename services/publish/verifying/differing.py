@@ -1,0 +1,69 @@
+"""Where a text differs from a statement, in the words of both. Pure."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from services.kernel.core.difference import Kind, Piece, difference
+from services.publish.verifying import likeness
+
+STEPS = 2_000_000
+"""The most steps of one comparison, a tenth of a second: anybody may ask, and no text may take long."""
+LONGEST = 60
+"""So many equal characters are shown beside a difference in a long text."""
+DIGITS = "0123456789"
+
+
+def differences(title: str, said: str, pasted: str) -> list[Piece]:
+    """The differences of a text to a release, with its title if the text has it. What does not count is not marked."""
+    plain, titled = (_pieces(old, pasted) for old in (said, f"{title}\n{said}"))
+    return min((plain, titled), key=lambda pieces: sum(len(one.text) for one in pieces if one.kind != "equal"))
+
+
+def _pieces(old: str, new: str) -> list[Piece]:
+    """The differences of the compared forms, in the words of both texts with their white space."""
+    (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
+    at_old = at_new = 0
+    found: list[Piece] = []
+    for piece in _whole_figures(difference(before, after, STEPS)):
+        size = len(piece.text)
+        if piece.kind == "insert":
+            found.append(Piece("insert", new[new_at[at_new] : new_at[at_new + size]]))
+        else:
+            found.append(Piece(piece.kind, old[old_at[at_old] : old_at[at_old + size]]))
+        at_old += size if piece.kind != "insert" else 0
+        at_new += size if piece.kind != "delete" else 0
+    return found
+
+
+def _whole_figures(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
+    parts = [["", "", ""]]
+    """Each an equal passage, then what is deleted and what is inserted behind it."""
+    for kind, words in pieces:
+        if kind == "equal":
+            parts.append([words, "", ""])
+        else:
+            parts[-1][1 if kind == "delete" else 2] += words
+    for part, following in pairwise([*parts, ["", "", ""]]):
+        equal, *changed = part
+        begins = any(words[:1] in DIGITS for words in changed if words)
+        ends = any(words[-1:] in DIGITS for words in changed if words)
+        head = equal[len(equal.rstrip(DIGITS)) :] if begins else ""
+        tail = following[0][: len(following[0]) - len(following[0].lstrip(DIGITS))] if ends else ""
+        part[:] = [equal.removesuffix(head), *(head + words + tail for words in changed)]
+        following[0] = following[0].removeprefix(tail)
+    kinds: tuple[Kind, ...] = ("equal", "delete", "insert")
+    return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]
+
+
+def shortened(pieces: Sequence[Piece]) -> list[Mapping[str, str]]:
+    """The pieces for a reader: hidden characters as marks, of long equal passages only what stands beside a change."""
+    shown: list[Mapping[str, str]] = []
+    for at, (kind, words) in enumerate(pieces):
+        first, last = at == 0, at == len(pieces) - 1
+        told = words
+        if kind == "equal" and len(words) > 3 * LONGEST:
+            begin, end = ("" if first else words[:LONGEST]), ("" if last else words[-LONGEST:])
+            told = f"{begin}……{end}"
+        shown.append({"kind": kind, "text": likeness.visible(told)})
+    return shown
