@@ -53,7 +53,7 @@ UNRULED = {
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
         nothing-changed only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
-        conference-over not-to-be-given not-scheduled
+        conference-over not-to-be-given not-scheduled no-alert
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from schemas.fields import IncidentRef, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import NotFound
+from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
@@ -25,6 +25,7 @@ from services.publish.commands import (
     Correct,
     Draft,
     Preview,
+    PreviewAlert,
     PreviewDraft,
     Publish,
     Reject,
@@ -35,6 +36,7 @@ from services.publish.commands import (
 )
 
 SUBMIT, APPROVE, PUBLISH, UNSCHEDULE = Submit(), Approve(), Publish(), Unschedule()
+PREVIEW_ALERT = PreviewAlert()
 """The command of a request without a body."""
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
@@ -169,6 +171,29 @@ def router() -> APIRouter:
         if found is None:
             raise NotFound(f"there is no {id} that you may read", what=id)
         return http.json_response({"items": found, "next": None})
+
+    @api.post(
+        "/statements/{id}/preview-alert",
+        **documents.answers_content("The alert.", {"application/cap+xml": bulletin.SIGNED}),
+    )
+    async def preview_alert(
+        runtime: http.Serving, id: Id, staff: http.Staff, command: PreviewAlert = PREVIEW_ALERT
+    ) -> Response:
+        """The alert (CAP 1.2) of a statement that was published in an exercise, with the status `Exercise`.
+
+        It is for a trial of receivers, and on no public page. A real alert stands on the bulletin. Nothing changes.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            known = await queries.one_statement(connection, ctx, id)
+            if known is None:
+                raise NotFound(f"there is no {id} that you may read", what=id)
+            found = await bulletin.of_exercise(runtime, connection, ctx.offices, id)
+        if found is None:
+            raise Rejected(
+                f"{id} is no published alert of an exercise; a real alert stands on the bulletin", code="no-alert"
+            )
+        return found
 
     @api.post("/statements/{id}/preview", **documents.answers_content("The page.", bulletin.PAGE))
     async def preview_statement(runtime: http.Serving, id: Id, staff: http.Staff, command: Preview) -> Response:

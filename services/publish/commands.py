@@ -220,6 +220,10 @@ class Preview(Command, json_schema_extra=example(title="卫生院门前路灯已
     """Why it is corrected or withdrawn."""
 
 
+class PreviewAlert(Command, json_schema_extra=example()):
+    """Look at the alert of an exercise's statement."""
+
+
 class PreviewDraft(
     Command,
     json_schema_extra=example(

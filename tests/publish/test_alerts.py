@@ -78,6 +78,25 @@ async def test_only_a_statement_that_rests_on_an_established_danger_is_an_alert(
     assert {name: of(told, name) for name in wanted} == wanted
 
 
+@pytest.mark.requirement("DRL-02")
+async def test_the_alert_of_an_exercise_says_so_and_is_for_staff_alone(office: Office) -> None:
+    drill = await office.incident(opened(), graded(), danger(), uuid=derived("drill"), drill=True)
+    id_ = await office.published("演练：请绕行。", kind="facts", facts=["danger"], incident_id=drill)
+    path = f"/publish/v1/statements/{id_}/preview-alert"
+    told = await office.client.post(path, headers=office.as_("spokesperson"))
+    assert told.status_code == 200, told.text
+    SCHEMA.assertValid(etree.fromstring(told.content))
+    alert = ET.fromstring(told.content)  # noqa: S314 - it is our own
+    assert (of(alert, "status"), of(alert, "scope"), of(alert, "web")) == ("Exercise", "Private", None)
+    assert told.headers["cache-control"] == "no-store"
+    assert (await office.client.get(f"/bulletin/cap/{id_}.xml")).status_code == 404
+    assert (await office.client.post(path)).status_code == 401
+    await office.incident(danger())
+    real = await office.published("请绕行。", kind="facts", facts=["danger"])
+    at = await office.client.post(f"/publish/v1/statements/{real}/preview-alert", headers=office.as_("spokesperson"))
+    assert at.json()["type"].endswith("no-alert"), "a real alert stands on the bulletin"
+
+
 async def test_a_correction_updates_a_withdrawal_cancels_and_each_names_what_came_before(office: Office) -> None:
     await office.incident(danger())
     id_ = await office.published("请绕行。", kind="facts", facts=["danger"])

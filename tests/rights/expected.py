@@ -233,6 +233,7 @@ logContact             | spokesperson handler          | own^ assigned^
 listStatements         | staff                         | part^
 readStatement          | staff                         | part^
 readHistory            | staff                         | part^
+previewAlert           | staff                         | part^
 previewStatement       | staff                         | part^
 previewDraft           | handler                       | own^ assigned^ helping^
 eraseWordsOfPublish    | chief admin                   | own^

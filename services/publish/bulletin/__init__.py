@@ -5,7 +5,8 @@ script and load nothing from elsewhere. Every answer has a strong `ETag` over ev
 the deployment's public address, whatever `Host` says.
 """
 
+from services.publish.bulletin.alerts import SIGNED, of_exercise
 from services.publish.bulletin.pages import PAGE, preview, router
 from services.publish.bulletin.queries import as_public, unbegun
 
-__all__ = ["PAGE", "as_public", "preview", "router", "unbegun"]
+__all__ = ["PAGE", "SIGNED", "as_public", "of_exercise", "preview", "router", "unbegun"]

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import parse_instant
 from services.kernel.core.problems import NotFound
 from services.kernel.core.units import Offices
+from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, records
 from services.kernel.settings import Settings
 from services.kernel.store.views import Row
@@ -46,14 +47,16 @@ class Message(NamedTuple):
         return f"{self.sender},{self.identifier},{self.sent}"
 
 
-async def alerts_of(connection: AsyncConnection, row: Row, zone: tzinfo, host: str) -> tuple[list[Message], bool]:
+async def alerts_of(
+    connection: AsyncConnection, row: Row, zone: tzinfo, host: str, *, drill: bool = False
+) -> tuple[list[Message], bool]:
     """The messages of a statement, and whether it says that the danger is over; none if it is no alert.
 
     A statement is an alert if it names the danger and the danger was established as there when it was published. If it
     was established as over, the statement ends the alerts before it on the same matter.
     """
     said = list[Message]()
-    for other in await queries.line_on_danger(connection, row["incident_id"]):
+    for other in await queries.line_on_danger(connection, row["incident_id"], drill=drill):
         danger = await queries.danger_at(connection, row["incident_id"], other["published_at"])
         is_over = not danger
         if danger or said:
@@ -77,7 +80,9 @@ def sent(at: str, zone: tzinfo) -> str:
     return written[:-6] + "-00:00" if here.utcoffset() == timedelta() else written
 
 
-def document(row: Row, item: dict[str, Any], messages: Sequence[Message], is_over: bool, site: Site) -> bytes:
+def document(
+    row: Row, item: dict[str, Any], messages: Sequence[Message], is_over: bool, site: Site, *, drill: bool = False
+) -> bytes:
     """The latest message of a statement, in the order of elements that the schema fixes."""
     *earlier, last = messages
     text = (
@@ -89,7 +94,8 @@ def document(row: Row, item: dict[str, Any], messages: Sequence[Message], is_ove
             note=item["said"][-1]["reason"],
             item=item,
             is_over=is_over,
-            web=site.full(f"statements/{row['id']}"),
+            drill=drill,
+            web=None if drill else site.full(f"statements/{row['id']}"),
             contact=site.contact,
         )
     )
@@ -125,6 +131,19 @@ async def _found(
     if settings.cap_certificate is None or settings.cap_key is None:
         return made
     return signed(made, settings.cap_certificate, settings.cap_key)
+
+
+async def of_exercise(runtime: Runtime, connection: AsyncConnection, offices: Offices, id_: str) -> Response | None:
+    """The latest alert of a statement of an exercise, for staff alone; None if it is none. It is never signed."""
+    row = await queries.exercise(connection, id_)
+    if row is None:
+        return None
+    messages, is_over = await alerts_of(connection, row, offices.zone, _host(runtime.settings), drill=True)
+    if not messages:
+        return None
+    site = Site(runtime.settings, offices)
+    made = document(row, readable(row, offices.zone), messages, is_over, site, drill=True)
+    return Response(made, media_type=CAP, headers={"Cache-Control": "no-store"})
 
 
 def add_routes(feeds: APIRouter, per_feed: int) -> None:

@@ -1,4 +1,4 @@
-"""What the bulletin reads: published statements, and never a drill."""
+"""What the bulletin reads: published statements, and never a drill on a public page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +70,12 @@ STATES = tuple(_STATES)
 """Published and unchanged, corrected, withdrawn."""
 
 
-async def line_on_danger(connection: AsyncConnection, incident: str) -> list[Row]:
-    """The public statements on a matter that rest on the fact `danger`, in order of publication."""
-    chosen = _public().where(statements.c.incident_id == incident, statements.c.danger.is_(True))
+async def line_on_danger(connection: AsyncConnection, incident: str, *, drill: bool) -> list[Row]:
+    """The published statements on a matter that rest on the fact `danger`, in order of publication.
+
+    With `drill`, those of an exercise, which are not public.
+    """
+    chosen = _published(drill=drill).where(statements.c.incident_id == incident, statements.c.danger.is_(True))
     ordered = chosen.order_by(statements.c.published_at, statements.c.id)
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 
@@ -105,6 +108,12 @@ async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
     return None if row is None else (await _public_rows(connection, [dict(row)]))[0]
 
 
+async def exercise(connection: AsyncConnection, id_: str) -> Row | None:
+    """One statement that was published in an exercise, with all its releases. It is not public."""
+    row = (await connection.execute(_published(drill=True).where(statements.c.id == id_))).mappings().first()
+    return None if row is None else (await _public_rows(connection, [dict(row)], drill=True))[0]
+
+
 async def public_statements(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
     """These published statements, in this order, with all their releases."""
     rows = (await connection.execute(_public().where(statements.c.id.in_(ids)))).mappings()
@@ -123,6 +132,10 @@ async def public_releases(connection: AsyncConnection, ids: Sequence[str]) -> di
 
 
 def _public() -> Any:
+    return _published(drill=False)
+
+
+def _published(*, drill: bool) -> Any:
     names = (
         "number",
         "id",
@@ -138,12 +151,12 @@ def _public() -> Any:
         "corrections",
     )
     columns = [statements.c[name] for name in names]
-    return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(False))
+    return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(drill))
 
 
-async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, drill: bool = False) -> list[Row]:
     said = await releases_of(connection, [row["id"] for row in rows])
-    lines = await _lines(connection, [row["incident_id"] for row in rows])
+    lines = await _lines(connection, [row["incident_id"] for row in rows], drill=drill)
     names = await _names(connection, [row["unit"] for row in rows])
     numbers = await numbers_of(connection, rows)
     return [
@@ -202,9 +215,10 @@ async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str) ->
     return await as_public(connection, shown, Preview(), now)
 
 
-async def _lines(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, list[Row]]:
+async def _lines(connection: AsyncConnection, wanted: Sequence[str], *, drill: bool = False) -> dict[str, list[Row]]:
     """The published statements on each incident, in order of publication."""
-    chosen = _public().where(statements.c.incident_id.in_(wanted)).order_by(statements.c.published_at, statements.c.id)
+    chosen = _published(drill=drill).where(statements.c.incident_id.in_(wanted))
+    chosen = chosen.order_by(statements.c.published_at, statements.c.id)
     lines: dict[str, list[Row]] = {}
     for row in (await connection.execute(chosen)).mappings():
         lines.setdefault(row["incident_id"], []).append(dict(row))
