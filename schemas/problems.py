@@ -543,6 +543,15 @@ TYPES: Mapping[str, ProblemType] = {
                 "尚未收到该事项",
                 "发布服务尚未收到该事项；如是新事项，请发送 Huiying-After 和其版本。",
             ),
+            "incident-needed": ("缺少事项", "请写明稿件所属的事项；只有通告（notice）可以不涉及具体事项。"),
+            "notice-without-facts": (
+                "通告不依据事实",
+                "不涉及具体事项的通告属于处置情况，不写依据的事实，也不用豁免数字；要说明事实，请写明所属事项。",
+            ),
+            "notice-stays": (
+                "通告不能改作别的",
+                "不涉及具体事项的通告不能改成其他文种，也不写依据的事实；请就该事项另行起草。",
+            ),
             "written-before-known": (
                 "写下早于得知",
                 "{field}：写下的时间 {written} 早于得知的时间 {discovered}，请改正其中一个。",

@@ -67,6 +67,22 @@ class StatementDrafted(Numbered):
     by: Digest
 
 
+@event("statement.notice_drafted")
+class StatementNoticeDrafted(Numbered):
+    """A notice was begun: it speaks for `unit`, is about no matter and rests on no facts.
+
+    Everything else is as in `statement.drafted`, and so is what follows until its publication.
+    """
+
+    MARK: ClassVar[str] = "S"
+
+    title: Words
+    draft: Words
+    secret: bool = False
+    major_information: bool = False
+    by: Digest
+
+
 @event("statement.revised")
 class StatementRevised(Fact):
     """The text was changed before approval, and the title if `title` is there. Earlier approvals are void.
@@ -177,6 +193,16 @@ class StatementPublished(Fact):
     text: PublishedText
     facts: tuple[Code, ...] = ()
     used: tuple[UsedFact, ...] = ()
+    by: Digest
+
+
+@event("statement.notice_published")
+class StatementNoticePublished(Fact):
+    """The office published a notice on the bulletin, under its own name. It is about no matter."""
+
+    unit: UnitCode
+    title: PublishedTitle
+    text: PublishedText
     by: Digest
 
 

@@ -10,6 +10,8 @@ from schemas.publish import (
     StatementApproved,
     StatementCorrected,
     StatementDrafted,
+    StatementNoticeDrafted,
+    StatementNoticePublished,
     StatementPublished,
     StatementRejected,
     StatementRevised,
@@ -26,7 +28,7 @@ def releases(events: Iterable[Event]) -> list[Release]:
     for event in events:
         said: Mapping[str, Any]
         match event.data:
-            case StatementDrafted() as data:
+            case StatementDrafted() | StatementNoticeDrafted() as data:
                 number = data.number
                 continue
             case StatementSubmitted() | StatementRevised() | StatementRejected():
@@ -37,6 +39,9 @@ def releases(events: Iterable[Event]) -> list[Release]:
                 continue
             case StatementPublished() as data:
                 unit, facts, title = data.unit, data.facts, data.title
+                said = {"kind": "publication", "title": title, "text": data.text, "reason": None}
+            case StatementNoticePublished() as data:
+                unit, title = data.unit, data.title
                 said = {"kind": "publication", "title": title, "text": data.text, "reason": None}
             case StatementCorrected() as data:
                 title = data.title or title

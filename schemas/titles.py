@@ -32,6 +32,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "information_officer": ("信息员", "information officer"),
     "publicity": ("宣传部门", "publicity department"),
     "news_centre": ("新闻中心", "news centre"),
+    "site_administrator": ("网站管理员", "site administrator"),
     # commands
     "instruct": ("批示", "instruct"),
     "request-verification": ("要求核实", "request verification"),

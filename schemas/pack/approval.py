@@ -33,14 +33,15 @@ class ApprovalStep(Rule):
 
 
 class Chain(Rule):
-    """A chain of approvals for statements, explanations, replies or measures. The first whose condition holds counts.
+    """A chain of approvals for statements, notices, explanations, replies or measures.
 
-    A pack without chains for explanations, or for replies, lets the chains for statements approve them too.
+    The first whose condition holds counts. A notice is a statement about no matter. A pack without chains for notices,
+    for explanations, or for replies, lets the chains for statements approve them too.
     """
 
     code: Slug
     title_zh: Text
-    of: Literal["statement", "explanation", "reply", "measure"] = "statement"
+    of: Literal["statement", "notice", "explanation", "reply", "measure"] = "statement"
     when: When | None = None
     steps: tuple[ApprovalStep, ...] = Field(min_length=1)
 

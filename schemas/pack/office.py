@@ -21,6 +21,12 @@ class StatementRule(Rule):
     needs_established_facts: bool
 
 
+class NoticeRule(Rule):
+    """Who puts an approved notice on the bulletin. A notice is about no matter."""
+
+    uploaded_by: tuple[Addressee, ...] = Field(min_length=1)
+
+
 class Publication(Model):
     """How the office speaks. In every pack it speaks as itself, with one text for a matter."""
 
@@ -28,6 +34,7 @@ class Publication(Model):
     single_text: Setting[Annotated[bool, AfterValidator(_always)]]
     status: StatementRule
     facts: StatementRule
+    notices: NoticeRule | None = None
     corrections: Setting[Literal["new_statement"]]
 
 

@@ -211,6 +211,7 @@ TEMPLATES: dict[str, str] = {
     "|surge at {unit} ({by} {incident}{category}): {reports} reports since {since}, usually {usual}; "
     "source {source}; {told} is advised to staff it",
     "statement.drafted": "{unit}起草说明（{kind}[，{form}]）|{unit} drafted a statement ({kind}[, {form}])",
+    "statement.notice_drafted": "{unit}起草通告|{unit} drafted a notice",
     "statement.revised": "修改稿件[，改为{form}]|the draft was revised[, and is a {form} now]",
     "statement.submitted": "送审[：{chain}]|submitted for approval[: {chain}]",
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
@@ -219,6 +220,7 @@ TEMPLATES: dict[str, str] = {
     "statement.scheduled": "定于 {at} 发布|to be published at {at}",
     "statement.unscheduled": "取消定时发布|not to be published by itself any more",
     "statement.published": "{unit}发布说明（{kind}[，{form}]）|{unit} published a statement ({kind}[, {form}])",
+    "statement.notice_published": "{unit}发布通告|{unit} published a notice",
     "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
     "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",
     "statement.corrected": "更正已发布的说明|the published statement was corrected",

@@ -55,6 +55,8 @@ def react(event: Event, batch: Batch) -> Iterable[Reaction]:
     When an incident gets an heir, all earlier work under it goes there, too. The work is read from the incident's clock
     stream. That stream grows by the same event, so other commands on it are decided before or after.
     """
+    if event.kind == "statement" and event.correlation is None:
+        return  # a notice is about no matter, so it has no clocks
     if awaited := approval_of(event):
         yield Reaction(stream_of("clock", event.correlation or event.stream), awaited)
     milestones = () if event.id in batch.outdone else tuple(milestones_of(event))

@@ -126,8 +126,8 @@ class Statement(Answered):
     """How many decisions staff took on it. `If-Match` names this number."""
     incident_number: Number | None
     """The number of the incident that it is about."""
-    incident_id: IncidentId
-    """The incident that it is about."""
+    incident_id: IncidentId | None
+    """The incident that it is about; null for a notice, which is about none."""
     unit: UnitCode
     """The unit that speaks."""
     kind: StatementKind
@@ -207,7 +207,7 @@ class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None, may=
     items: tuple[Statement, ...]
     """The entries of this page."""
     may: tuple[Literal["draft"], ...]
-    """`draft` if the caller may begin a statement on the incident that was asked for."""
+    """`draft` if the caller may begin a statement on the incident that was asked for; without one, a notice."""
 
 
 class Release(Answered):
@@ -343,8 +343,8 @@ class FeedAbout(Answered):
     """The statement's number."""
     incident_number: Number | None
     """The number of what the statement is about."""
-    incident_id: IncidentId
-    """What the statement is about."""
+    incident_id: IncidentId | None
+    """What the statement is about; null for a notice, which is about no matter."""
     corrections: int
     """How often it was corrected."""
 

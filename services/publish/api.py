@@ -61,7 +61,7 @@ def router() -> APIRouter:
         stream, command = RandomIds().new("statement"), await records.by_ids(runtime, command)
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
-            incident = await seen.read_incident(session.connection, command.incident_id)
+            incident = await queries.drafted_on(session.connection, ctx, command.incident_id, command.unit)
             session.begin(stream).drill = incident is not None and incident.drill
             await session.hold_numbers(incident.units if incident else (), ctx)
             known = kernel.with_seen(ctx, {"stream": stream, "incident": incident})
@@ -137,7 +137,7 @@ def router() -> APIRouter:
         """Statements of the caller's unit and the units below it, and on matters in which one of these has a part.
 
         Newest draft first. `may` of a statement holds the commands that the caller may send now. With `incident`, the
-        list's own `may` says whether the caller may draft on it.
+        list's own `may` says whether the caller may draft on it; without, whether the caller may draft a notice.
         """
         incident = incident and await records.named(runtime, "incident", incident, "incident")
         async with runtime.database.read() as connection:
@@ -145,7 +145,7 @@ def router() -> APIRouter:
             page = await queries.list_statements(
                 connection, ctx, incident=incident, state=state, outdated=outdated, limit=limit, cursor=cursor
             )
-            verbs = await queries.may_draft(connection, ctx, incident) if incident else []
+            verbs = await queries.may_draft(connection, ctx, incident)
         return http.json_response({"items": page.rows, "next": page.next, "may": verbs})
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
@@ -218,11 +218,12 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             if command.unit is not None:
                 ctx.offices.unit(command.unit)
-            if not await queries.may_draft(connection, ctx, command.incident_id):
-                raise NotFound(f"there is no {command.incident_id} on which you may write", what=command.incident_id)
+            if not await queries.may_draft(connection, ctx, command.incident_id, command.unit):
+                what = command.incident_id or command.unit or "matter"
+                raise NotFound(f"there is no {what} on which you may write", what=what)
             about = {"id": "", "incident_id": command.incident_id, "unit": command.unit or ""}
             typed = await queries.resolved(connection, ctx, about, command)
-            row = await bulletin.unbegun(connection, typed, instant(ctx.now))
+            row = await bulletin.unbegun(connection, typed, instant(ctx.now), ctx.actor.unit or "")
         return bulletin.preview(runtime, row, ctx.offices)
 
     return api

@@ -72,13 +72,14 @@ class Draft(
     """Begin a statement on an incident. `status` tells how it is handled, `facts` what was found.
 
     `unit` is the unit that speaks. It works on the matter; by default it is the accountable unit. `{{fact:KEY}}` in
-    title and text stands for what is established under this key.
+    title and text stands for what is established under this key. A `notice` may be about no incident. Then it is a
+    `status`, and the unit of its drafter speaks by default.
     """
 
-    incident_id: IncidentRef
-    """The incident that it is about."""
+    incident_id: IncidentRef | None = None
+    """The incident that it is about; only a notice has none."""
     unit: UnitCode | None = None
-    """The unit that speaks; by default the accountable unit."""
+    """The unit that speaks; by default the accountable unit, for a notice about no incident that of the drafter."""
     kind: StatementKind
     """`status` tells how the matter is handled, `facts` what was found."""
     form: StatementForm | None = None
@@ -232,10 +233,10 @@ class PreviewDraft(
 ):
     """Look at a statement as the public will see it before it is begun. What is not written yet is left out."""
 
-    incident_id: IncidentRef
-    """The incident that it is about."""
+    incident_id: IncidentRef | None = None
+    """The incident that it is about; only a notice has none."""
     unit: UnitCode | None = None
-    """The unit that speaks; by default the accountable unit."""
+    """The unit that speaks; by default the accountable unit, for a notice about no incident that of the drafter."""
     kind: StatementKind | None = None
     """`status` tells how the matter is handled, `facts` what was found."""
     form: StatementForm | None = None

@@ -69,14 +69,15 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         right.require(case, ctx)
         right.refuse(case, ctx)
     fact = _decide(state, command, case, ctx)
-    basis = (f"{case.incident.id}@{case.incident.version}", *ctx.offices.basis)
+    about = () if case.is_notice else (f"{case.incident.id}@{case.incident.version}",)
+    basis = (*about, *ctx.offices.basis)
     return [Occurred(fact, policy=case.pack.ref, basis=basis, unit=ctx.actor.unit or state.unit)]
 
 
 def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
     match command:
         case Draft():
-            return drafting.draft(command, case)
+            return drafting.notice(command, case) if case.is_notice else drafting.draft(command, case)
         case Revise():
             return drafting.revise(state, command, case, ctx)
         case Submit():

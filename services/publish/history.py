@@ -10,6 +10,8 @@ from schemas.publish import (
     StatementApproved,
     StatementCorrected,
     StatementDrafted,
+    StatementNoticeDrafted,
+    StatementNoticePublished,
     StatementPublished,
     StatementReferred,
     StatementRejected,
@@ -25,6 +27,7 @@ from services.publish.views import METADATA
 
 ACTS: dict[type, str] = {
     StatementDrafted: "drafted",
+    StatementNoticeDrafted: "drafted",
     StatementRevised: "revised",
     StatementSubmitted: "submitted",
     StatementApproved: "approved",
@@ -33,6 +36,7 @@ ACTS: dict[type, str] = {
     StatementScheduled: "scheduled",
     StatementUnscheduled: "unscheduled",
     StatementPublished: "published",
+    StatementNoticePublished: "published",
     StatementCorrected: "corrected",
     StatementWithdrawn: "withdrawn",
 }
@@ -53,9 +57,10 @@ def told(events: Iterable[Event]) -> list[Row]:
         if type(data) not in ACTS:
             continue
         written = None
-        if isinstance(data, StatementDrafted | StatementRevised):
+        if isinstance(data, StatementDrafted | StatementNoticeDrafted | StatementRevised):
             title = data.title.ref if data.title else title
-            facts = facts if data.facts is None else data.facts
+            named = getattr(data, "facts", ())
+            facts = facts if named is None else named
             written = data.draft.ref
         elif isinstance(data, StatementCorrected):
             title, written = data.title or title, data.text

@@ -12,7 +12,7 @@ from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Problem, Unavailable
+from services.kernel.core.problems import Malformed, Problem, Unavailable
 from services.kernel.core.standings import Moment, Reading
 from services.kernel.rules.approval import Course
 from services.kernel.serving.approvals import GateState, gate, gates, shown
@@ -22,9 +22,9 @@ from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.history import history
 from services.publish.releasing.release import revised
-from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Statement, reading, unverified
+from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Incident, Statement, reading, unverified
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.seen import past_values, read_incident, read_incidents, read_said
+from services.publish.seen import abouts, past_values, read_incident, read_said
 from services.publish.views import METADATA, OF_ONE, incident_facts, state_of, statement_facts, statements
 from services.publish.writing import binding, one_text
 from services.publish.writing.binding import Established
@@ -42,13 +42,22 @@ AGREED = {"title_ref": "agreed_title_ref", "draft_ref": "agreed_text_ref"}
 """Words of the draft -> the words to which approvers agree, where facts stand for markers."""
 
 
-async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str) -> list[str]:
-    """`draft` if the actor may begin a statement on the incident now; else nothing."""
-    known = await read_incident(connection, incident)
-    if known is None:
-        return []
-    with suppress(Unavailable):
-        return may([RIGHTS[Draft]], Case.of(Statement(), known, incident, ctx), ctx)
+async def drafted_on(connection: AsyncConnection, ctx: Ctx, incident: str | None, unit: str | None) -> Incident | None:
+    """What a new statement is about: the incident, or no matter for a notice of the unit or of the actor's own.
+
+    None if publish has not seen the incident. Raises `Malformed` for an unknown unit.
+    """
+    if incident is not None:
+        return await read_incident(connection, incident)
+    speaking = ctx.offices.unit(unit or ctx.actor.unit or "")
+    return Incident.none(speaking.code, drill=speaking.drill)
+
+
+async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str | None, unit: str | None = None) -> list[str]:
+    """`draft` if the actor may begin a statement on the incident, or a notice of the unit, now; else nothing."""
+    with suppress(Unavailable, Malformed):
+        if (known := await drafted_on(connection, ctx, incident, unit)) is not None:
+            return may([RIGHTS[Draft]], Case.of(Statement(), known, known.id, ctx), ctx)
     return []
 
 
@@ -78,7 +87,7 @@ async def list_statements(
         stale = exists(_revised().where(statement_facts.c.statement_id == statements.c.id))
         chosen = chosen.where(stale if outdated else ~stale)
     rows, further = await newest(connection, chosen, "drafted_at", limit, cursor)
-    known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
+    known = await standings.read(connection, METADATA, {row["incident_id"] for row in rows} - {None})
     items = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
     for row in rows:
         reads = reading(state_of(row), known, row["incident_id"], ctx)
@@ -118,7 +127,7 @@ async def _readable(connection: AsyncConnection, ctx: Ctx, id_: str) -> tuple[Ro
     row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
     if row is None:
         return None, None
-    known = await standings.read(connection, METADATA, [row["incident_id"]])
+    known = await standings.read(connection, METADATA, {row["incident_id"]} - {None})
     return dict(row), reading(state_of(dict(row)), known, row["incident_id"], ctx)
 
 
@@ -132,10 +141,10 @@ async def history_of(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[Ro
 
 async def _refusals(connection: AsyncConnection, ctx: Ctx, row: Row) -> list[Problem]:
     """Why the actor may not take the next step on a statement; empty if nothing stands against it."""
-    known, found = await read_incidents(connection, [row["incident_id"]]), []
+    known, found = await abouts(connection, [row]), []
     for command in NEXT.get(row["state"], ()):
         try:
-            case = Case.of(state_of(row), known[row["incident_id"]], row["id"], ctx)
+            case = Case.of(state_of(row), known[row["id"]], row["id"], ctx)
             RIGHTS[command].require(case, ctx)
             RIGHTS[command].refuse(case, ctx)
         except Problem as problem:
@@ -162,13 +171,14 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[l
 
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
     """Statements as the API shows them, each with who is due and the actor's `may`; nobody if no pack is at hand."""
-    known = await read_incidents(connection, [row["incident_id"] for row in rows])
+    known = await abouts(connection, rows)
     items = await _shown(connection, rows)
     # Of a draft, no text of its own is in public yet.
-    said = await read_said(connection, [row["incident_id"] for row in rows if row["state"] == "drafted"])
+    drafts = (row["incident_id"] for row in rows if row["state"] == "drafted")
+    said = await read_said(connection, [incident for incident in drafts if incident])
     past = await past_values(connection, {one.incident for row in rows for one in state_of(row).used})
     for row, item in zip(rows, items, strict=True):
-        incident = known[row["incident_id"]]
+        incident = known[row["id"]]
         with suppress(Unavailable):
             case = Case.of(state_of(row), incident, row["id"], ctx)
             item["may"] = may(RIGHTS.values(), case, ctx)
@@ -197,14 +207,18 @@ def _one_text(
         case "drafted":
             resolved = {name: sheet.resolved(text) for name, text in texts.items()}
             item.update(resolved_title=resolved.get("title"), resolved_text=resolved.get("text"))
-            found = one_text.findings(
-                texts,
-                sheet,
-                earlier=earlier,
-                named=item["facts"],
-                waived={figure for one in item["waived"] for figure in one["figures"]},
-                telephones=ctx.offices.lists.telephones,
-                offices=case.offices(ctx),
+            found = (
+                one_text.unbindable(texts, sheet)
+                if case.is_notice
+                else one_text.findings(
+                    texts,
+                    sheet,
+                    earlier=earlier,
+                    named=item["facts"],
+                    waived={figure for one in item["waived"] for figure in one["figures"]},
+                    telephones=ctx.offices.lists.telephones,
+                    offices=case.offices(ctx),
+                )
             )
             item["findings"] = [one._asdict() for one in found]
             return gate(True, found)
@@ -216,8 +230,7 @@ def _one_text(
 
 async def resolved(connection: AsyncConnection, ctx: Ctx, shown: Row, typed: Typing) -> Typing:
     """What is typed for a statement, with facts in place of its markers."""
-    known = await read_incident(connection, shown["incident_id"])
-    if known is None:
+    if shown["incident_id"] is None or (known := await read_incident(connection, shown["incident_id"])) is None:
         return typed
     with suppress(Unavailable):
         sheet = Case.of(Statement(unit=shown["unit"]), known, shown["id"], ctx).sheet(ctx)

@@ -14,14 +14,14 @@ from schemas.lists import FactKey
 from schemas.pack.approval import Chain
 from schemas.publish import StatementForm, StatementKind, UsedFact
 from schemas.verification import Verification
-from services.kernel.access.approving import Answering, answering
+from services.kernel.access.approving import Answering, answering, own_posts
 from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Standing
 from services.kernel.core.units import LoadedPack, Offices
-from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed, place
+from services.kernel.rules.approval import Course, Due, Kind, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
 from services.publish.commands import (
@@ -83,6 +83,11 @@ class Incident:
     """open, resolved, closed, dismissed or merged."""
     speaking: Speaking = NOBODY
     """The posts that were fixed for it; for a merged incident, those of the incident where it goes on, if there are."""
+
+    @classmethod
+    def none(cls, unit: str, *, drill: bool = False) -> "Incident":
+        """What a notice of the unit is about: no matter, so nothing is known, established or graded."""
+        return cls("", 0, unit, drill=drill)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -156,11 +161,23 @@ class Case(NamedTuple):
         )
 
     @property
+    def is_notice(self) -> bool:
+        """Whether it is a notice, which is about no matter."""
+        return not self.incident.id
+
+    @property
+    def chained(self) -> Kind:
+        """Which chains of the pack approve it."""
+        return "notice" if self.is_notice else "statement"
+
+    @property
     def level(self) -> str | None:
         """The level of the matter; before its grading, the lowest one, if the pack says that its duties run until then.
 
-        None in a pack without levels.
+        None in a pack without levels, and for a notice.
         """
+        if self.is_notice:
+            return None
         return (self.incident.level or self.pack.model.lowest) if self.pack.model.levels else None
 
     def context(self, level: str | None) -> Context:
@@ -205,7 +222,7 @@ class Case(NamedTuple):
         level = said.level
         if said.level not in ranks or (incident.rank is not None and incident.rank > ranks[said.level]):
             level = self.level
-        return chain_of(self.pack, self.context(level))
+        return chain_of(self.pack, self.context(level), self.chained)
 
     def steps_of(self, chain: Chain | None) -> tuple[Step, ...]:
         """The steps of a chain, with the approvers that were fixed for the matter."""
@@ -239,6 +256,12 @@ class Case(NamedTuple):
         return approval is not None and approval.separation.value == "by_person"
 
     @property
+    def uploaded_by(self) -> tuple[str, ...]:
+        """The posts that publish a notice, where the pack names them; elsewhere a spokesperson publishes."""
+        said = self.pack.model.publication
+        return said.notices.uploaded_by if self.is_notice and said and said.notices else ()
+
+    @property
     def judge(self) -> str | None:
         """The post or body that decides what an approver cannot judge."""
         approval = self.pack.model.approval
@@ -248,7 +271,7 @@ class Case(NamedTuple):
     def approving(self) -> tuple[str, ...]:
         """The posts and bodies of the submitted chain; before a submission, those of every chain."""
         return self.statement.course.everybody or (
-            *everybody(chains(self.pack, "statement")),
+            *everybody(chains(self.pack, self.chained)),
             *self.incident.speaking.approves,
         )
 
@@ -269,6 +292,18 @@ def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
     """
     shared = case.statement.phase == "drafted" and case.incident.merged_into is None
     return _drafting(case, ctx) if shared else _speaking(case, ctx)
+
+
+def _uploading(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return () if case.uploaded_by else ("spokesperson",)
+
+
+def _uploads(case: Case, ctx: Ctx) -> bool:
+    return any(answering(case.uploaded_by, case.statement.unit, ctx, posts=own_posts(ctx)))
+
+
+def _named_to_upload(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return case.uploaded_by
 
 
 def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -481,8 +516,12 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),
     Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
     CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),
-    Publish: OfSpeaker("publish", ("spokesperson",), _speaking, _can_be_published, posts=_fixed_speakers),
-    Unschedule: OfSpeaker("unschedule", ("spokesperson",), _speaking, _is_scheduled, posts=_fixed_speakers),
+    Publish: OfSpeaker(
+        "publish", _uploading, _speaking, _can_be_published, _uploads, _named_to_upload, posts=_fixed_speakers
+    ),
+    Unschedule: OfSpeaker(
+        "unschedule", _uploading, _speaking, _is_scheduled, _uploads, _named_to_upload, posts=_fixed_speakers
+    ),
     Correct: OfSpeaker("correct", ("spokesperson",), _speaking, _can_be_corrected, posts=_fixed_speakers),
     Withdraw: OfSpeaker("withdraw", ("spokesperson",), _speaking, _is_public, posts=_fixed_speakers),
 }
@@ -491,9 +530,11 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
 READ_STATEMENT = Read("read-statement")
 
 
-def reading(statement: Statement, known: Mapping[str, Standing], incident: str, ctx: Ctx) -> Reading | None:
+def reading(statement: Statement, known: Mapping[str, Standing], incident: str | None, ctx: Ctx) -> Reading | None:
     """How much of a statement on an incident the actor reads; None for nothing.
 
     The unit that speaks always reads its own statements. Other units read as much of them as of the matter.
     """
-    return Reading() if READ_STATEMENT.covers(statement.unit, ctx) else READ_STATEMENT.of_matter(known, incident, ctx)
+    if READ_STATEMENT.covers(statement.unit, ctx):
+        return Reading()
+    return READ_STATEMENT.of_matter(known, incident, ctx) if incident else None

@@ -32,7 +32,7 @@ async def newest(
 
 async def numbers_of(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, str]:
     """The incidents of statements -> their numbers."""
-    wanted = incidents.c.id.in_(sorted({row["incident_id"] for row in rows}))
+    wanted = incidents.c.id.in_(sorted({row["incident_id"] for row in rows if row["incident_id"]}))
     found = await connection.execute(select(incidents.c.id, incidents.c.number).where(wanted))
     return {row.id: row.number for row in found}
 

@@ -158,6 +158,21 @@ async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, s
     return heirs
 
 
+async def about(connection: AsyncConnection, state: State) -> Incident | None:
+    """The incident of a statement; for a notice, that of no matter."""
+    return await read_incident(connection, state.incident) if state.incident else Incident.none(state.unit)
+
+
+async def abouts(connection: AsyncConnection, rows: Iterable[Row]) -> dict[str, Incident]:
+    """Statement -> the same, for rows of statements."""
+    rows = list(rows)
+    known = await read_incidents(connection, {row["incident_id"] for row in rows} - {None})
+    return {
+        row["id"]: known[row["incident_id"]] if row["incident_id"] else Incident.none(row["unit"], drill=row["drill"])
+        for row in rows
+    }
+
+
 async def for_statement(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
     """The content of `ctx.seen` for a decision on an existing statement."""
     refs = {
@@ -171,7 +186,7 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
     return {
         "stream": stream,
-        "incident": await read_incident(connection, state.incident),
+        "incident": await about(connection, state),
         "earlier": (await read_said(connection, [state.incident])).get(state.incident, ()),
         "past": await past_values(connection, {one.incident for one in state.used}),
         **written,

@@ -8,6 +8,8 @@ from schemas.publish import (
     StatementApproved,
     StatementCorrected,
     StatementDrafted,
+    StatementNoticeDrafted,
+    StatementNoticePublished,
     StatementPublished,
     StatementReferred,
     StatementRejected,
@@ -30,6 +32,7 @@ class State(Statement):
     """A statement as its rules need it."""
 
     incident: str = ""
+    """Empty for a notice, which is about no matter."""
     title: WordsRef | None = None
     draft: WordsRef | None = None
     facts: tuple[str, ...] = ()
@@ -62,6 +65,18 @@ def evolve(state: State, event: Event) -> State:
                 facts=data.facts,
                 prepared=data.prepared,
                 waived=data.waived,
+            )
+        case StatementNoticeDrafted() as data:
+            return State(
+                "drafted",
+                data.unit,
+                "status",
+                "notice",
+                frozenset({data.by}),
+                frozenset({event.actor}),
+                marks=_marked(frozenset(), data, frozenset()),
+                title=data.title,
+                draft=data.draft,
             )
         case StatementRevised() as data:
             facts = state.facts if data.facts is None else data.facts
@@ -109,7 +124,7 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, scheduled_at=instant(data.at), scheduled_by=data.by)
         case StatementUnscheduled():
             return _unscheduled(state)
-        case StatementPublished():
+        case StatementPublished() | StatementNoticePublished():
             return _unscheduled(replace(state, phase="published"))
         case StatementCorrected() as data:
             return replace(state, approvers=state.approvers | {data.by})
@@ -129,7 +144,11 @@ def _unscheduled(state: State) -> State:
     return replace(state, scheduled_at=None, scheduled_by="")
 
 
-def _marked(marks: frozenset[str], said: StatementDrafted | StatementRevised, raised: frozenset[str]) -> frozenset[str]:
+def _marked(
+    marks: frozenset[str],
+    said: StatementDrafted | StatementNoticeDrafted | StatementRevised,
+    raised: frozenset[str],
+) -> frozenset[str]:
     """The marks after their drafter said something of them. Those that an approver set stay."""
     told = {mark: getattr(said, mark) for mark in MARKS}
     return raised | {mark for mark, value in told.items() if value or (value is None and mark in marks)}

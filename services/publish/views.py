@@ -11,6 +11,8 @@ from schemas.operation import OperationStatementKeyMade, OperationStatementKeyRe
 from schemas.publish import (
     StatementCorrected,
     StatementDrafted,
+    StatementNoticeDrafted,
+    StatementNoticePublished,
     StatementPublished,
     StatementRejected,
     StatementSubmitted,
@@ -133,7 +135,7 @@ statements = Table(
     Column("number", key(90)),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("incident_id", key(), nullable=False),
+    Column("incident_id", key()),
     Column("unit", key(), nullable=False),
     Column("kind", key(16), nullable=False),
     Column("form", key(16), nullable=False),
@@ -174,7 +176,8 @@ statements = Table(
     Index(None, "scheduled_at"),
     Index(None, "danger", "updated_at", "id"),
 )
-"""`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
+"""A notice has no `incident_id`. `facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of
+persons, with spaces between.
 `course` is the chain of approvals as JSON (`rules.approval.Course`). `used` are the facts of the submission, each as
 `key/incident/version`. `title` and `text` are the published ones that hold now. `danger` is whether the published
 statement rests on the fact `danger`.
@@ -379,16 +382,16 @@ def _statement_keys(event: Event) -> list[Key]:
 
 def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
     data = event.data
-    if isinstance(data, StatementDrafted):
+    if isinstance(data, StatementDrafted | StatementNoticeDrafted):
         before, row = (
             initial_state(),
             {
                 "id": event.stream,
                 "number": data.number,
                 "revision": 0,
-                "incident_id": data.incident,
+                "incident_id": getattr(data, "incident", None),
                 "unit": data.unit,
-                "kind": data.kind,
+                "kind": getattr(data, "kind", "status"),
                 "rejection_ref": None,
                 "drafted_at": event.time_text,
                 "title": None,
@@ -429,7 +432,7 @@ def state_of(row: Row) -> State:
         approvers=frozenset(row["approvers"].split()),
         marks=frozenset(row["marks"].split()),
         raised=frozenset(row["raised"].split()),
-        incident=row["incident_id"],
+        incident=row["incident_id"] or "",
         title=title,
         draft=draft,
         facts=tuple(row["facts"].split()),
@@ -473,9 +476,10 @@ def _said(row: Row, event: Event) -> Row:
             return {"rejection_ref": None}
         case StatementRejected() as data:
             return {"rejection_ref": data.reason.ref}
-        case StatementPublished() as data:
+        case StatementPublished() | StatementNoticePublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
-            return {**said, "published_at": at, "updated_at": at, "danger": DANGER in data.facts}
+            is_danger = isinstance(data, StatementPublished) and DANGER in data.facts
+            return {**said, "published_at": at, "updated_at": at, "danger": is_danger}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
             return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
@@ -485,8 +489,11 @@ def _said(row: Row, event: Event) -> Row:
             return {}
 
 
+_RELEASES = StatementPublished | StatementNoticePublished | StatementCorrected | StatementWithdrawn
+
+
 def _release_keys(event: Event) -> list[Key]:
-    if isinstance(event.data, StatementPublished | StatementCorrected | StatementWithdrawn):
+    if isinstance(event.data, _RELEASES):
         return [(event.stream, event.version)]
     return []
 
@@ -494,7 +501,7 @@ def _release_keys(event: Event) -> list[Key]:
 def _release(key: Key, _: Row | None, event: Event) -> Row | None:
     row = {"statement_id": key[0], "version": key[1], "at": event.time_text}
     match event.data:
-        case StatementPublished() as data:
+        case StatementPublished() | StatementNoticePublished() as data:
             return row | {"kind": "publication", "title": data.title, "text": data.text, "reason": None}
         case StatementCorrected() as data:
             return row | {"kind": "correction", "title": data.title, "text": data.text, "reason": data.reason}
@@ -506,7 +513,11 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
 
 def _likeness_keys(event: Event) -> list[Key]:
     match event.data:
-        case StatementPublished(title=title, text=text) | StatementCorrected(title=title, text=text) if not event.drill:
+        case (
+            StatementPublished(title=title, text=text)
+            | StatementNoticePublished(title=title, text=text)
+            | StatementCorrected(title=title, text=text)
+        ) if not event.drill:
             both = likeness.found_by(text) + ([likeness.whole(f"{title}\n{text}")] if title else [])
             return [(number, event.stream) for number in dict.fromkeys(both)]
     return []

@@ -53,6 +53,11 @@ def test_secret_and_major_information_also_goes_to_the_party_office() -> None:
     for mark in ("secret", "major_information"):
         assert steps("group-002-2", **{mark: True}) == [OFFICE, LEADER, PARTY]
         assert steps("group-002-2", **SUDDEN, **{mark: True}) == [GROUP, PARTY]
+        assert steps("group-002-2", "notice", **{mark: True}) == [OFFICE, LEADER, PARTY]
+    assert steps("group-002-2", "notice") == [OFFICE, LEADER]
+    publication = packs()["group-002-2"].model.publication
+    assert publication is not None and publication.notices is not None
+    assert publication.notices.uploaded_by == ("site_administrator",)
 
 
 @pytest.mark.requirement("TRI-19")

@@ -234,7 +234,8 @@ async def test_the_list_of_a_matter_says_who_may_draft_on_it(office: Office) -> 
         assert await offered("handler", unit) == ["draft"], unit
     for role, unit in (("duty_officer", "town-east"), ("approver", "county"), ("auditor", "city")):
         assert await offered(role, unit) == [], (role, unit)
-    assert await offered("handler", "town-east", None) == []
+    assert await offered("handler", "town-east", None) == ["draft"], "a notice is about no matter"
+    assert await offered("approver", "town-east", None) == []
     assert await offered("handler", "town-east", f"incident-{derived('unheard')}") == []
     await office.incident(IncidentMerged(into=await office.incident(opened(), uuid=derived("into"))))
     assert await offered("handler", "town-east") == []

@@ -22,6 +22,8 @@ from services.console.words import N_, form_title, translations
 from services.kernel.core.difference import difference, figures
 
 ROWS = 100
+NO_MATTER: dict[str, Any] = {"facts": (), "reports": (), "proposals": (), "drill": False}
+"""What a form needs of a matter, where there is none."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""
 
@@ -38,14 +40,27 @@ def router(site: Site) -> APIRouter:
         return await render(request, "statements.html", found=found, state=chosen)
 
     @pages.get("/statements/new")
-    async def new(request: Request, me: Signed, incident: Id) -> Response:
-        """The editor of a draft on a matter."""
-        return await verbs.form(request, me, await _draft(me, incident))
+    async def new(request: Request, me: Signed, incident: Id | None = None) -> Response:
+        """The editor of a draft on a matter, or of a notice, which is about none."""
+        return await verbs.form(request, me, await _draft(me, incident) if incident else _notice(me))
 
     @pages.post("/statements/new")
-    async def draft(request: Request, me: Signed, incident: Id) -> Response:
+    async def draft(request: Request, me: Signed, incident: Id | None = None) -> Response:
         """Begins a draft."""
-        return await verbs.act(request, me, await _draft(me, incident))
+        return await verbs.act(request, me, await _draft(me, incident) if incident else _notice(me))
+
+    def _notice(me: Signed) -> Asked:
+        return Asked(
+            verbs.operation(site, "publish", "statements"),
+            "draft",
+            "statements",
+            choices=choices_of(me, NO_MATTER, {}, {}, {}, ()),
+            without=("incident_id", "kind", "form", "facts", "waive"),
+            fixed={"kind": "status", "form": "notice"},
+            onward="statements/{id}",
+            template="editor.html",
+            beside=_beside(Part({"items": ()}), "statements/new/preview"),
+        )
 
     async def _draft(me: Signed, incident: Id) -> Asked:
         about = await me.calls.get(f"/triage/v1/incidents/{incident}")
@@ -63,31 +78,23 @@ def router(site: Site) -> APIRouter:
             onward="statements/{id}",
             about=about,
             template="editor.html",
-            beside={
-                "sheet": sheet,
-                "preview": f"statements/new/preview?incident={about['number']}",
-                "findings": (),
-                "waived": (),
-                "found": FINDINGS,
-            },
+            beside=_beside(sheet, f"statements/new/preview?incident={about['number']}"),
         )
 
     @pages.post("/statements/new/preview")
-    async def look_before(request: Request, me: Signed, incident: Id) -> Response:
+    async def look_before(request: Request, me: Signed, incident: Id | None = None) -> Response:
         """The page that the draft in the editor would have on the bulletin."""
         sent = await request.form()
         typed = {name: str(sent.get(name, "")).strip() for name in ("unit", "kind", "form", "title", "text")}
-        named = {name: text for name, text in typed.items() if text} | {"incident_id": incident}
+        named = {name: text for name, text in typed.items() if text}
+        named |= {"incident_id": incident} if incident else {"kind": "status", "form": "notice"}
         return _page(await me.calls.fetch("/publish/v1/preview", method="POST", body=named))
 
     @pages.get("/statements/{id}")
     async def show(request: Request, me: Signed, id: Id, done: str = "", old: str = "", new: str = "") -> Response:
         """A statement as the public will see it, the difference to its last text, and its chain of approvals."""
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        history, sheet = await parts(
-            me.calls.get(f"/publish/v1/statements/{id}/history"),
-            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts"),
-        )
+        history, sheet = await parts(me.calls.get(f"/publish/v1/statements/{id}/history"), _sheet(me, one))
         names = titles_of(sheet, me.language)
         texts = [act for act in (history.value or {"items": ()})["items"] if act["draft"] and act["text"] is not None]
         compared = _compared(texts, old, new, names) if len(texts) > 1 else {}
@@ -134,14 +141,10 @@ def router(site: Site) -> APIRouter:
     async def _asked(me: Signed, id: Id, verb: str) -> Asked:
         operation = verbs.operation(site, "publish", f"statements/{{id}}/{verb}")
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        about, lists, sheet = await parts(
-            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}"),
-            me.calls.get("/triage/v1/lists"),
-            me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts"),
-        )
+        about, lists, sheet = await parts(_matter(me, one), me.calls.get("/triage/v1/lists"), _sheet(me, one))
         if about.down and verb in WRITING:
             raise Down(about.down)  # without the facts a save would let them go
-        incident = about.value or {"facts": (), "reports": (), "proposals": (), "drill": one["drill"]}
+        incident = about.value or NO_MATTER | {"drill": one["drill"]}
         pack = await site.pack_of(one["unit"], incident.get("policy"))
         choices = choices_of(me, incident, {}, lists.value or {}, pack, ())
         # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
@@ -155,25 +158,40 @@ def router(site: Site) -> APIRouter:
             f"statements/{one['number']}",
             ids={"id": one["id"]},
             choices=choices,
-            without=() if choices["took_part"] else ("took_part",),
+            without=(
+                *(() if choices["took_part"] else ("took_part",)),
+                *(() if one["incident_id"] else ("form", "facts", "waive")),
+            ),
             version=str(one["revision"]),
             present=_marks(one) | (_written(one) if is_writing else {}),
             about=about.value,
             named=f"{one['number']} {one['title'] or ''}".strip(),
             reads="" if is_writing else one["resolved_text"] or "",
-            adapt=partial(_with_facts, one) if verb == "revise" else None,
+            adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
-            beside={
-                "sheet": sheet,
-                "preview": f"statements/{one['number']}/preview",
-                "findings": one["findings"],
-                "waived": one["waived"][forms.ROWS - 1 :],
-                "found": FINDINGS,
-            },
+            beside=_beside(sheet, f"statements/{one['number']}/preview", one),
             face=_face(me, one, titles_of(sheet, me.language)),
         )
 
     return pages
+
+
+async def _matter(me: Staff, one: Mapping[str, Any]) -> Any:
+    """The matter of a statement; None for a notice, which is about none."""
+    return await me.calls.get(f"/triage/v1/incidents/{one['incident_id']}") if one["incident_id"] else None
+
+
+async def _sheet(me: Staff, one: Mapping[str, Any]) -> Any:
+    """The fact sheet of a statement's matter; an empty one for a notice."""
+    if one["incident_id"] is None:
+        return {"items": ()}
+    return await me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts")
+
+
+def _beside(sheet: Part, preview: str, one: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What stands beside the text of the editor. `one` is the statement, if it is begun."""
+    told = {"findings": one["findings"], "waived": one["waived"][forms.ROWS - 1 :]} if one else {}
+    return {"sheet": sheet, "preview": preview, "found": FINDINGS, "findings": (), "waived": ()} | told
 
 
 def _page(answer: httpx.Response) -> Response:

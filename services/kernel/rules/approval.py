@@ -10,7 +10,7 @@ from schemas.pack.approval import Chain
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Context, holds
 
-Kind = Literal["statement", "explanation", "reply", "measure"]
+Kind = Literal["statement", "notice", "explanation", "reply", "measure"]
 
 
 def chain_of(pack: LoadedPack, context: Context, of: Kind = "statement") -> Chain | None:
@@ -21,8 +21,8 @@ def chain_of(pack: LoadedPack, context: Context, of: Kind = "statement") -> Chai
 def chains(pack: LoadedPack, of: Kind) -> list[Chain]:
     """All chains of this kind. A pack without any asks for no approval.
 
-    Statements, explanations and replies are what the office says. So the chains of statements count for the other two
-    where the pack has none for them.
+    Statements, notices, explanations and replies are what the office says. So the chains of statements count for the
+    others where the pack has none for them.
     """
     every = pack.model.approval.chains if pack.model.approval else ()
     own = [chain for chain in every if chain.of == of]

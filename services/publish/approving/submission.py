@@ -31,7 +31,7 @@ def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact
     statement needs the higher level's chain before it is published.
     """
     established(state.kind, state.facts, case)
-    levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, "statement")
+    levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, case.chained)
     if levels and asked and case.incident.level is None and state.kind == "facts":
         raise Rejected(
             "the matter is not graded yet, so nobody knows who must approve; grade it first",
@@ -46,7 +46,7 @@ def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact
             code="level-not-in-pack",
             level=level,
         )
-    chain = chain_of(case.pack, case.context(level))
+    chain = chain_of(case.pack, case.context(level), case.chained)
     if asked and chain is None:
         raise Rejected(
             "no chain of approvals of the matter's pack holds for this text; ask for a pack that says who approves it",

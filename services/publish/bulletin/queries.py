@@ -70,7 +70,7 @@ STATES = tuple(_STATES)
 """Published and unchanged, corrected, withdrawn."""
 
 
-async def line_on_danger(connection: AsyncConnection, incident: str, *, drill: bool) -> list[Row]:
+async def line_on_danger(connection: AsyncConnection, incident: str | None, *, drill: bool) -> list[Row]:
     """The published statements on a matter that rest on the fact `danger`, in order of publication.
 
     With `drill`, those of an exercise, which are not public.
@@ -156,7 +156,8 @@ def _published(*, drill: bool) -> Any:
 
 async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, drill: bool = False) -> list[Row]:
     said = await releases_of(connection, [row["id"] for row in rows])
-    lines = await _lines(connection, [row["incident_id"] for row in rows], drill=drill)
+    about = [row["incident_id"] for row in rows if row["incident_id"]]
+    lines = await _lines(connection, about, drill=drill)
     names = await _names(connection, [row["unit"] for row in rows])
     numbers = await numbers_of(connection, rows)
     return [
@@ -165,7 +166,7 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, dril
             "incident_number": numbers.get(row["incident_id"]),
             "said": [release for release in said if release["statement_id"] == row["id"]],
             "unit_name": _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"],
-            **_neighbours(lines.get(row["incident_id"], []), row["id"]),
+            **_neighbours(lines.get(row["incident_id"], [row]), row["id"]),
         }
         for row in rows
     ]
@@ -188,7 +189,8 @@ async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now
         "updated_at": said[-1]["at"],
         "corrections": sum(release["kind"] == "correction" for release in said),
     }
-    line = (await _lines(connection, [row["incident_id"]])).get(row["incident_id"], [])
+    about = [row["incident_id"]] if row["incident_id"] else []
+    line = (await _lines(connection, about)).get(row["incident_id"], [])
     if row["id"] not in [other["id"] for other in line]:
         line.append(row)
     names = await _names(connection, [row["unit"]])
@@ -196,16 +198,19 @@ async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now
     return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
 
 
-async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str) -> Row:
-    """What is typed as a row of the bulletin, as if it were begun and published now. The incident is known."""
+async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str, own: str) -> Row:
+    """What is typed as a row of the bulletin, as if it were begun and published now. The incident is known.
+
+    A notice is about none; by default the unit `own` speaks in it.
+    """
     chosen = select(incidents.c.unit, incidents.c.number).where(incidents.c.id == typed.incident_id)
-    about = (await connection.execute(chosen)).one()
-    shown = {
+    about = (await connection.execute(chosen)).first()
+    shown: Row = {
         "id": "",
         "number": None,
         "incident_id": typed.incident_id,
-        "incident_number": about.number,
-        "unit": typed.unit or about.unit,
+        "incident_number": about.number if about else None,
+        "unit": typed.unit or (about.unit if about else own),
         "kind": typed.kind,
         "form": typed.form or (usual_form(typed.kind) if typed.kind else None),
         "resolved_title": typed.title,

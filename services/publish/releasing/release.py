@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from schemas.fields import Fact
-from schemas.publish import StatementCorrected, StatementPublished, StatementWithdrawn
+from schemas.publish import StatementCorrected, StatementNoticePublished, StatementPublished, StatementWithdrawn
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Correct, Withdraw
@@ -20,6 +20,8 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
     `by` is the digest of the person who decided it.
     """
     title, text = agreed(state, case, ctx)
+    if case.is_notice:
+        return StatementNoticePublished(unit=state.unit, title=title, text=text, by=by)
     return StatementPublished(
         incident=state.incident,
         unit=state.unit,

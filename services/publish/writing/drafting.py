@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from schemas.fields import Fact, Typed
-from schemas.publish import StatementDrafted, StatementKind, StatementRevised, usual_form
+from schemas.publish import StatementDrafted, StatementKind, StatementNoticeDrafted, StatementRevised, usual_form
 from services.kernel.core.decider import Ctx, Decided, Occurred
-from services.kernel.core.problems import Rejected
+from services.kernel.core.problems import Malformed, Rejected
 from services.publish.commands import Draft, Prepare, Revise, Waiver
 from services.publish.rights import Case
 from services.publish.state import MARKS, State
@@ -43,8 +43,40 @@ def draft(command: Draft, case: Case) -> Fact:
     )
 
 
+def notice(command: Draft, case: Case) -> Fact:
+    """Begins a notice, which is about no matter. Raises `Malformed` for anything that needs one."""
+    if command.form != "notice":
+        raise Malformed(
+            "incident_id: name the matter that this is about; only a notice (form) is about none",
+            code="incident-needed",
+            field="incident_id",
+        )
+    if command.kind != "status" or command.facts or command.waive:
+        raise Malformed(
+            "kind: a notice about no matter is a status, and has no facts and nothing to waive; name its matter "
+            "(incident_id) if it tells facts",
+            code="notice-without-facts",
+            field="kind",
+        )
+    return StatementNoticeDrafted(
+        unit=case.incident.unit,
+        title=Typed(text=command.title),
+        draft=Typed(text=command.text),
+        secret=command.secret,
+        major_information=command.major_information,
+        by=case.by,
+    )
+
+
 def revise(state: State, command: Revise, case: Case, ctx: Ctx) -> Fact:
     """Changes what the command names. All approvals are void."""
+    if case.is_notice and (command.form not in (None, "notice") or command.facts or command.waive):
+        raise Malformed(
+            "form: a notice about no matter stays one, and has no facts and nothing to waive; draft a statement on the "
+            "matter instead",
+            code="notice-stays",
+            field="form",
+        )
     named = state.facts if command.facts is None else command.facts
     facts = established(state.kind, (*named, *_bound(command.title, command.text, case)), case)
     _must_change(state, command, facts, ctx)

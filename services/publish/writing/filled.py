@@ -17,14 +17,18 @@ def fill(
 ) -> dict[str, str]:
     """The texts with the facts in place of their markers. Raises `Rejected` for what stands against them."""
     sheet = case.sheet(ctx)
-    found = one_text.findings(
-        texts,
-        sheet,
-        earlier=[said for said in ctx.seen.get("earlier", ()) if said.id != ctx.seen["stream"]],
-        named=facts,
-        waived={figure for one in waivers for figure in one.figures},
-        telephones=ctx.offices.lists.telephones,
-        offices=case.offices(ctx),
+    found = (
+        one_text.unbindable(texts, sheet)
+        if case.is_notice
+        else one_text.findings(
+            texts,
+            sheet,
+            earlier=[said for said in ctx.seen.get("earlier", ()) if said.id != ctx.seen["stream"]],
+            named=facts,
+            waived={figure for one in waivers for figure in one.figures},
+            telephones=ctx.offices.lists.telephones,
+            offices=case.offices(ctx),
+        )
     )
     if refusal := one_text.refusal(found, sheet):
         raise refusal

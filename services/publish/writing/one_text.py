@@ -113,6 +113,11 @@ def findings(
     return found
 
 
+def unbindable(texts: dict[str, str], sheet: Sheet) -> list[Finding]:
+    """What stands against the texts of a notice. Nothing is established for it, so no marker can be bound."""
+    return [finding for field, text in texts.items() for finding in _markers(field, text, sheet)]
+
+
 def _markers(field: str, text: str, sheet: Sheet) -> Iterator[Finding]:
     for at, written, key in binding.markers(text):
         if key is None:

@@ -242,7 +242,7 @@ def upgrade() -> None:
         sa.Column("number", key(90), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=True),
         sa.Column("unit", key(64), nullable=False),
         sa.Column("kind", key(16), nullable=False),
         sa.Column("form", key(16), nullable=False),
