@@ -25,6 +25,7 @@ UNRULED = {
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
         invisible-character personal-number text-too-long-resolved marker-malformed
+        incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown

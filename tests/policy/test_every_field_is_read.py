@@ -21,6 +21,7 @@ from schemas.escalation import ClockNoticePartWritten, ClockPaused, RosterDutyPl
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Window
 from schemas.pack.source import Model, Setting
+from schemas.publish import StatementNoticeDrafted, StatementSubmitted
 from services.apps import policy
 from services.audit.summaries import Names, summary
 from services.escalation.commands import (
@@ -46,7 +47,7 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod
 from services.kernel.rules.packs import load_pack, parse_pack
-from services.publish.commands import Approve, CannotJudge, Draft, Submit
+from services.publish.commands import Approve, CannotJudge, Draft, Publish, Submit
 from services.publish.decider import DECIDER as STATEMENTS
 from services.publish.press.commands import CallConference, FixSpeakers
 from services.publish.press.decider import DECIDER as PRESS
@@ -120,6 +121,18 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
         case = given(STATEMENTS, actor=staff("handler", unit="town-east")).seeing(**seen)
         draft = Draft(incident_id=incident.id, kind=kind, title="标题标题", text="内容")  # type: ignore[arg-type]
         yield functools.partial(_decided, pack, STATEMENTS, case, draft)
+    notice = (
+        StatementNoticeDrafted.model_validate({"unit": "town-east", "title": "标题", "draft": "内容", "by": "0" * 64}),
+        StatementSubmitted(unit="town-east", steps=(), by="0" * 64),
+    )
+    about = {
+        "stream": f"statement-{spec.UUID}",
+        "incident": Incident.none("town-east"),
+        "title": "标题",
+        "text": "内容",
+    }
+    approved = given(STATEMENTS, *notice, actor=staff("approver", unit="town-east")).seeing(**about)
+    yield functools.partial(_decided, pack, STATEMENTS, approved, Publish())
     for level in ("usual", "grave"):
         yield functools.partial(_approvals, pack, level)
         yield from _press(pack, level)
