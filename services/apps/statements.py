@@ -14,7 +14,7 @@ _STATES = {
 
 def verify(file: Path, keys: Path) -> tuple[bool, str]:
     """Whether the file proves what it says, and one sentence. Raises `OSError` and `ValueError` for unusable files."""
-    trusted = signing.believed(keys.read_text(), str(keys))
+    trusted = signing.believed(keys.read_text("utf-8-sig"), str(keys))
     try:
         proven = notary.proven(file.read_bytes(), trusted)
     except notary.NotSigned as error:

@@ -1,6 +1,7 @@
 """Signed manifests: the exact bytes, the keys, and a saved file that proves itself without any service."""
 
 import base64
+import codecs
 import hashlib
 import json
 from collections.abc import Sequence
@@ -254,10 +255,14 @@ async def test_the_command_line_checks_a_saved_file_alone(
     said = capsys.readouterr().out
     assert "published by 东镇 (town-east, local) at " in said
     assert said.count("\n") == 1
-    file.write_text(file.read_text().replace("今日恢复", "明日恢复"))
+    for path in (file, trusted):
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert cli.execute(["verify", "statement", str(file)]) == 0, "an editor put its mark in front"
+    capsys.readouterr()
+    file.write_text(file.read_text("utf-8-sig").replace("今日恢复", "明日恢复"))
     assert cli.execute(["verify", "statement", str(file), "--keys", str(trusted)]) == 1
     assert "not proven: the releases are not those of the signed state" in capsys.readouterr().out
-    foreign = json.loads(trusted.read_text())
+    foreign = json.loads(trusted.read_text("utf-8-sig"))
     foreign["keys"][0]["kid"] = "0" * 64
     trusted.write_text(json.dumps(foreign))
     assert cli.execute(["verify", "statement", str(file)]) == 2
