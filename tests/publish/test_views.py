@@ -1,11 +1,12 @@
 """Read models: what publish knows of an incident. A replay gives the stored rows."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from schemas.envelope import Event
-from schemas.fields import Fact
+from schemas.fields import Fact, instant
 from schemas.triage import (
     IncidentAbsorbed,
     IncidentAccepted,
@@ -38,6 +39,8 @@ from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
 
 OTHER, REPORT = f"incident-{derived('other')}", f"report-{derived('other')}"
+LAST = instant(spec.NOW - timedelta(minutes=1))
+"""When the kit records the last of some events."""
 
 
 def a(model: type[Fact], **data: Any) -> Fact:
@@ -68,7 +71,7 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
         ([a(IncidentHarmJudged, harm=2, reason="有人受伤")], {"harm": 2}),
         ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagSet, flag="food")], {"flags": "food sudden"}),
         ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagCleared, flag="sudden", reason="不属")], {"flags": ""}),
-        ([a(IncidentMerged, into=OTHER)], {"state": "merged", "merged_into": OTHER}),
+        ([a(IncidentMerged, into=OTHER)], {"state": "merged", "merged_into": OTHER, "merged_at": LAST}),
         ([a(IncidentAbsorbed, incident=OTHER, reports=(REPORT,), discovered_at=spec.NOW)], {"reports": 2}),
         ([a(IncidentReportAttached, report=REPORT, unit="town-east", discovered_at=spec.NOW)], {"reports": 2}),
         ([a(IncidentReportDetached, report=REPORT, to=OTHER)], {"reports": 0}),
@@ -81,7 +84,19 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     start |= {"opened_at": events[0].recorded_text, "verification": Verification().model_dump_json()}
     start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1}
     nothing = dict.fromkeys(
-        ("policy", "assigned", "level", "rank", "answer_kind", "category", "channel", "harm", "merged_into", "number")
+        (
+            "policy",
+            "assigned",
+            "level",
+            "rank",
+            "answer_kind",
+            "category",
+            "channel",
+            "harm",
+            "merged_into",
+            "merged_at",
+            "number",
+        )
     )
     row = None
     for event in events:

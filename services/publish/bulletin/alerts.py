@@ -5,7 +5,7 @@ correction is an `Update`, a withdrawal a `Cancel`, each with references to what
 key in the settings each document carries an XML signature (XMLDSig).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path as File
@@ -26,7 +26,6 @@ from services.publish.bulletin import queries
 from services.publish.bulletin.feeds import ATOM, FEED, Cursor, atom
 from services.publish.bulletin.shown import Found, Narrowed, readable, zone_name
 from services.publish.bulletin.site import Site, answer, templates
-from services.publish.rows import releases_of
 
 CAP = "application/cap+xml; charset=utf-8"
 SIGNED = documents.text("<alert>…</alert>")
@@ -50,27 +49,39 @@ class Message(NamedTuple):
 async def alerts_of(
     connection: AsyncConnection, row: Row, zone: tzinfo, host: str, *, drill: bool = False
 ) -> tuple[list[Message], bool]:
-    """The messages of a statement, and whether it says that the danger is over; none if it is no alert.
+    """The messages up to the latest one of a statement, and whether that says that the danger is over.
 
-    A statement is an alert if it names the danger and the danger was established as there when it was published. If it
-    was established as over, the statement ends the alerts before it on the same matter.
+    None if the statement is no alert. A text is a message if it rests on a danger that was established as there. If
+    that was established as over, the text ends the messages before it on the same matter. A matter that was merged
+    later was another one then.
     """
-    said = list[Message]()
-    for other in await queries.line_on_danger(connection, row["incident_id"], drill=drill):
-        danger = await queries.danger_at(connection, row["incident_id"], other["published_at"])
-        is_over = not danger
-        if danger or said:
-            releases = row["said"] if other["id"] == row["id"] else await releases_of(connection, [other["id"]])
-            mine = [_message(other, release, zone, host, bool(said) or at > 0) for at, release in enumerate(releases)]
-            if other["id"] == row["id"]:
-                return [*said, *mine], is_over
-            said += mine
-    return [], False
+    if not row["danger"]:
+        return [], False
+    merges = await queries.merges_of(connection, row["incident_id"])
+    said, latest = list[tuple[str, Message]](), list[Message]()
+    over: dict[str, bool] = {}
+    for one in await queries.line_on_danger(connection, row["incident_id"], merges, drill=drill):
+        matter = _matter(merges, one["incident_id"], one["at"])
+        before = [message for where, message in said if _matter(merges, where, one["at"]) == matter]
+        if one["kind"] == "withdrawal":
+            kind = "Cancel"
+        else:
+            kind = "Update" if before else "Alert"
+            if one["there"] or before:
+                over[one["id"]] = not one["there"]
+        if one["id"] in over:
+            sender, identifier = f"{one['unit']}@{host}", f"{one['id']}.{one['version']}"
+            message = Message(identifier, sender, sent(one["at"], zone), kind)
+            said.append((one["incident_id"], message))
+            latest = [*before, message] if one["id"] == row["id"] else latest
+    return latest, over.get(row["id"], False)
 
 
-def _message(row: Row, release: Row, zone: tzinfo, host: str, follows: bool) -> Message:
-    kind = "Cancel" if release["kind"] == "withdrawal" else "Update" if follows else "Alert"
-    return Message(f"{row['id']}.{release['version']}", f"{row['unit']}@{host}", sent(release["at"], zone), kind)
+def _matter(merges: Mapping[str, queries.Merge], incident: str, at: str) -> str:
+    """The matter in which one went on by an instant."""
+    while (merge := merges.get(incident)) and merge.at <= at:
+        incident = merge.into
+    return incident
 
 
 def sent(at: str, zone: tzinfo) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.publish import usual_form
@@ -13,7 +13,7 @@ from services.kernel.store import sql, word_index
 from services.kernel.store.views import Row
 from services.publish.commands import Preview, PreviewDraft
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.views import METADATA, SAID, dangers, incidents, statements
+from services.publish.views import DANGER, METADATA, SAID, incident_facts, incidents, releases, statements
 
 MOST = 1000
 """At most so many public texts are looked at for a word, the newest."""
@@ -32,6 +32,13 @@ class Wanted:
     """Each stands in one of the statement's public texts, titles or reasons."""
     danger: bool = False
     """Only statements that rest on the fact `danger`."""
+
+
+class Merge(NamedTuple):
+    """Where a matter went on, and since when."""
+
+    into: str
+    at: str
 
 
 async def public_page(
@@ -70,20 +77,40 @@ STATES = tuple(_STATES)
 """Published and unchanged, corrected, withdrawn."""
 
 
-async def line_on_danger(connection: AsyncConnection, incident: str | None, *, drill: bool) -> list[Row]:
-    """The published statements on a matter that rest on the fact `danger`, in order of publication.
+async def line_on_danger(
+    connection: AsyncConnection, incident: str, merges: Mapping[str, Merge], *, drill: bool
+) -> list[Row]:
+    """What was said of a danger in a matter and in those that were merged with it, in order: each release of the
+    statements that rest on the fact `danger`, and `there`, whether it was established as there by then.
 
-    With `drill`, those of an exercise, which are not public.
+    With `drill`, that of exercises, which is not public.
     """
-    chosen = _published(drill=drill).where(statements.c.incident_id == incident, statements.c.danger.is_(True))
-    ordered = chosen.order_by(statements.c.published_at, statements.c.id)
+    family = {incident, *merges, *(merge.into for merge in merges.values())}
+    established = and_(
+        incident_facts.c.incident_id == releases.c.danger_in,
+        incident_facts.c.key == DANGER,
+        incident_facts.c.version == releases.c.danger_version,
+    )
+    of = statements.c
+    chosen = select(of.id, of.unit, of.incident_id, releases.c.version, releases.c.kind, releases.c.at)
+    chosen = chosen.add_columns(incident_facts.c.yes.label("there"))
+    chosen = chosen.join(releases, releases.c.statement_id == of.id).outerjoin(incident_facts, established)
+    chosen = chosen.where(of.incident_id.in_(sorted(family)), of.danger.is_(True), of.drill.is_(drill))
+    ordered = chosen.order_by(releases.c.at, of.id, releases.c.version)
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 
 
-async def danger_at(connection: AsyncConnection, incident: str, at: str) -> bool:
-    """Whether a danger was established in a matter, as it was known at an instant."""
-    known = select(dangers.c.there).where(dangers.c.incident_id == incident, dangers.c.at <= at)
-    return bool((await connection.execute(known.order_by(dangers.c.version.desc()).limit(1))).scalar())
+async def merges_of(connection: AsyncConnection, incident: str) -> dict[str, Merge]:
+    """The mergers of a matter and of all that it was merged with: each matter that went on in another one."""
+    of, found = incidents.c, dict[str, Merge]()
+    chosen = select(of.id, of.merged_into, of.merged_at).where(of.merged_into.is_not(None))
+    further = {incident}
+    while further:
+        near = or_(of.id.in_(sorted(further)), of.merged_into.in_(sorted(further)))
+        rows = [row for row in await connection.execute(chosen.where(near)) if row.id not in found]
+        found |= {row.id: Merge(row.merged_into, row.merged_at) for row in rows}
+        further = {id_ for row in rows for id_ in (row.id, row.merged_into)}
+    return found
 
 
 async def speaking_units(connection: AsyncConnection, offices: Offices) -> frozenset[str]:
@@ -149,6 +176,7 @@ def _published(*, drill: bool) -> Any:
         "published_at",
         "updated_at",
         "corrections",
+        "danger",
     )
     columns = [statements.c[name] for name in names]
     return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(drill))

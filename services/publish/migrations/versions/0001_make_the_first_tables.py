@@ -45,14 +45,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
     )
     op.create_table(
-        "dangers",
-        sa.Column("incident_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("at", key(27), nullable=False),
-        sa.Column("there", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_dangers")),
-    )
-    op.create_table(
         "direct_answers",
         sa.Column("event", key(36), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
@@ -93,6 +85,7 @@ def upgrade() -> None:
         sa.Column("harm", sa.Integer(), nullable=True),
         sa.Column("state", key(16), nullable=False),
         sa.Column("merged_into", key(64), nullable=True),
+        sa.Column("merged_at", key(27), nullable=True),
         sa.Column("verification", sa.Text(), nullable=False),
         sa.Column("opened_at", key(27), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
@@ -179,6 +172,8 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("danger_in", key(64), nullable=True),
+        sa.Column("danger_version", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("statement_id", "version", name=op.f("pk_releases")),
     )
     op.create_table(
