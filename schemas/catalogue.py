@@ -20,6 +20,7 @@ STREAMS = {
     "post": "escalation",
     "statement": "publish",
     "press": "publish",
+    "channel": "publish",
     "review": "audit",
     "log": "audit",
 }

@@ -183,7 +183,10 @@ class StatementUnscheduled(Fact):
 
 @event("statement.published")
 class StatementPublished(Fact):
-    """The office said this in public, under its own name, on the bulletin. `used` are the facts on which it rests."""
+    """The office said this in public, under its own name, on the bulletin. `used` are the facts on which it rests.
+
+    `channels` are the unit's channels to which it goes besides the office's own pages.
+    """
 
     incident: StreamId
     unit: UnitCode
@@ -193,6 +196,7 @@ class StatementPublished(Fact):
     text: PublishedText
     facts: tuple[Code, ...] = ()
     used: tuple[UsedFact, ...] = ()
+    channels: tuple[StreamId, ...] = ()
     by: Digest
 
 
@@ -203,31 +207,57 @@ class StatementNoticePublished(Fact):
     unit: UnitCode
     title: PublishedTitle
     text: PublishedText
+    channels: tuple[StreamId, ...] = ()
     by: Digest
 
 
-@event("statement.delivered", planned=True)
+SendingError = Literal["too_slow", "unreachable", "not_taken", "redirected", "private_address", "unreadable", "gone"]
+"""Why a channel has not taken a release. `unreadable`: its address or its secret cannot be read."""
+
+
+@event("statement.delivered")
 class StatementDelivered(Fact):
-    """The published text reached a further channel of the office."""
+    """A channel of the unit has a release: the public text of the event `release` of this stream.
 
-    channel: Code
-    at: Instant
+    `channel` is the channel, or `report` the report at whose place it was posted, and `via` the channel of that report.
+    By hand, `by` is a digest of the person who confirmed it, and `address` is where it stands.
+    """
+
+    release: Figure
+    channel: StreamId | None = None
+    report: StreamId | None = None
+    via: Code | None = None
+    attempt: Figure = 1
+    address: Words | None = None
+    by: Digest | None = None
 
 
-@event("statement.delivery_failed", planned=True)
+@event("statement.delivery_failed")
 class StatementDeliveryFailed(Fact):
-    """A further channel did not take the published text."""
+    """A channel did not take a release. It is tried again at `next_at`; without that, not by itself."""
 
-    channel: Code
-    attempts: Figure
-    error: Code
+    release: Figure
+    channel: StreamId
+    attempt: Figure
+    error: SendingError
+    next_at: Instant | None = None
+
+
+@event("statement.delivery_retried")
+class StatementDeliveryRetried(Fact):
+    """A release that a channel did not take is to go there again."""
+
+    release: Figure
+    channel: StreamId
+    by: Digest
 
 
 @event("statement.corrected")
 class StatementCorrected(Fact):
     """The office corrected its own statement, and its title if `title` is there. The earlier text stays visible.
 
-    `used` are the facts on which the text rests now, `waived` is as in `statement.drafted`.
+    `used` are the facts on which the text rests now, `waived` is as in `statement.drafted`, `channels` as in
+    `statement.published`.
     """
 
     title: PublishedTitle | None = None
@@ -235,12 +265,17 @@ class StatementCorrected(Fact):
     reason: PublishedText
     used: tuple[UsedFact, ...] = ()
     waived: Words | None = None
+    channels: tuple[StreamId, ...] = ()
     by: Digest
 
 
 @event("statement.withdrawn")
 class StatementWithdrawn(Fact):
-    """The office withdrew its statement, with the reason. The text stays visible as withdrawn."""
+    """The office withdrew its statement, with the reason. The text stays visible as withdrawn.
+
+    `channels` are as in `statement.published`.
+    """
 
     reason: PublishedText
+    channels: tuple[StreamId, ...] = ()
     by: Digest

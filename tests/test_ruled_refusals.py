@@ -24,10 +24,12 @@ UNRULED = {
         list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
+        place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
         invisible-character personal-number text-too-long-resolved marker-malformed
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
+        no-question-of-it channel-not-of-it
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
         fact-not-bindable
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
@@ -54,11 +56,12 @@ UNRULED = {
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
         nothing-changed only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
+        nothing-to-deliver channel-ended channel-there delivered-already
         conference-over not-to-be-given not-scheduled no-alert
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
-        differs-from-approved
+        differs-from-approved posted-text-differs
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened

@@ -221,8 +221,14 @@ TEMPLATES: dict[str, str] = {
     "statement.unscheduled": "取消定时发布|not to be published by itself any more",
     "statement.published": "{unit}发布说明（{kind}[，{form}]）|{unit} published a statement ({kind}[, {form}])",
     "statement.notice_published": "{unit}发布通告|{unit} published a notice",
-    "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
-    "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",
+    "statement.delivered": "第 {release} 号发布已送达[渠道 {channel}][提问处（{via}）]"
+    "|release {release} stands at[ channel {channel}][ the place of the question ({via})]",
+    "statement.delivery_failed": "第 {release} 号发布第 {attempt} 次未能送达渠道 {channel}（{error}）"
+    "|release {release} was not taken by channel {channel}, try {attempt} ({error})",
+    "statement.delivery_retried": "重新发送到渠道 {channel}|to be sent again to channel {channel}",
+    "channel.placed": "{unit}增加发布渠道 {code}（{kind}）|{unit} has a channel {code} ({kind})",
+    "channel.changed": "更改发布渠道|the channel was changed",
+    "channel.ended": "停用发布渠道（{cause}）|the channel ended ({cause})",
     "statement.corrected": "更正已发布的说明|the published statement was corrected",
     "press.speakers_fixed": "确定[发言 {speaks}][，审定 {approves}][，受访 {interviews}]"
     "|fixed:[ {speaks} speaks][; {approves} approves][; {interviews} is interviewed]",

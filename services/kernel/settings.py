@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     """The certificate of alerts (CAP), a PEM file. Without it and its key, alerts carry no signature."""
     cap_key: Path | None = None
     """The RSA key of that certificate, a PEM file."""
+    channels_private: bool = False
+    """Whether webhooks of units may lead into private networks, and go without TLS: for receivers in the office's own
+    network, and for tests."""
     local_accounts: bool = True
     """Whether people may sign in to the console with a password of its own. Without it, a provider is needed."""
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""

@@ -34,6 +34,7 @@ from services.publish.commands import (
     Unschedule,
     Withdraw,
 )
+from services.publish.delivering import api as delivering
 
 SUBMIT, APPROVE, PUBLISH, UNSCHEDULE = Submit(), Approve(), Publish(), Unschedule()
 PREVIEW_ALERT = PreviewAlert()
@@ -50,6 +51,7 @@ def router() -> APIRouter:
     api = http.router("/publish/v1", "publish")
     erasure.add_route(api, "publish")
     operating.add_routes(api, "publish")
+    delivering.add_routes(api)
 
     async def act(runtime: Runtime, id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(seen.for_statement, id_)

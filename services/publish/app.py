@@ -4,8 +4,9 @@ from schemas import offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.publish import decider, reactions, views
+from services.publish.delivering import channels
 from services.publish.press import decider as press
-from services.publish.sending import timed
+from services.publish.sending import outgoing, timed
 from services.publish.verifying import keys
 
 
@@ -17,7 +18,7 @@ async def _start(runtime: Runtime) -> None:
 SERVICE = Service(
     name="publish",
     metadata=views.METADATA,
-    deciders={"statement": decider.DECIDER, "press": press.DECIDER},
+    deciders={"statement": decider.DECIDER, "press": press.DECIDER, "channel": channels.DECIDER},
     views=views.VIEWS,
     revisions=views.REVISIONS,
     topics=(*offices.TOPICS, "triage.incident", "triage.words", "escalation.clock", "ingest.report"),
@@ -32,6 +33,6 @@ SERVICE = Service(
         "services.publish.accounts.accountability",
     ),
     on_start=_start,
-    loops=(timed.run,),
+    loops=(timed.run, outgoing.run),
     stream="services.publish.stream",
 )

@@ -13,7 +13,7 @@ from services.kernel.core.commands import Command, example
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "this holds only blanks; write a text")
     if found := _UNPRINTABLE.search(text):
@@ -28,7 +28,7 @@ def _readable(text: str) -> str:
 def _one_line(title: str) -> str:
     if len(title.splitlines()) > 1 or "\t" in title:
         raise PydanticCustomError("more-than-one-line", "a title is one line; put the rest into the text")
-    return _readable(title)
+    return readable(title)
 
 
 Title = Annotated[
@@ -37,9 +37,9 @@ Title = Annotated[
 """The title: one line of 3 to 120 characters. The bulletin shows it first."""
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of up to 200 characters: a place, or the name of a medium."""
-Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_readable)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(readable)]
 """Text that may go on the bulletin: up to 100,000 characters that XML and JSON can carry."""
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_readable)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(readable)]
 Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
 """Keys of facts that triage established."""
 

@@ -3,7 +3,8 @@
 `rights` says who may ask for what, and in which phase. `ctx.seen` holds `stream`, the statement's id, and `matter`, the
 `Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
 the draft, `agreed_title` and `agreed_text`, those of the submission, and `waived`; None if there are none or they were
-erased. `earlier` are the statements of the matter that are in public, the newest last.
+erased. `channels` are the channels of the unit that speaks, `earlier` the statements of the matter that are in public,
+the newest last.
 """
 
 from schemas.fields import Fact
@@ -27,15 +28,20 @@ from services.publish.commands import (
     Unschedule,
     Withdraw,
 )
+from services.publish.delivering import deliveries
+from services.publish.delivering.commands import Confirm, RecordDelivery, Retry
 from services.publish.releasing import release, scheduling
-from services.publish.rights import RIGHTS, Case, Incident
+from services.publish.rights import DELIVERIES, RIGHTS, Case, Incident
 from services.publish.state import State, evolve, initial_state
 from services.publish.writing import drafting
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` if the actor has no right to the command."""
-    if isinstance(command, PublishDue):
+    if isinstance(command, PublishDue | RecordDelivery):
+        return
+    if isinstance(command, Confirm | Retry):
+        DELIVERIES[type(command)].require(state.unit, ctx)
         return
     RIGHTS[type(command)].require(_case(state, ctx), ctx)
 
@@ -59,6 +65,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """
     if isinstance(command, Prepare):
         return drafting.prepare(state, command, ctx)
+    if isinstance(command, RecordDelivery | Confirm | Retry):
+        return deliveries.decide(state.unit, state.public, command, ctx)
     case = _case(state, ctx)
     if isinstance(command, PublishDue):
         if not scheduling.is_due(state, ctx):
@@ -99,7 +107,7 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
         case Correct():
             return release.correct(state, command, case, ctx)
         case Withdraw():
-            return release.withdraw(command, case, ctx)
+            return release.withdraw(state, command, case, ctx)
         case _:
             raise TypeError(f"{type(command).__name__} is no command of a statement")
 

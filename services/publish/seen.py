@@ -14,7 +14,7 @@ from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.press import speaking
 from services.publish.press.speakers import NOBODY, Speaking
-from services.publish.rights import Incident
+from services.publish.rights import Channel, Incident
 from services.publish.state import State
 from services.publish.views import METADATA, incident_facts, incidents, statements, verification_of
 from services.publish.writing.binding import Established
@@ -173,6 +173,13 @@ async def abouts(connection: AsyncConnection, rows: Iterable[Row]) -> dict[str, 
     }
 
 
+async def read_channels(connection: AsyncConnection, unit: str) -> dict[str, Channel]:
+    """The channels of a unit, also those that ended."""
+    of = METADATA.tables["channels"].c
+    found = await connection.execute(select(of.id, of.state, of.unit, of.kind).where(of.unit == unit))
+    return {row.id: Channel(row.state, row.unit, row.kind) for row in found}
+
+
 async def for_statement(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
     """The content of `ctx.seen` for a decision on an existing statement."""
     refs = {
@@ -188,6 +195,7 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
         "stream": stream,
         "incident": await about(connection, state),
         "earlier": (await read_said(connection, [state.incident])).get(state.incident, ()),
+        "channels": await read_channels(connection, state.unit),
         "past": await past_values(connection, {one.incident for one in state.used}),
         **written,
     }

@@ -21,6 +21,8 @@ from schemas.publish import (
     usual_form,
 )
 from services.kernel.rules.approval import Agreement, Course, Referral
+from services.publish.delivering import public
+from services.publish.delivering.public import NOTHING, Public
 from services.publish.rights import UNSUBMITTED, Statement
 
 MARKS = ("secret", "major_information")
@@ -40,6 +42,7 @@ class State(Statement):
     agreed_title: WordsRef | None = None
     agreed_text: WordsRef | None = None
     """The words of the submission, if the draft has markers."""
+    public: Public = NOTHING
 
 
 def initial_state() -> State:
@@ -48,7 +51,11 @@ def initial_state() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The statement after the event. Delivery to further channels changes nothing here."""
+    """The statement after the event."""
+    return replace(_evolved(state, event), public=public.evolve(state.public, event))
+
+
+def _evolved(state: State, event: Event) -> State:
     match event.data:
         case StatementDrafted() as data:
             return State(

@@ -55,6 +55,7 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
+from services.publish.delivering import views as delivering
 from services.publish.press import views as press
 from services.publish.progress import views as progress
 from services.publish.state import State, evolve, initial_state
@@ -67,6 +68,7 @@ numbers.table(METADATA)
 progress.tables(METADATA)
 accounts.tables(METADATA)
 press.tables(METADATA)
+delivering.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -154,6 +156,7 @@ statements = Table(
     Column("updated_at", key(27)),
     Column("corrections", Integer, nullable=False),
     Column("withdrawn_at", key(27)),
+    Column("release", Integer, nullable=False),
     Column("scheduled_at", key(27)),
     Column("scheduled_by", key(64), nullable=False),
     Column("drill", Boolean, nullable=False),
@@ -384,6 +387,7 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
                 "updated_at": None,
                 "corrections": 0,
                 "withdrawn_at": None,
+                "release": 0,
                 "drill": event.drill,
                 "danger": False,
             },
@@ -462,13 +466,14 @@ def _said(row: Row, event: Event) -> Row:
             return {"rejection_ref": data.reason.ref}
         case StatementPublished() | StatementNoticePublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
-            return {**said, "published_at": at, "updated_at": at, "danger": _danger(event) is not None}
+            told = {"release": event.version, "published_at": at, "updated_at": at}
+            return said | told | {"danger": _danger(event) is not None}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
-            counted = {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
-            return said | counted | {"danger": row["danger"] or _danger(event) is not None}
+            told = {"release": event.version, "updated_at": event.time_text, "corrections": row["corrections"] + 1}
+            return said | told | {"danger": row["danger"] or _danger(event) is not None}
         case StatementWithdrawn():
-            return {"updated_at": event.time_text, "withdrawn_at": event.time_text}
+            return {"release": event.version, "updated_at": event.time_text, "withdrawn_at": event.time_text}
         case _:
             return {}
 
@@ -558,4 +563,5 @@ VIEWS = (
     *progress.views(METADATA),
     *accounts.views(METADATA),
     *press.views(METADATA),
+    *delivering.views(METADATA),
 )

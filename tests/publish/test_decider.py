@@ -466,7 +466,7 @@ def test_without_a_pack_nothing_is_decided() -> None:
 
 
 def test_delivery_to_a_channel_changes_nothing_here() -> None:
-    delivered = StatementDelivered(channel="board", at=spec.NOW)
+    delivered = StatementDelivered(release=4, channel=f"channel-{spec.UUID}")
     a_statement(*PHASES["published"], delivered, actor=SPOKESPERSON).when(WITHDRAW).then(WITHDRAWN)
 
 

@@ -230,6 +230,14 @@ postponeConference     | spokesperson chief            | own^ assigned^
 cancelConference       | spokesperson chief            | own^ assigned^
 holdConference         | spokesperson chief            | own^ assigned^
 logContact             | spokesperson handler          | own^ assigned^
+confirmDelivery        | spokesperson                  | own^
+retryDelivery          | spokesperson admin            | own^
+placeChannel           | admin chief                   | own^
+changeChannel          | admin chief                   | own^
+endChannel             | admin chief                   | own^
+listChannels           | staff                         | own^
+listDeliveries         | staff                         | own^
+listReplies            | staff                         | own^
 listStatements         | staff                         | part^
 readStatement          | staff                         | part^
 readHistory            | staff                         | part^

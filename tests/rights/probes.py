@@ -73,6 +73,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     },
     "requestDeferral": {"review": "{soon}"},
     "publishStatement": {"at": None},
+    "placeChannel": {"unit": OWN, "code": "another"},
+    "confirmDelivery": {"channel": "{page}"},
+    "retryDelivery": {"channel": "{channel}"},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
@@ -84,6 +87,8 @@ STATEMENTS = {
     "unscheduleStatement": "scheduled",
     "correctStatement": "published",
     "withdrawStatement": "published",
+    "confirmDelivery": "published",
+    "retryDelivery": "published",
     "showStatement": "published",
     "readManifest": "published",
     "readCode": "published",
@@ -101,6 +106,7 @@ PATHS = {
     "evidence": "file",
     "delegations": "delegation",
     "addresses": "place",
+    "channels": "channel",
     "tokens": "token",
     "lessons": "lesson",
     "desk": "list",
@@ -112,6 +118,7 @@ PATHS = {
 QUERIES = {
     "listDays": f"unit={OWN}",
     "listAddresses": f"unit={OWN}",
+    "listChannels": f"unit={OWN}",
     "listSurges": f"unit={OWN}",
     "listOutgoingNotices": f"unit={OWN}",
     "readPeriodEffect": f"unit={OWN}&period=special",
@@ -132,6 +139,8 @@ SHOWS = {
     "listReportsOwed": "{incident}",
     "listReportsToConfirm": "{incident}",
     "listStatements": "{draft}",
+    "listDeliveries": "{channel}",
+    "listReplies": "{report}",
     "listDesk": "{incident}",
     "listGaps": f'"unit":"{OWN}"',
     "listKeys": f"{{key of {OWN}}}",

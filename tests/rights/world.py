@@ -199,7 +199,7 @@ async def _made(world: World) -> None:
         made = await world.done("city", "admin", "POST", "/ingest/v1/keys", unit=unit, name="hotline")
         world.keys[unit], names[f"key of {unit}"] = made["key"], made["id"]
     report = {"unit": UNITS["received"], "channel": "hotline", "subject": "路面塌陷", "text": "人民路路面塌陷。"}
-    report |= {"discovered_at": instant(now), "request": "请修复"}
+    report |= {"discovered_at": instant(now), "request": "请修复", "reply_ref": "留言板 42"}
     taken = await world.done(UNITS["received"], "integration", "POST", "/ingest/v1/reports", **report)
     names |= {"report": taken["report_id"], "receipt": taken["receipt"]}
     at = f"/ingest/v1/reports/{names['report']}"
@@ -226,6 +226,12 @@ async def _made(world: World) -> None:
     other = {"unit": own, "subject": "停诊检修", "text": "停诊一天。", "place": "东镇卫生院"}
     names["other"] = (await world.done(own, "chief", "POST", "/triage/v1/incidents", **other))["id"]
     await system.settle()
+    for name, kind, address in (
+        ("channel", "webhook", "https://desk.example.gov.cn/in"),
+        ("page", "by_hand", "公众号"),
+    ):
+        body = {"unit": own, "code": name, "kind": kind, "title": "县政府网站", "address": address}
+        names[name] = (await world.done(own, "admin", "POST", "/publish/v1/channels", **body))["id"]
     for name, last in (("draft", 0), ("submitted", 1), ("approved", 3), ("published", 4)):
         draft = {
             "incident_id": incident,

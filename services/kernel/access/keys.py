@@ -41,6 +41,7 @@ USES = frozenset(
         "provider",
         "provider-session",
         "statement-key",
+        "channel-secret",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

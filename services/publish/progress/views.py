@@ -39,6 +39,7 @@ def tables(metadata: MetaData) -> None:
         Column("incident_id", key(), primary_key=True),
         Column("joined_at", key(27), nullable=False),
         Column("left_at", key(27)),
+        Index(None, "incident_id"),
     )
     Table(
         "direct_answers",

@@ -1,13 +1,13 @@
 """Publishes exactly what was approved, corrects it, and withdraws it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from schemas.fields import Fact
 from schemas.publish import StatementCorrected, StatementNoticePublished, StatementPublished, StatementWithdrawn
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Correct, Withdraw
-from services.publish.rights import Case
+from services.publish.rights import Case, Channel
 from services.publish.state import State
 from services.publish.writing import binding, filled
 from services.publish.writing.binding import Established, Sheet
@@ -20,8 +20,9 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
     `by` is the digest of the person who decided it.
     """
     title, text = agreed(state, case, ctx)
+    channels = _open(ctx.seen.get("channels", {}), case, ctx)
     if case.is_notice:
-        return StatementNoticePublished(unit=state.unit, title=title, text=text, by=by)
+        return StatementNoticePublished(unit=state.unit, title=title, text=text, channels=channels, by=by)
     return StatementPublished(
         incident=state.incident,
         unit=state.unit,
@@ -31,6 +32,7 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
         text=text,
         facts=state.facts,
         used=state.used,
+        channels=channels,
         by=by,
     )
 
@@ -58,14 +60,27 @@ def correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
         reason=command.reason,
         used=filled.used((*state.facts, *binding.bound(command.title, command.text)), case, ctx),
         waived=waived(command.waive) if command.waive else None,
+        channels=_open(state.public.channels, case, ctx),
         by=case.by,
     )
 
 
-def withdraw(command: Withdraw, case: Case, ctx: Ctx) -> Fact:
+def withdraw(state: State, command: Withdraw, case: Case, ctx: Ctx) -> Fact:
     """Takes the statement back. Its text stays visible."""
     filled.check_wording(ctx, reason=command.reason)
-    return StatementWithdrawn(reason=command.reason, by=case.by)
+    said, known = state.public, ctx.seen.get("channels", {})
+    # What never stood at a place is not taken back there. A receiver may have what it did not acknowledge.
+    wanted = (one for one in said.channels if one in said.reached or (one in known and known[one].kind == "webhook"))
+    channels = _open(wanted, case, ctx)
+    return StatementWithdrawn(reason=command.reason, channels=channels, by=case.by)
+
+
+def _open(wanted: Iterable[str], case: Case, ctx: Ctx) -> tuple[str, ...]:
+    """Those of the channels to which something goes now. An exercise goes nowhere."""
+    known: Mapping[str, Channel] = ctx.seen.get("channels", {})
+    if case.incident.drill:
+        return ()
+    return tuple(sorted(one for one in wanted if one in known and known[one].phase == "open"))
 
 
 def revised(state: State, sheet: Sheet, past: Iterable[Established]) -> Rejected | None:

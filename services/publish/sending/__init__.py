@@ -1,1 +1,1 @@
-"""What leaves the service by itself: publications whose instant has come."""
+"""What leaves the service by itself: publications whose instant has come, and messages to webhooks."""

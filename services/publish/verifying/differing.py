@@ -1,4 +1,4 @@
-"""Where a text differs from a statement, in the words of both. Pure."""
+"""The differences of a text that circulates, or was posted, to the one that was published. Pure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,11 +15,11 @@ DIGITS = "0123456789"
 
 def differences(title: str, said: str, pasted: str) -> list[Piece]:
     """The differences of a text to a release, with its title if the text has it. What does not count is not marked."""
-    plain, titled = (_pieces(old, pasted) for old in (said, f"{title}\n{said}"))
-    return min((plain, titled), key=lambda pieces: sum(len(one.text) for one in pieces if one.kind != "equal"))
+    plain, titled = (pieces(old, pasted) for old in (said, f"{title}\n{said}"))
+    return min((plain, titled), key=lambda found: sum(len(one.text) for one in found if one.kind != "equal"))
 
 
-def _pieces(old: str, new: str) -> list[Piece]:
+def pieces(old: str, new: str) -> list[Piece]:
     """The differences of the compared forms, in the words of both texts with their white space."""
     (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
     at_old = at_new = 0
@@ -35,11 +35,11 @@ def _pieces(old: str, new: str) -> list[Piece]:
     return found
 
 
-def _whole_figures(pieces: Sequence[Piece]) -> list[Piece]:
+def _whole_figures(found: Sequence[Piece]) -> list[Piece]:
     """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
     parts = [["", "", ""]]
     """Each an equal passage, then what is deleted and what is inserted behind it."""
-    for kind, words in pieces:
+    for kind, words in found:
         if kind == "equal":
             parts.append([words, "", ""])
         else:
@@ -56,11 +56,11 @@ def _whole_figures(pieces: Sequence[Piece]) -> list[Piece]:
     return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]
 
 
-def shortened(pieces: Sequence[Piece]) -> list[Mapping[str, str]]:
+def shortened(found: Sequence[Piece]) -> list[Mapping[str, str]]:
     """The pieces for a reader: hidden characters as marks, of long equal passages only what stands beside a change."""
     shown: list[Mapping[str, str]] = []
-    for at, (kind, words) in enumerate(pieces):
-        first, last = at == 0, at == len(pieces) - 1
+    for at, (kind, words) in enumerate(found):
+        first, last = at == 0, at == len(found) - 1
         told = words
         if kind == "equal" and len(words) > 3 * LONGEST:
             begin, end = ("" if first else words[:LONGEST]), ("" if last else words[-LONGEST:])

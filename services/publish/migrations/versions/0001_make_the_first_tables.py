@@ -44,6 +44,45 @@ def upgrade() -> None:
         sa.Column("left_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
     )
+    op.create_index(op.f("ix_belongings_incident_id"), "belongings", ["incident_id"], unique=False)
+    op.create_table(
+        "channel_secrets",
+        sa.Column("channel", key(64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("channel", name=op.f("pk_channel_secrets")),
+    )
+    op.create_table(
+        "channels",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("code", key(40), nullable=False),
+        sa.Column("kind", key(16), nullable=False),
+        sa.Column("title", key(120), nullable=False),
+        sa.Column("address_ref", key(36), nullable=False),
+        sa.Column("state", key(16), nullable=False),
+        sa.Column("placed_at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
+    )
+    op.create_index(op.f("ix_channels_unit_code"), "channels", ["unit", "code"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("channel", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tried_at", key(27), nullable=True),
+        sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.Column("error", key(16), nullable=True),
+        sa.Column("next_at", key(27), nullable=True),
+        sa.Column("address_ref", key(36), nullable=True),
+        sa.PrimaryKeyConstraint("statement_id", "release", "channel", name=op.f("pk_deliveries")),
+    )
+    op.create_index(
+        op.f("ix_deliveries_at_statement_id_channel"), "deliveries", ["at", "statement_id", "channel"], unique=False
+    )
+    op.create_index(op.f("ix_deliveries_next_at"), "deliveries", ["next_at"], unique=False)
     op.create_table(
         "direct_answers",
         sa.Column("event", key(36), nullable=False),
@@ -142,6 +181,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_numbers_stream_id"), "numbers", ["stream_id"], unique=False)
     op.create_table(
+        "postings",
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("address_ref", key(36), nullable=True),
+        sa.PrimaryKeyConstraint("statement_id", "release", "report_id", name=op.f("pk_postings")),
+    )
+    op.create_table(
         "press",
         sa.Column("id", key(64), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
@@ -153,6 +201,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_press")),
     )
     op.create_index(op.f("ix_press_incident_id"), "press", ["incident_id"], unique=False)
+    op.create_table(
+        "questions",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("channel", key(100), nullable=False),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_questions")),
+    )
     op.create_table(
         "reach",
         sa.Column("incident_id", key(64), nullable=False),
@@ -265,6 +319,7 @@ def upgrade() -> None:
         sa.Column("updated_at", key(27), nullable=True),
         sa.Column("corrections", sa.Integer(), nullable=False),
         sa.Column("withdrawn_at", key(27), nullable=True),
+        sa.Column("release", sa.Integer(), nullable=False),
         sa.Column("scheduled_at", key(27), nullable=True),
         sa.Column("scheduled_by", key(64), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),

@@ -1,0 +1,149 @@
+"""Signed messages to a receiver, as Standard Webhooks describe them (standardwebhooks.com).
+
+The address is somebody's text, so nothing behind it is trusted. Its name is resolved once, and every address that it
+has must be public; the connection then goes to the one that was looked at. Redirects are not followed, no proxy of the
+environment is asked, of an answer only the status is read, and all of it takes ten seconds at most.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import socket
+from datetime import datetime
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from schemas.publish import SendingError
+from services.kernel.core.problems import Malformed
+
+PATIENCE = 10.0
+"""Seconds for all of a message: name, connection, answer."""
+PREFIX = "whsec_"
+SECRET_BYTES = 32
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def new_secret() -> bytes:
+    """A secret that nobody has seen."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def shown(secret: bytes) -> str:
+    """A secret as receivers write it."""
+    return PREFIX + base64.b64encode(secret).decode()
+
+
+def signature(secret: bytes, delivery: str, at: int, body: bytes) -> str:
+    """The value of `webhook-signature`. `at` is in seconds since 1970."""
+    signed = f"{delivery}.{at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
+
+
+def must_be_usable(address: str, *, private: bool) -> None:
+    """Raises `Malformed` for an address to which no message can go."""
+    parts = _parts(address)
+    if parts is None or (parts.scheme != "https" and not private):
+        raise Malformed(
+            "a webhook's address is https://… with a host, and without a user, a password or a fragment",
+            code="webhook-address",
+            field="address",
+        )
+    literal = _literal(parts.hostname or "")
+    if literal is not None and not private and not is_public(literal):
+        raise Malformed(
+            f"{parts.hostname} is an address of a private network; a webhook is reached from outside",
+            code="webhook-private",
+            field="address",
+            host=parts.hostname,
+        )
+
+
+def _parts(address: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(address)
+        ok = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        plain = not parts.username and not parts.password and not parts.fragment
+        is_clean = address.isascii() and not any(character.isspace() for character in address)
+        httpx.URL(address)
+    except (ValueError, httpx.InvalidURL):
+        return None
+    return parts if ok and plain and is_clean else None
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is of the public network, also inside IPv6 forms that lead to an IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+async def send(
+    address: str, secret: bytes, delivery: str, body: bytes, now: datetime, *, private: bool = False
+) -> SendingError | None:
+    """One try. Returns why the receiver has not taken the message; None if it took it."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _send(address, secret, delivery, body, int(now.timestamp()), private)
+    except (TimeoutError, httpx.TimeoutException):
+        return "too_slow"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+        return "unreachable"
+
+
+async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int, private: bool) -> SendingError | None:
+    parts = _parts(address)
+    if parts is None or (parts.scheme != "https" and not private):
+        return "unreadable"
+    host = parts.hostname or ""
+    found = await _resolved(host, parts.port or (443 if parts.scheme == "https" else 80))
+    if not private and not all(map(is_public, found)):
+        return "private_address"
+    # To the address that was looked at: a name may lead elsewhere the next time that it is asked for.
+    url = httpx.URL(address).copy_with(host=str(found[0]))
+    headers = {
+        "Host": parts.netloc,
+        "Content-Type": "application/json",
+        "User-Agent": "Huiying",
+        "webhook-id": delivery,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature(secret, delivery, at, body),
+    }
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
+        request = client.build_request("POST", url, content=body, headers=headers, extensions={"sni_hostname": host})
+        answer = await client.send(request, stream=True)
+        await answer.aclose()
+    return _judged(answer.status_code)
+
+
+async def _resolved(host: str, port: int) -> list[Address]:
+    """The addresses of a host; at least one. Raises `OSError`."""
+    known = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = [_literal(str(place[0]).partition("%")[0]) for *_, place in known]
+    addresses = [one for one in found if one is not None]
+    if not addresses:
+        raise OSError(f"{host} has no address")
+    return addresses
+
+
+def _judged(status: int) -> SendingError | None:
+    if 200 <= status < 300:
+        return None
+    if status == 410:
+        return "gone"
+    return "redirected" if 300 <= status < 400 else "not_taken"
