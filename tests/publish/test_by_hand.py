@@ -139,7 +139,7 @@ async def test_where_there_is_a_site_administrator_nobody_else_confirms(office: 
     since = office.runtime.time_source.now()
     placed = before.model_copy(update={"serves": ("site_administrator",), "since": since})
     await office.hear(spec.events("unit", [placed], uuid=derived("more of county")))
-    refused = await confirmed(office, id_, channel=channel)
+    refused = await confirmed(office, id_, "duty_officer", channel=channel)
     assert refused.status_code == 403
     assert refused.json()["roles"] == ["site_administrator"]
     assert (await confirmed(office, id_, "handler", channel=channel)).status_code == 200
