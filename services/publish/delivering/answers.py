@@ -106,7 +106,7 @@ _DELIVERY: dict[str, Any] = {
 }
 
 
-class Delivery(Answered):
+class DeliveredRelease(Answered):
     """A release at a channel."""
 
     statement_id: StatementId
@@ -156,7 +156,7 @@ class Delivery(Answered):
 class Deliveries(Page, json_schema_extra=example(items=[_DELIVERY], next=None)):
     """Deliveries, the newest release first."""
 
-    items: tuple[Delivery, ...]
+    items: tuple[DeliveredRelease, ...]
     """The entries of this page."""
 
 
