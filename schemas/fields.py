@@ -112,6 +112,10 @@ IncidentRef = Annotated[str, StringConstraints(pattern=f"^(incident-{UUID}|{NUMB
 StatementRef = Annotated[str, StringConstraints(pattern=f"^(statement-{UUID}|{NUMBER})$", max_length=90)]
 StreamRef = Annotated[str, StringConstraints(pattern=f"^([a-z]+-{UUID}|{NUMBER})$", max_length=90)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SignatureHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+"""The 64 bytes of an Ed25519 signature, in their only written form."""
+SaltHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""The 16 bytes of a content record's salt."""
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 """A random reference, for example to an evidence file. It reveals nothing of the content."""
@@ -148,6 +152,8 @@ FORMS = {
         (StreamRef, "stream-ref"),
         (Uuid, "uuid"),
         (Digest, "digest"),
+        (SignatureHex, "signature"),
+        (SaltHex, "salt"),
         (PolicyRef, "policy-ref"),
         (Token, "token"),
         (MediaType, "media-type"),

@@ -3,7 +3,10 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, UnitCode, Uuid, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
+
+SIGNS = "publish"
+"""The service that holds the keys of posts and of the bulletin. Their events count only from it."""
 
 
 @event("operation.key_made")
@@ -38,6 +41,23 @@ class OperationStatementKeyMade(Fact):
 @event("operation.statement_key_revoked")
 class OperationStatementKeyRevoked(Fact):
     """A key of the bulletin counts for nothing any more, also for what it signed before."""
+
+    key: Digest
+    reason: Words
+
+
+@event("operation.post_key_made")
+class OperationPostKeyMade(Fact):
+    """A post got a key that signs what it decides: its thumbprint (RFC 7638), and the 32 bytes of its public half."""
+
+    key: Digest
+    post: Post
+    public: Digest
+
+
+@event("operation.post_key_revoked")
+class OperationPostKeyRevoked(Fact):
+    """A key of a post ended. What it signed before stays valid, and what it signs from then on counts for nothing."""
 
     key: Digest
     reason: Words

@@ -467,6 +467,8 @@ TYPES: Mapping[str, ProblemType] = {
             "ended": ("事项已{phase}", "{incident} {phase}；请先重启，再{act}。"),
             "matter-ended": ("事项已{phase}", "这一事项{phase}；请先重启，再{act}。"),
             "withdrawn": ("已经撤回", "稿件已经撤回；请另发一份。"),
+            "approvals-unsigned": ("审核没有签名", "这份稿件在岗位有签名密钥之前通过审核，无从核验；请重新送审。"),
+            "approvals-unproven": ("审核签名不成立", "现有的审核签名不能证明这份稿件，请重新送审。"),
             "words-erased": ("草稿文字已删除", "草稿的文字已按要求删除；请重写并重新送审。"),
         },
     ),

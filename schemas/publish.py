@@ -16,6 +16,8 @@ from schemas.fields import (
     Post,
     PublishedText,
     PublishedTitle,
+    SaltHex,
+    SignatureHex,
     StreamId,
     UnitCode,
     Words,
@@ -40,6 +42,52 @@ class UsedFact(Fact):
     key: Code
     incident: StreamId
     version: Figure
+
+
+class Signature(Fact):
+    """A post signed with its key. `schemas.deeds` says what exactly.
+
+    `post` is the actor. Only of what was published by itself at an instant the actor is the system, and `post` ordered
+    it.
+    """
+
+    key: Digest
+    post: Post
+    value: SignatureHex
+
+
+class Approval(Fact):
+    """An answer to a submission, as the publication carries it: agreed, or referred `to` somebody.
+
+    `version` is the place of the answer's event. The other fields are as in that event.
+    """
+
+    act: Literal["approved", "referred"]
+    version: Figure
+    at: Instant
+    step: Code
+    who: Code
+    post: Post
+    to: Code | None = None
+    took_part: tuple[Post, ...] = ()
+    by: Digest
+    signature: Signature
+
+
+class Submission(Fact):
+    """What the approvals of a publication agreed to: the event that submitted it, and the salted digests of its words.
+
+    With the salts everybody can compare them with the text in public. `writers` wrote the text, and `separated` means
+    that none of them may agree, and nobody twice.
+    """
+
+    version: Figure
+    title: Digest
+    text: Digest
+    title_salt: SaltHex
+    text_salt: SaltHex
+    writers: tuple[Digest, ...]
+    separated: bool
 
 
 @event("statement.drafted")
@@ -125,7 +173,8 @@ class StatementApproved(Fact):
 
     `who` is the addressee of the pack, `post` the post that decided. If another post acted for it, that was by a
     delegation. `took_part` names the members of a body who decided. If the step is done by this, `next` are the posts
-    and bodies of the following one. An approver may mark the text as `secret` or as `major_information`.
+    and bodies of the following one. An approver may mark the text as `secret` or as `major_information`. `subject` is
+    the digest of what was decided on, see `schemas.deeds`.
     """
 
     step: Code
@@ -138,13 +187,15 @@ class StatementApproved(Fact):
     major_information: bool = False
     reason: Words | None = None
     by: Digest
+    subject: Digest | None = None
+    signature: Signature | None = None
 
 
 @event("statement.referred")
 class StatementReferred(Fact):
     """An approver could not judge the text at a step, with a reason. `to` decides in place of `who`.
 
-    `post` is as in `statement.approved`.
+    `post` and `subject` are as in `statement.approved`.
     """
 
     step: Code
@@ -153,17 +204,21 @@ class StatementReferred(Fact):
     to: Code
     reason: Words
     by: Digest
+    subject: Digest | None = None
+    signature: Signature | None = None
 
 
 @event("statement.rejected")
 class StatementRejected(Fact):
-    """One step of the chain sent the text back, with a reason. Its marks are as in `statement.approved`."""
+    """One step of the chain sent the text back, with a reason. Marks and `subject` are as in `statement.approved`."""
 
     step: Code
     secret: bool = False
     major_information: bool = False
     reason: Words
     by: Digest
+    subject: Digest | None = None
+    signature: Signature | None = None
 
 
 @event("statement.scheduled")
@@ -186,6 +241,8 @@ class StatementPublished(Fact):
     """The office said this in public, under its own name, on the bulletin. `used` are the facts on which it rests.
 
     `channels` are the unit's channels to which it goes besides the office's own pages.
+    `steps` is the chain of the submission, and `approvals` are the answers to it, so that a reader of this event alone
+    can check that every step agreed to this text.
     """
 
     incident: StreamId
@@ -198,6 +255,10 @@ class StatementPublished(Fact):
     used: tuple[UsedFact, ...] = ()
     channels: tuple[StreamId, ...] = ()
     by: Digest
+    submission: Submission | None = None
+    steps: tuple[Step, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    signature: Signature | None = None
 
 
 @event("statement.notice_published")
@@ -267,6 +328,7 @@ class StatementCorrected(Fact):
     waived: Words | None = None
     channels: tuple[StreamId, ...] = ()
     by: Digest
+    signature: Signature | None = None
 
 
 @event("statement.withdrawn")
@@ -279,3 +341,4 @@ class StatementWithdrawn(Fact):
     reason: PublishedText
     channels: tuple[StreamId, ...] = ()
     by: Digest
+    signature: Signature | None = None

@@ -283,6 +283,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "post": ("岗位，如 duty_officer@town-east", "a post, such as duty_officer@town-east"),
     "uuid": ("UUID 编号", "a UUID"),
     "digest": ("64 位十六进制摘要", "a digest of 64 hexadecimal digits"),
+    "signature": ("128 位十六进制签名", "a signature of 128 hexadecimal digits"),
+    "salt": ("32 位十六进制盐值", "a salt of 32 hexadecimal digits"),
     "token": ("编号：最多 128 个字母和数字", "a reference of at most 128 letters and digits"),
     "media-type": ("媒体类型，如 image/jpeg", "a media type, such as image/jpeg"),
     "policy-ref": ("制度编号，如 county-default@1#…", "a pack as pack@version#digest"),

@@ -59,6 +59,7 @@ UNRULED = {
         nothing-to-deliver channel-ended channel-there delivered-already
         conference-over not-to-be-given not-scheduled no-alert
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
+        approvals-unsigned approvals-unproven
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
         differs-from-approved posted-text-differs

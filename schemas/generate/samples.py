@@ -78,6 +78,8 @@ KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.Number, lambda name: "town-east-2026-00042"),
     (fields.Uuid, _uuid),
     (fields.Digest, _digest),
+    (fields.SignatureHex, lambda name: _digest(name) * 2),
+    (fields.SaltHex, lambda name: _digest(name)[:32]),
     (fields.PolicyRef, lambda name: POLICY),
     (fields.Token, lambda name: "q7Jm2xVt0aYkRzB4"),
     (fields.MediaType, lambda name: "image/jpeg"),

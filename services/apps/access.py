@@ -156,7 +156,10 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
         # So is a key of the bulletin, which then counts for nothing anyway.
         with suppress(NotFound):
             await revoke_statement_key(settings, kid, "revoked before the restore")
-    return [*paths, *sorted(lost.statement_keys)]
+    for kid in sorted(lost.post_keys):
+        with suppress(NotFound):
+            await revoke_post_key(settings, kid, "revoked before the restore")
+    return [*paths, *sorted(lost.statement_keys), *sorted(lost.post_keys)]
 
 
 async def statement_keys(settings: Settings) -> list[dict[str, Any]]:
@@ -184,6 +187,34 @@ async def revoke_statement_key(settings: Settings, kid: str, reason: str) -> Non
 
     async with operate.stores(settings) as found:
         await keys.revoke(found.runtimes["publish"], Caller(actor=operate.OPERATOR), kid, reason)
+
+
+async def post_keys(settings: Settings, post: str | None = None) -> list[dict[str, Any]]:
+    """Every key of posts, or of one post, oldest first."""
+    from services.apps import operate
+    from services.publish.verifying import post_keys
+
+    async with operate.stores(settings) as found:
+        return [one for one in await post_keys.every(found.runtimes["publish"]) if post in (None, one["post"])]
+
+
+async def create_post_key(settings: Settings, post: str, *, anew: bool = False) -> str:
+    """Makes a key of a post if it has none, or `anew`. Returns the id of the one that signs. Raises `Malformed`."""
+    from services.apps import operate
+    from services.publish.verifying import post_keys
+
+    make = post_keys.rotate if anew else post_keys.create
+    async with operate.stores(settings) as found:
+        return await make(found.runtimes["publish"], Caller(actor=operate.OPERATOR), post)
+
+
+async def revoke_post_key(settings: Settings, kid: str, reason: str, post: str | None = None) -> None:
+    """Ends a key of a post. Raises `NotFound`."""
+    from services.apps import operate
+    from services.publish.verifying import post_keys
+
+    async with operate.stores(settings) as found:
+        await post_keys.revoke(found.runtimes["publish"], Caller(actor=operate.OPERATOR), kid, reason, post)
 
 
 def rotate(settings: Settings, *, if_none: bool = False) -> str:

@@ -221,14 +221,18 @@ class Revoked(NamedTuple):
     keys: frozenset[str]
     tokens: frozenset[str]
     statement_keys: frozenset[str]
+    post_keys: frozenset[str]
 
 
 def revoked(data: Path) -> Revoked:
     """The revocations in the stores of a folder, as far as they are readable."""
     keys = _read(data / "ingest.sqlite", "select id from api_keys where revoked_at is not null") or ()
     tokens = [_read(data / f"{service}.sqlite", "select token from revoked_tokens") or () for service in SERVICES]
-    ended = _read(data / "publish.sqlite", "select kid from statement_keys where revoked_at is not null") or ()
-    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), frozenset(ended))
+    ended, of_posts = (
+        frozenset(_read(data / "publish.sqlite", f"select kid from {table} where revoked_at is not null") or ())
+        for table in ("statement_keys", "post_keys")
+    )
+    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), ended, of_posts)
 
 
 def _erased(path: Path) -> list[str] | None:

@@ -6,9 +6,11 @@ import typer
 
 from services.apps.terminal import ROLES, Data, Json, Unit, group, listed, note, quiet, run, say, settings_of
 
-keys = group("Keys of integrations, and the bulletin's own.")
+keys = group("Keys of integrations, of posts, and the bulletin's own.")
 bulletin = group("The keys with which the bulletin signs statements.")
 keys.add_typer(bulletin, name="bulletin")
+posts = group("The keys with which posts sign what they decide on statements.")
+keys.add_typer(posts, name="post")
 users = group("Tokens of staff, and the keys that sign them.")
 
 
@@ -83,6 +85,53 @@ def bulletin_revoke(
     from services.apps import access
 
     run(access.revoke_statement_key(quiet(settings_of(data)), kid, reason))
+    say(f"{kid} was revoked")
+
+
+Post = Annotated[str, typer.Option("--post", help="The post, for example chief@county.")]
+
+
+@posts.command("create")
+def posts_create(post: Post, data: Data = None) -> None:
+    """Make a post's key before its first decision. Prints its id, or that of the key that it has."""
+    from services.apps import access
+
+    say(run(access.create_post_key(quiet(settings_of(data)), post)))
+
+
+@posts.command("list")
+def posts_list(
+    post: Annotated[str | None, typer.Option("--post", help="Only this post.")] = None,
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """List every key that signs or signed for posts: id, post, times of making and revoking, whether it signs now."""
+    from services.apps import access
+
+    rows = run(access.post_keys(quiet(settings_of(data)), post))
+    listed(rows, as_json)
+    note(f"{len(rows)} keys")
+
+
+@posts.command("rotate")
+def posts_rotate(post: Post, data: Data = None) -> None:
+    """Make a new key that signs for a post from now on. Prints its id. What former keys signed stays valid."""
+    from services.apps import access
+
+    say(run(access.create_post_key(quiet(settings_of(data)), post, anew=True)))
+
+
+@posts.command("revoke")
+def posts_revoke(
+    kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id, see `keys post list`.")],
+    post: Post,
+    reason: Annotated[str, typer.Option(help="The reason. It becomes part of the record.")],
+    data: Data = None,
+) -> None:
+    """End a key from now on. What it signed before stays valid, and the post's next decision makes another one."""
+    from services.apps import access
+
+    run(access.revoke_post_key(quiet(settings_of(data)), kid, reason, post))
     say(f"{kid} was revoked")
 
 

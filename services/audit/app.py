@@ -1,6 +1,6 @@
 """The parts of audit for the kernel."""
 
-from schemas import catalogue
+from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import views
 from services.audit.projection import AuditWork, start
@@ -18,6 +18,7 @@ SERVICE = Service(
     apis=("services.audit.api",),
     on_start=start,
     work=AuditWork,
+    signatures={"statement": deeds.claims},
     timeline=Timeline(views.TIMELINE, LogSequenced),
     rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES),
 )

@@ -24,7 +24,7 @@ from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork, hold
-from services.kernel.store import sql
+from services.kernel.store import offices, sql
 from services.kernel.store.numbers import number_in
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Query, Write
@@ -35,7 +35,6 @@ AIM_SECONDS = 0.25
 """The least time between two looks at the ends of the topics on brokers. Embedded, a look costs nothing."""
 LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
 """Types of events that link another stream to an incident."""
-OFFICES = frozenset({"unit", "policy"})
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
 LINKED = select(LINKS.c.stream_id, LINKS.c.incident_id).where(sql.is_one_of(LINKS.c.stream_id, "streams"))
 KEPT = select(TIMELINE.c.stream_id, TIMELINE.c.recordedtime, TIMELINE.c.event_id, TIMELINE.c.position).where(
@@ -121,7 +120,7 @@ class AuditWork(UnitOfWork):
         session.also.append(Head(size, next_, own.version, complete).write())
 
     async def _observe(self, session: Session, event: Event) -> None:
-        if event.kind not in OFFICES and not catalogue.is_erasure(event.type):
+        if not offices.changes(event) and not catalogue.is_erasure(event.type):
             if number_in(event) is not None:
                 session.observed.append(event)
             return
@@ -202,7 +201,10 @@ async def _observe_again(runtime: Runtime) -> None:
     async with runtime.database.transaction() as connection:
         await sql.lock(connection, hold(alone=True))
         session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
-        of_offices = or_(*(TIMELINE.c.stream_id.between(f"{kind}-", f"{kind}.") for kind in sorted(OFFICES)))
+        of_offices = or_(
+            *(TIMELINE.c.stream_id.between(f"{kind}-", f"{kind}.") for kind in ("policy", "unit")),
+            TIMELINE.c.type.in_(sorted(offices.KEY_EVENTS)),
+        )
         chosen = select(TIMELINE.c.bytes).where(of_offices).order_by(TIMELINE.c.stream_id, TIMELINE.c.version)
         for (bytes_,) in await connection.execute(chosen):
             event = Event.parse(bytes_)

@@ -1,6 +1,6 @@
 """The parts of escalation for the kernel."""
 
-from schemas import offices
+from schemas import deeds, offices
 from services.escalation import decider, reactions, seen, views
 from services.escalation.clock import timers
 from services.escalation.duty import roster, surges
@@ -18,9 +18,10 @@ SERVICE = Service(
     },
     views=views.VIEWS,
     revisions=views.REVISIONS,
-    topics=(*offices.TOPICS, *timers.TOPICS),
+    topics=(*offices.TOPICS, *timers.TOPICS, "publish.operation"),
     react=reactions.react,
     know=seen.know,
+    signatures={"statement": deeds.claims},
     apis=("services.escalation.api", "services.escalation.trying.pack_trials"),
     loops=(timers.run, posting.run),
     stream="services.escalation.stream",

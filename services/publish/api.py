@@ -35,10 +35,13 @@ from services.publish.commands import (
     Withdraw,
 )
 from services.publish.delivering import api as delivering
+from services.publish.verifying import post_keys
 
 SUBMIT, APPROVE, PUBLISH, UNSCHEDULE = Submit(), Approve(), Publish(), Unschedule()
 PREVIEW_ALERT = PreviewAlert()
 """The command of a request without a body."""
+SIGNED = (Approve, Reject, CannotJudge, Publish, Correct, Withdraw)
+"""The commands that a post signs."""
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
@@ -55,7 +58,8 @@ def router() -> APIRouter:
 
     async def act(runtime: Runtime, id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(seen.for_statement, id_)
-        return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
+        prepare = post_keys.signing(runtime, id_) if isinstance(command, SIGNED) else None
+        return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see, prepare=prepare))
 
     @api.post("/statements", **documents.answers(Done, 201))
     async def draft_statement(runtime: http.Serving, command: Draft, caller: http.Command) -> Response:

@@ -1,6 +1,6 @@
 """The publish service, joined."""
 
-from schemas import offices
+from schemas import deeds, offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.publish import decider, reactions, views
@@ -24,6 +24,7 @@ SERVICE = Service(
     topics=(*offices.TOPICS, "triage.incident", "triage.words", "escalation.clock", "ingest.report"),
     contents=("triage",),
     react=reactions.react,
+    signatures={"statement": deeds.claims},
     apis=(
         "services.publish.api",
         "services.publish.press.press_api",

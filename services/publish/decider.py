@@ -4,7 +4,7 @@
 `Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
 the draft, `agreed_title` and `agreed_text`, those of the submission, and `waived`; None if there are none or they were
 erased. `channels` are the channels of the unit that speaks, `earlier` the statements of the matter that are in public,
-the newest last.
+the newest last. `signer` is the key of the post that acts.
 """
 
 from schemas.fields import Fact
@@ -13,6 +13,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed
 from services.publish.approving import answering
+from services.publish.approving.signing import signed
 from services.publish.approving.submission import submit
 from services.publish.commands import (
     Approve,
@@ -76,7 +77,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         right = RIGHTS[type(command)]
         right.require(case, ctx)
         right.refuse(case, ctx)
-    fact = _decide(state, command, case, ctx)
+    fact = signed(_decide(state, command, case, ctx), state, case, ctx)
     about = () if case.is_notice else (f"{case.incident.id}@{case.incident.version}",)
     basis = (*about, *ctx.offices.basis)
     return [Occurred(fact, policy=case.pack.ref, basis=basis, unit=ctx.actor.unit or state.unit)]

@@ -367,7 +367,9 @@ def _still_works(case: Case) -> Refusal:
 
 def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
-    if phase != "drafted" and not (phase in ("submitted", "approved") and (case.outgrown or case.overtaken)):
+    if phase != "drafted" and not (
+        phase in ("submitted", "approved") and (case.outgrown or case.overtaken or _signed(case, ctx))
+    ):
         return Rejected(f"the statement is {phase}; only a draft can be submitted", code="only-drafts", phase=phase)
     if case.statement.prepared:
         return Rejected(
@@ -466,7 +468,21 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
             pack=case.pack.name,
             phase=phase,
         )
-    return _not_outgrown(case) or _still_works(case) or unverified(case, ctx)
+    return _not_outgrown(case) or _signed(case, ctx) or _still_works(case) or unverified(case, ctx)
+
+
+def _signed(case: Case, ctx: Ctx) -> Refusal:
+    """Once posts sign, approvals from before say nothing that a reader of the publication could check."""
+    if not case.statement.course.unsigned or not _signs(ctx):
+        return None
+    return Rejected(
+        "this was approved before posts had keys, so nobody could check its approvals; submit it again",
+        code="approvals-unsigned",
+    )
+
+
+def _signs(ctx: Ctx) -> bool:
+    return ctx.offices.signed_since is not None or "signer" in ctx.seen
 
 
 def _is_scheduled(case: Case, ctx: Ctx, verb: str) -> Refusal:

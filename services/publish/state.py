@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from schemas.envelope import Event
 from schemas.fields import WordsRef, instant
 from schemas.publish import (
+    Approval,
+    Signature,
     StatementApproved,
     StatementCorrected,
     StatementDrafted,
@@ -43,6 +45,12 @@ class State(Statement):
     agreed_text: WordsRef | None = None
     """The words of the submission, if the draft has markers."""
     public: Public = NOTHING
+    submitted: int = 0
+    """The version of the submission; 0 before it."""
+    answers: tuple[Approval, ...] = ()
+    """The signed answers to the submission."""
+    scheduled_post: str = ""
+    """The post that ordered the publication at an instant."""
 
 
 def initial_state() -> State:
@@ -102,7 +110,7 @@ def _evolved(state: State, event: Event) -> State:
             phase = "submitted" if data.steps else "approved"
             facts = tuple(dict.fromkeys((*state.facts, *(one.key for one in data.used))))
             agreed = replace(_back(state), agreed_title=data.title, agreed_text=data.text, used=data.used, facts=facts)
-            return replace(agreed, phase=phase, level=data.level, course=course)
+            return replace(agreed, phase=phase, level=data.level, course=course, submitted=event.version)
         case StatementApproved() as data:
             phase = "approved" if data.last else state.phase
             given = Agreement(
@@ -113,22 +121,33 @@ def _evolved(state: State, event: Event) -> State:
                 acted=event.actor,
                 took_part=data.took_part,
                 at=event.time_text,
+                key=_key(data.signature),
             )
-            return _raised(
-                replace(
-                    state, phase=phase, course=state.course.with_agreement(given), approvers=state.approvers | {data.by}
-                ),
-                data,
+            agreed = replace(
+                state,
+                phase=phase,
+                course=state.course.with_agreement(given),
+                approvers=state.approvers | {data.by},
+                answers=(*state.answers, *_answer(event)),
             )
+            return _raised(agreed, data)
         case StatementReferred() as data:
             course = state.course.with_referral(
-                Referral(step=data.step, who=data.who, to=data.to, by=data.by, at=event.time_text)
+                Referral(
+                    step=data.step,
+                    who=data.who,
+                    to=data.to,
+                    by=data.by,
+                    at=event.time_text,
+                    key=_key(data.signature),
+                )
             )
-            return replace(state, course=course, approvers=state.approvers | {data.by})
+            answers = (*state.answers, *_answer(event))
+            return replace(state, course=course, approvers=state.approvers | {data.by}, answers=answers)
         case StatementRejected() as data:
             return _raised(_back(state), data)
         case StatementScheduled() as data:
-            return replace(state, scheduled_at=instant(data.at), scheduled_by=data.by)
+            return replace(state, scheduled_at=instant(data.at), scheduled_by=data.by, scheduled_post=event.actor)
         case StatementUnscheduled():
             return _unscheduled(state)
         case StatementPublished() | StatementNoticePublished():
@@ -144,11 +163,36 @@ def _evolved(state: State, event: Event) -> State:
 def _back(state: State) -> State:
     """The statement as a draft. Its approvals are void."""
     back = replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
-    return _unscheduled(replace(back, agreed_title=None, agreed_text=None, used=()))
+    return _unscheduled(replace(back, agreed_title=None, agreed_text=None, used=(), submitted=0, answers=()))
 
 
 def _unscheduled(state: State) -> State:
-    return replace(state, scheduled_at=None, scheduled_by="")
+    return replace(state, scheduled_at=None, scheduled_by="", scheduled_post="")
+
+
+def _key(signature: Signature | None) -> str:
+    return signature.key if signature else ""
+
+
+def _answer(event: Event) -> tuple[Approval, ...]:
+    """The answer as a publication carries it, if it was signed."""
+    data = event.data
+    if data.signature is None:
+        return ()
+    referred = isinstance(data, StatementReferred)
+    answer = Approval(
+        act="referred" if referred else "approved",
+        version=event.version,
+        at=event.time,
+        step=data.step,
+        who=data.who,
+        post=data.post,
+        to=data.to if referred else None,
+        took_part=() if referred else data.took_part,
+        by=data.by,
+        signature=data.signature,
+    )
+    return (answer,)
 
 
 def _marked(

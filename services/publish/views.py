@@ -240,6 +240,17 @@ STATEMENT_SECRETS = Table(
 """The private halves, sealed under the deployment's secret. No event tells them."""
 
 
+POST_SECRETS = Table(
+    "post_secrets",
+    METADATA,
+    Column("kid", key(), primary_key=True),
+    Column("post", key(130), nullable=False, index=True),
+    Column("made_at", key(27), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The private halves of the keys with which posts sign, sealed under the deployment's secret. No event tells them."""
+
+
 def _incident_keys(event: Event) -> list[Key]:
     return [(event.stream,)]
 

@@ -1,5 +1,6 @@
 """Triage, joined with the kernel."""
 
+from schemas import deeds
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.triage import decider
@@ -20,10 +21,11 @@ SERVICE = Service(
     deciders={"incident": decider.DECIDER, "unit": units.DECIDER, "policy": packs.DECIDER},
     views=VIEWS,
     revisions=REVISIONS,
-    topics=("ingest.report", "publish.statement", "escalation.clock", "escalation.roster"),
+    topics=("ingest.report", "publish.statement", "publish.operation", "escalation.clock", "escalation.roster"),
     contents=("ingest",),
     react=react,
     know=know,
+    signatures={"statement": deeds.claims},
     apis=(
         "services.triage.api",
         "services.triage.owed.registering",

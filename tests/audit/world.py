@@ -75,9 +75,9 @@ class World:
         self.runtime.time_source.now = lambda: self.now  # type: ignore[method-assign]
         known = self.runtime.offices
 
-        async def with_posts(connection: AsyncConnection) -> Offices:
+        async def with_posts(connection: AsyncConnection, **more: bool) -> Offices:
             """Their events would only have to be subtracted from the counts of the tests."""
-            found = await known(connection)
+            found = await known(connection, **more)
             return replace(found, posts=dict.fromkeys(found.units, spec.offices().posts["city"]))
 
         self.runtime.offices = with_posts  # type: ignore[method-assign]

@@ -56,7 +56,8 @@ async def test_what_staff_typed_stands_in_no_event_until_it_is_published(office:
     await office.act(id_, "reject", "approver", {"reason": "数字不准"})
     events = office.runtime.tables["events"]
     async with office.runtime.database.read() as connection:
-        stored = [row.bytes.decode() for row in await connection.execute(events.select())]
+        mine = events.select().where(events.c.stream_id == id_)
+        stored = [row.bytes.decode() for row in await connection.execute(mine)]
     assert len(stored) == 3
     assert not any("草稿" in bytes_ or "数字" in bytes_ for bytes_ in stored)
     assert all(f'"partitionkey":"{INCIDENT}"' in bytes_ for bytes_ in stored)

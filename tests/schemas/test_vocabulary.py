@@ -22,6 +22,8 @@ KINDS: tuple[Any, ...] = (
     fields.Number,
     fields.Uuid,
     fields.Digest,
+    fields.SignatureHex,
+    fields.SaltHex,
     fields.PolicyRef,
     fields.Token,
     fields.MediaType,

@@ -42,6 +42,7 @@ USES = frozenset(
         "provider-session",
         "statement-key",
         "channel-secret",
+        "post-key",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

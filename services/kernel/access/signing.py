@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from jwt.algorithms import OKPAlgorithm
 
+from schemas.claims import to_sign
 from services.kernel.settings import Settings
 
 ALGORITHM = "EdDSA"
@@ -80,6 +82,10 @@ class SigningKey:
     def sign(self, claims: dict[str, Any]) -> str:
         """The claims as a JSON Web Token."""
         return jwt.encode(claims, self._private, ALGORITHM, headers={"kid": self.kid})
+
+    def sign_detached(self, content: Mapping[str, Any]) -> str:
+        """The signature of a post over this content, hex; see `schemas.claims`."""
+        return self._private.sign(to_sign(self.kid, content)).hex()
 
     def sign_bytes(self, content: bytes, kind: str) -> str:
         """A JSON Web Signature over exactly these bytes (RFC 7515, compact). `kind` is its `typ`."""

@@ -139,6 +139,16 @@ class Delegation:
 
 
 @dataclass(frozen=True, slots=True)
+class PostKey:
+    """A key by which a post signs what it decides. `public` is 32 bytes in hex."""
+
+    post: str
+    public: str
+    made_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offices:
     """Units, posts and packs at one moment. `basis` names the versions of triage's streams on which it rests."""
 
@@ -164,6 +174,8 @@ class Offices:
     """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
     site_name: str | None = None
     """The name of the deployment's pages, if somebody named them here. Else the settings name them."""
+    post_keys: Mapping[str, PostKey] = field(default_factory=dict)
+    """Thumbprint -> key, of all posts, also the revoked ones."""
     _above: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _answering: dict[str, Mapping[str, tuple[Post, ...]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -174,6 +186,11 @@ class Offices:
     def ever(self) -> Mapping[str, Unit]:
         """All units, also those that have ended."""
         return {**self.former, **self.units} if self.former else self.units
+
+    @property
+    def signed_since(self) -> datetime | None:
+        """When the deployment's first key of a post was made."""
+        return min((one.made_at for one in self.post_keys.values()), default=None)
 
     def known(self) -> None:
         """Raises `Unavailable` until the units have come from triage."""

@@ -1,22 +1,26 @@
 """The position of other services' streams in a consumer, and the decision on each event that comes.
 
-An event that follows is accepted. A repeated one changes nothing. One that is too early waits with its stream. One that
-is forged, broken or unknown is set aside and stops only its own stream.
+An event that follows is accepted. A repeated one changes nothing. One that is too early waits with its stream, and so
+does one whose key or pack has not come. One that is forged, broken or unknown is set aside and stops only its own
+stream.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
+from services.kernel.access.signatures import Awaited, Unproven, prove
+from services.kernel.core.units import Offices
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
+from services.kernel.store.offices import PROVING, with_events
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Write
 
@@ -31,7 +35,10 @@ class Poison(Exception):
 
 @dataclass(slots=True)
 class Cursor:
-    """How far a stream was taken in. `blocked` says why it waits: gap, fork, poison, unknown_type, held."""
+    """How far a stream was taken in.
+
+    `blocked` says why it waits: gap, or the reason of a dead letter.
+    """
 
     version: int = 0
     digest: str | None = None
@@ -57,6 +64,18 @@ class Intake:
     """Events that were parked before and are set aside at their turn."""
     aside: list[dict[str, Any]] = field(default_factory=list)
     duplicates: int = 0
+    proving: Offices | None = None
+    """The offices by which signed events are checked. Read only if there are any."""
+    further: list[Event] = field(default_factory=list)
+    """Keys and packs that this transaction takes in."""
+
+
+def _is_readable(event: Event) -> bool:
+    try:
+        _ = event.data
+    except (UnknownType, Undecodable):
+        return False
+    return True
 
 
 class Streams:
@@ -86,6 +105,7 @@ class Streams:
     async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
         """Takes the event in, drops it, parks it or sets it aside, depending on the position of its stream."""
         cursor = intake.cursors.setdefault(event.stream, Cursor())
+        await self.know_proof(session.connection, intake, event.kind)
         if event.version <= cursor.version and await self.altered(session, event, cursor):
             if not await self._replaces_discarded(session, event, cursor):
                 self.set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
@@ -93,13 +113,15 @@ class Streams:
             cursor.version, cursor.digest = event.version - 1, event.previous
         if event.version <= cursor.version:
             intake.duplicates += 1
-        elif cursor.blocked and not (cursor.blocked == "gap" and event.version == cursor.version + 1):
+        elif cursor.blocked and not (cursor.blocked in ("gap", "awaited") and event.version == cursor.version + 1):
             self._park(intake, event, cursor.blocked)
         elif event.version > cursor.version + 1:
             self._park(intake, event, "gap")
         else:
-            self._accept(intake, event, record)
-            self.drain(intake, event.stream, record)
+            # What waits in its place for a key that no post has must not keep it out.
+            cursor.blocked = "gap" if cursor.blocked else None
+            if self._accept(intake, event, record):
+                self.drain(intake, event.stream, record)
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
         """Whether a version that was taken in before now comes with other bytes.
@@ -138,10 +160,76 @@ class Streams:
         except Undecodable as error:
             self.set_aside(intake, record, event, "poison", str(error))
             return False
+        try:
+            self.prove(intake, event)
+        except Unproven as error:
+            self.set_aside(intake, record, event, "unproven", str(error))
+            return False
+        except Awaited as error:
+            self.set_aside(intake, record, event, "awaited", str(error))
+            return False
         cursor.version, cursor.digest = event.version, event.digest
         intake.changed.add(event.stream)
         intake.accepted.append((event, record))
+        if event.type in PROVING and _is_readable(event):
+            intake.further.append(event)
         return True
+
+    async def know_proof(self, connection: AsyncConnection, intake: Intake, kind: str) -> None:
+        """Reads the offices, as they are now, if events of streams of this kind are signed."""
+        if intake.proving is None and kind in self.runtime.service.signatures:
+            intake.proving = await self.runtime.offices(connection, now=True)
+
+    def prove(self, intake: Intake, event: Event) -> None:
+        """Raises `Unproven` or `Awaited` for a signed event that does not prove what it claims."""
+        claims_of = self.runtime.service.signatures.get(event.kind)
+        # A service that keeps also what it cannot read keeps that as it is.
+        claims = claims_of(event) if claims_of and _is_readable(event) else None
+        if claims is None:
+            return
+        assert intake.proving is not None, "`know_proof` comes first"
+        offices = with_events(intake.proving, intake.further) if intake.further else intake.proving
+        prove(claims, event, offices)
+
+    async def admit(self, session: Session, intake: Intake) -> None:
+        """Takes in events that waited for the keys and packs of this transaction. Nothing else is taken in beside it.
+
+        An event that failed at its turn was set aside anew.
+        """
+        if not intake.further or not self.runtime.service.signatures:
+            return
+        failed = {event.digest for event in intake.moved}
+        letters = self.tables["dead_letters"]
+        mine = (letters.c.consumer == self.consumer, letters.c.reason == "awaited", letters.c.state == "open")
+        chosen = select(letters.c.id, letters.c.bytes).where(*mine).order_by(letters.c.stream_id, letters.c.version)
+        record = next(record for event, record in intake.accepted if event is intake.further[-1])
+        for id_, bytes_ in (await session.connection.execute(chosen)).all():
+            event = Event.parse(bytes_)
+            if event.digest not in failed:
+                if await self._awaits(session.connection, intake, event):
+                    continue
+                await self.stand(session.connection, intake, event.stream)
+                await self.judge(session, intake, event, record._replace(value=event.bytes))
+            await session.connection.execute(update(letters).where(letters.c.id == id_).values(state="redriven"))
+
+    async def _awaits(self, connection: AsyncConnection, intake: Intake, event: Event) -> bool:
+        await self.know_proof(connection, intake, event.kind)
+        try:
+            self.prove(intake, event)
+        except Awaited:
+            return True
+        except Unproven:
+            return False
+        return False
+
+    async def stand(self, connection: AsyncConnection, intake: Intake, stream: str) -> None:
+        """Adds a stream to the intake, with its parked events."""
+        if stream not in intake.cursors:
+            place = (self.tables["stream_cursor"], [(self.consumer, stream)])
+            (rows,) = await sql.rows_of(connection, [place])
+            further = await self.standing(connection, rows)
+            intake.cursors |= further.cursors
+            intake.waiting |= further.waiting
 
     def read(self, event: Event) -> None:
         """Reads the data once, so that unreadable data is found before anything is decided."""

@@ -116,7 +116,7 @@ async def attention(runtime: Runtime) -> dict[str, int]:
         }
 
 
-CAUSES = ("undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged")
+CAUSES = ("undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged", "unproven", "awaited")
 """The reasons of dead letters: why a record is set aside."""
 
 
@@ -145,8 +145,11 @@ def dead_letter(
 
 
 def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Logs records that were set aside."""
+    """Logs records that were set aside. What waits for a key mostly goes on by itself."""
     for row in rows:
+        if row["reason"] == "awaited":
+            logger.info("record.waits", **{k: row[k] for k in ("consumer", "id", "error", "topic")})
+            continue
         metrics.DEAD_LETTERS.labels(service, row["reason"]).inc()
         logger.error("record.dead_lettered", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
 

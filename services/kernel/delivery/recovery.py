@@ -26,6 +26,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import Erasure, Typed
 from schemas.operation import OperationDiscarded, OperationRecovered
+from services.kernel.access.signatures import Awaited, Unproven, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
@@ -143,6 +144,8 @@ class _Recovery:
             stored = await stored_under(runtime, connection, [event for _, event in found])
             passed = await discarded(runtime, connection) if self.restored else ()
             compared = compare(found, stored, passed)
+            if self.restored:
+                await must_prove(runtime, connection, compared)
             differing = await _differing(runtime, topic, {place: stored[place].bytes for place in compared.disputed})
             aside: list[Foreign] = [
                 (record, None, "undecodable", "this is no event of the topic")
@@ -263,6 +266,30 @@ def compare(
             if place in stored:
                 compared.disputed.add(place)
     return compared
+
+
+async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Compared) -> None:
+    """Puts signed events that do not prove what they claim among the foreign ones, with all that follows them."""
+    kinds = runtime.service.signatures
+    if not any(event.kind in kinds for _, event in compared.missing):
+        return
+    offices = await runtime.offices(connection, now=True)
+    kept: list[tuple[Record, Event]] = []
+    stopped: dict[str, int] = {}
+    for record, event in compared.missing:
+        sentence = f"version {stopped[event.stream] + 1} does not prove itself" if event.stream in stopped else ""
+        try:
+            if not sentence and (claims := kinds[event.kind](event) if event.kind in kinds else None):
+                prove(claims, event, offices)
+        except (Unproven, Awaited) as error:
+            sentence = str(error)
+        if sentence:
+            stopped.setdefault(event.stream, event.version - 1)
+            compared.foreign.append((record, event, "unproven", sentence))
+        else:
+            kept.append((record, event))
+    compared.missing = kept
+    compared.following |= stopped
 
 
 def _follows(event: Event, before: Held | None) -> bool:

@@ -26,7 +26,7 @@ from services.kernel.logging import brief
 from services.kernel.store import sql
 from services.kernel.store.session import OWNER, Conflict, Session
 
-AGAIN = ("unknown_type", "poison", "held")
+AGAIN = ("unknown_type", "poison", "held", "unproven", "awaited")
 """Reasons for which records wait that another version, or an operator's word, may let in."""
 logger = structlog.get_logger()
 
@@ -88,7 +88,9 @@ async def recover(
     await sql.lock(session.connection, hold(alone=True))
     found = [(_record_of(row), Event.parse(row["bytes"])) for row in rows]
     stored = await recovery.stored_under(work.runtime, session.connection, [event for _, event in found])
-    taken = [event for _, event in recovery.compare(found, stored).missing]
+    compared = recovery.compare(found, stored)
+    await recovery.must_prove(work.runtime, session.connection, compared)
+    taken = [event for _, event in compared.missing]
     if not taken:
         return []
     words = dict(pair for event in taken for pair in recovery.named_words(event.bytes))
@@ -135,7 +137,7 @@ async def unpark(work: UnitOfWork) -> int:
     table = work.tables["dead_letters"]
     chosen = select(table.c.id).where(
         table.c.consumer == work.consumer,
-        table.c.reason.in_(("unknown_type", "poison", "held")),
+        table.c.reason.in_(("unknown_type", "poison", "held", "awaited")),
         table.c.state == "open",
     )
     async with work.runtime.database.read() as connection:
@@ -220,7 +222,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any],
     cursor = intake.cursors[event.stream]
     rival = intake.waiting.get(event.stream, {}).get(event.version, event)
     if (
-        row["reason"] in ("poison", "unknown_type")
+        row["reason"] in ("poison", "unknown_type", "unproven", "awaited")
         and event.version == cursor.version + 1
         and rival.digest == event.digest
     ):
@@ -235,6 +237,7 @@ async def _freed(work: UnitOfWork, session: Session, event: Event, behind: Poiso
     place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
     (cursors,) = await sql.rows_of(session.connection, [place])
     intake = await work.standing(session.connection, cursors)
+    await work.know_proof(session.connection, intake, event.kind)
     intake.cursors.setdefault(event.stream, Cursor()).blocked = "gap"
     intake.changed.add(event.stream)
     if behind is not None and behind.event is not None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -17,6 +17,7 @@ from schemas.envelope import Event
 from schemas.fields import Fact
 from services.kernel import metrics
 from services.kernel.access.keys import Keys
+from services.kernel.access.signatures import Signatures
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
 from services.kernel.core.ids import Ids
 from services.kernel.core.problems import Unavailable
@@ -80,6 +81,8 @@ class Service(Owner):
     """Removes from the file what the database still holds of erased words besides their rows."""
     timeline: Timeline | None = None
     """Set only by the service that keeps the events of all."""
+    signatures: Signatures = field(default_factory=dict)
+    """Kind of stream -> how its events are read that posts sign. Each is checked before it counts."""
     rebuilt: tuple[Table, ...] = ()
     """Tables besides the views that `replay` also rebuilds and compares."""
 
@@ -138,13 +141,13 @@ class Runtime:
             self._parts[make] = make(self)
         return cast("Part", self._parts[make])
 
-    async def offices(self, connection: AsyncConnection) -> Offices:
-        """Units and packs as they are now."""
-        known, now, metadata = self._offices, self.time_source.now(), self.service.metadata
-        fresh = known is not None and time.monotonic() <= self._offices_until
-        if known is None or not known.holds(known.mark if fresh else await offices.mark(connection, metadata), now):
+    async def offices(self, connection: AsyncConnection, *, now: bool = False) -> Offices:
+        """Units and packs as they are now; without `now`, as they were a moment ago in another process."""
+        known, at, metadata = self._offices, self.time_source.now(), self.service.metadata
+        fresh = known is not None and not now and time.monotonic() <= self._offices_until
+        if known is None or not known.holds(known.mark if fresh else await offices.mark(connection, metadata), at):
             changes, fresh = self._offices_changes, False
-            known = await offices.snapshot(connection, metadata, self.packs, now, self.lists)
+            known = await offices.snapshot(connection, metadata, self.packs, at, self.lists)
             # It may lack what this process recorded while it was read. So it counts for this decision alone.
             self._offices = known if changes == self._offices_changes else None
         if not fresh:
@@ -169,7 +172,7 @@ class Runtime:
         if not events:
             return
         self.changes += 1
-        if any(event.kind in ("unit", "policy") for event in events):
+        if any(offices.changes(event) for event in events):
             self.offices_changed()
         self.noted(events)
         for type_, count in Counter(event.type for event in events).items():

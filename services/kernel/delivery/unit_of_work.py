@@ -30,7 +30,7 @@ from services.kernel.delivery.records import Decoded, decode, is_content
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
-from services.kernel.store import failures, sql
+from services.kernel.store import failures, offices, sql
 from services.kernel.store.session import Conflict, Held, Session
 from services.kernel.store.sql import Hold, Move, Query
 
@@ -65,7 +65,7 @@ def is_defect(error: BaseException) -> bool:
 def hold(*, alone: bool) -> Hold:
     """The lock of every intake.
 
-    All share it, except erasures and repairs, which otherwise would not see the others' rows.
+    All share it, except erasures, keys, packs and repairs, which otherwise would not see the others' rows.
     """
     return Hold("intake", ["all"], shared=not alone)
 
@@ -173,11 +173,11 @@ class UnitOfWork(Streams):
             found = decode(records)
         else:
             found = Decoded([(poison.event, poison.record)] if poison.event else [])
-        alone = alone or any(catalogue.is_erasure(event.type) for event, _ in found.events)
+        alone = alone or any(self._is_alone(event) for event, _ in found.events)
         async with self.runtime.database.transaction() as connection:
             starts, intake, gone = await self._known(connection, records, found, alone=alone)
             if not alone and any(
-                catalogue.is_erasure(event.type) for parked in intake.waiting.values() for event in parked.values()
+                self._is_alone(event) for parked in intake.waiting.values() for event in parked.values()
             ):
                 raise NotAlone
             todo, lasts = self._unseen(records, starts)
@@ -186,6 +186,7 @@ class UnitOfWork(Streams):
             session = Session(self.service, self.runtime.settings, connection, self.runtime.time_source.now())
             if poison is None or waited:
                 if poison is not None and poison.event is not None:
+                    await self.stand(connection, intake, poison.event.stream)
                     intake.waiting.get(poison.event.stream, {}).pop(poison.event.version, None)
                     intake.moved.append(poison.event)
                 found = found if len(todo) == len(records) else decode(todo)
@@ -213,7 +214,7 @@ class UnitOfWork(Streams):
         places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
         streams = sorted({event.stream for event, _ in found.events})
         refs = sorted(found.words)
-        offsets, cursors, gone = await sql.rows_of(
+        reached, cursors, gone = await sql.rows_of(
             connection,
             [
                 (offset, places),
@@ -222,12 +223,19 @@ class UnitOfWork(Streams):
             ],
             hold(alone=alone),
         )
-        if len(offsets) < len(places):
+        if len(reached) < len(places):
             new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
             await sql.add_missing(connection, offset, new)
-            (offsets,) = await sql.rows_of(connection, [(offset, places)])
-        starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
+            (reached,) = await sql.rows_of(connection, [(offset, places)])
+        starts = {Partition(row["topic"], row["partition"]): row["next"] for row in reached}
         return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
+
+    def _may_prove(self, event: Event) -> bool:
+        return bool(self.service.signatures) and event.type in offices.PROVING
+
+    def _is_alone(self, event: Event) -> bool:
+        """Whether the intake of an event must see the rows of all others: words to erase, streams that wait for it."""
+        return catalogue.is_erasure(event.type) or self._may_prove(event)
 
     def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, Record]]:
         """The records that were not taken in yet, and the last record of each partition."""
@@ -252,7 +260,7 @@ class UnitOfWork(Streams):
         self.runtime.appended(session.appended)
         self.runtime.changed.set()
         self.runtime.noted(event for event, _ in intake.accepted)
-        if any(event.kind in ("unit", "policy") for event, _ in intake.accepted):
+        if any(offices.changes(event) for event, _ in intake.accepted):
             self.runtime.offices_changed()
         metrics.TAKEN.labels(name).inc(taken)
         if intake.duplicates:
@@ -280,6 +288,7 @@ class UnitOfWork(Streams):
 
     async def conclude(self, session: Session, intake: Intake) -> None:
         """Applies the accepted events and writes the dead letters. The session writes the rest."""
+        await self.admit(session, intake)
         await self.apply(session, [event for event, _ in intake.accepted], intake)
         await self.set_down(session, intake)
 

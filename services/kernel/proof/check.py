@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue, upcast
 from schemas.envelope import Event, Undecodable, digest
+from services.kernel.access.signatures import Awaited, Unproven, prove
 from services.kernel.core.decider import Decider
 from services.kernel.delivery import offsets
 from services.kernel.delivery.log import EventLog, Partition, Record
@@ -33,6 +34,7 @@ from services.kernel.proof.result import (
     STORE,
     TOPIC_HOLDS,
     TOPIC_LACKS,
+    UNPROVEN,
     Cause,
     CheckResult,
 )
@@ -57,12 +59,14 @@ class Store:
     """Set for the one service that keeps the events of all."""
     deciders: Mapping[str, Decider] = field(default_factory=dict)
     """Stream kind -> rules."""
+    runtime: Runtime | None = None
+    """The service, by which signatures are checked."""
 
     @classmethod
     def of(cls, runtime: Runtime) -> "Store":
         """The store of a service that runs, or could."""
         service = runtime.service
-        return cls(runtime.database, runtime.tables, service.topics, service.timeline, service.deciders)
+        return cls(runtime.database, runtime.tables, service.topics, service.timeline, service.deciders, runtime)
 
 
 async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> CheckResult:
@@ -236,6 +240,8 @@ async def _check_store(
             last = event
             events.append(event)
         await _check_words(name, store, events, result)
+        if store.runtime is not None:
+            await _check_signatures(name, store.runtime, events, result)
         kept = [event for event in events if event.kind != "log"]
         absent += [(name, event) for event in await _not_kept(audit, name, kept, result)]
         result.add("events", len(rows))
@@ -262,6 +268,21 @@ def _check_chain(name: str, last: Event | None, event: Event, result: CheckResul
             result.fault(
                 STORE, name, f"{name}: {event.stream} version {event.version} was recorded before version {before}"
             )
+
+
+async def _check_signatures(name: str, runtime: Runtime, events: Iterable[Event], result: CheckResult) -> None:
+    kinds = runtime.service.signatures
+    signed = [(event, claims) for event in events if event.kind in kinds and (claims := kinds[event.kind](event))]
+    if not signed:
+        return
+    async with runtime.database.read() as connection:
+        offices = await runtime.offices(connection, now=True)
+    for event, claims in signed:
+        try:
+            prove(claims, event, offices)
+        except (Awaited, Unproven) as error:
+            result.fault(UNPROVEN, name, f"{name}: {event.stream} version {event.version} proves nothing: {error}")
+    result.add("signatures", sum(len(claims.signed) for _, claims in signed))
 
 
 async def _check_words(name: str, store: Store, events: Iterable[Event], result: CheckResult) -> None:

@@ -21,6 +21,10 @@ LAG = Cause("{name} has not taken in all that its topics hold", "see that its co
 LOST = Cause("topics of {name} were lost", "")
 DEAD_LETTER = Cause("{name} has dead letters", "`huiying redrive --list` shows them")
 PARKED = Cause("streams are parked in {name}", "`huiying resend --stream ID` fills a gap; else settle the dead letter")
+UNPROVEN = Cause(
+    "{name} holds decisions that no post signed",
+    "find out who wrote them; `huiying restore --from DIR --service {name}` puts the store back",
+)
 STORE = Cause("the store of {name} contradicts itself", "`huiying restore --from DIR --service {name}`")
 ERASED = Cause(
     "{name} holds words that were erased", "`huiying restore --from DIR --service {name}` puts it back without them"

@@ -67,6 +67,8 @@ class Agreement(_Model):
     acted: str = ""
     took_part: tuple[str, ...] = ()
     at: str = ""
+    key: str = ""
+    """The key that signed it; empty if nobody did."""
 
 
 class Referral(_Model):
@@ -77,6 +79,8 @@ class Referral(_Model):
     to: str
     by: str
     at: str = ""
+    key: str = ""
+    """As in `Agreement`."""
 
 
 class Due(_Model):
@@ -135,6 +139,11 @@ class Course(_Model):
                 who = tuple(code for code in self.deciding(step) if code not in agreed)
                 return Due(step=step.code, who=who, quorum=step.quorum)
         return None
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether somebody answered before posts signed."""
+        return not all([one.key for one in self.agreed] + [one.key for one in self.referred])
 
     @property
     def persons(self) -> set[str]:

@@ -58,6 +58,7 @@ class Answer:
 
 
 Act = Callable[[Session, Ctx], Awaitable[Answer]]
+Prepare = Callable[[Session, Ctx], Awaitable[Ctx]]
 See = Callable[[AsyncConnection, Any], Awaitable[Mapping[str, Any]]]
 
 
@@ -70,12 +71,14 @@ async def execute(
     new: bool = False,
     staff: bool = False,
     see: See | None = None,
+    prepare: Prepare | None = None,
     status: int = 200,
 ) -> Answer:
     """Runs one command on one stream and answers `{"number", "id", "version", "revision", "events"}`.
 
     `staff` commands must name the version that the caller saw. If another command names one, it counts too. `see` reads
-    the facts that the decision needs from the service's views.
+    the facts that the decision needs from the service's views. `prepare` then adds to the context what the transaction
+    itself may have to make. Without the right to the command, nothing is made.
     """
 
     async def act(session: Session, ctx: Ctx) -> Answer:
@@ -92,6 +95,9 @@ async def execute(
                 session.streams[stream].number = named.get(stream)
         if see is not None:
             ctx = with_seen(ctx, await see(session.connection, session.streams[stream].state))
+        if prepare is not None:
+            session.authorize(stream, command, ctx)
+            ctx = await prepare(session, ctx)
         return answer(session, stream, decide(session, stream, command, ctx, caller, staff=staff), status)
 
     return await transact(runtime, caller, act)

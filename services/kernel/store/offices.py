@@ -1,11 +1,13 @@
 """What every service knows of the offices: the tree of units, their posts, the policy packs, and revoked tokens.
 
-Triage's events bring all of it. Each service keeps it in its own views and reads it as one snapshot.
+Triage's events bring all of it but the keys by which posts sign, which publish makes. Each service keeps it in its own
+views and reads it as one snapshot.
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +15,7 @@ import structlog
 from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import upcast
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from schemas.offices import (
@@ -30,6 +33,7 @@ from schemas.offices import (
     UnitSiteNamed,
     UnitTokenRevoked,
 )
+from schemas.operation import SIGNS, OperationPostKeyMade, OperationPostKeyRevoked
 from schemas.pack.clocks import Window
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.lists import Lists
@@ -38,6 +42,7 @@ from services.kernel.core.units import (
     LoadedPack,
     Offices,
     Post,
+    PostKey,
     SetValue,
     SpecialPeriod,
     Unit,
@@ -155,7 +160,22 @@ def tables(metadata: MetaData) -> None:
         Column("version", Integer, nullable=False),
         Column("name", key(100), nullable=False),
     )
+    Table(
+        "post_keys",
+        metadata,
+        Column("kid", key(64), primary_key=True),
+        Column("post", key(130)),
+        Column("public", key(64)),
+        Column("made_at", key(27)),
+        Column("revoked_at", key(27)),
+        Column("version", Integer, nullable=False),
+    )
     Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
+
+
+def changes(event: Event) -> bool:
+    """Whether the event changes the offices."""
+    return event.kind in ("unit", "policy") or event.type in KEY_EVENTS
 
 
 def views(metadata: MetaData) -> tuple[View, ...]:
@@ -172,6 +192,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["delegations"], _delegation_keys, _delegation, ("unit",)),
         View(tables["officers"], _officer_keys, _officer, ("unit",)),
         View(tables["site_names"], _name_keys, _name, ("unit",)),
+        View(tables["post_keys"], _post_key_keys, _post_key, ("operation",)),
         View(tables["revoked_tokens"], _token_keys, _revoke, ("unit",)),
     )
 
@@ -228,7 +249,11 @@ def _place_post(key: Key, row: Row | None, event: Event) -> Row | None:
 def _loaded_keys(event: Event) -> list[Key]:
     if not isinstance(event.data, PolicyPackLoaded):
         return []
-    return [(f"{event.data.pack}@{event.data.version}#{event.data.digest}",)]
+    return [(_ref(event.data),)]
+
+
+def _ref(pack: PolicyPackLoaded) -> str:
+    return f"{pack.pack}@{pack.version}#{pack.digest}"
 
 
 def _load(key: Key, row: Row | None, event: Event) -> Row | None:
@@ -342,6 +367,27 @@ def _name(key: Key, row: Row | None, event: Event) -> Row | None:
     return {"stream_id": key[0], "version": event.version, "name": event.data.name}
 
 
+PROVING = upcast.types_of(OperationPostKeyMade, PolicyPackLoaded)
+"""The types of the events for which a signed event may wait, see `signatures.Awaited`."""
+KEY_EVENTS = upcast.types_of(OperationPostKeyMade, OperationPostKeyRevoked)
+"""The types of the events that make and end keys of posts."""
+
+
+def _post_key_keys(event: Event) -> list[Key]:
+    return [(event.data.key,)] if event.type in KEY_EVENTS and event.service == SIGNS else []
+
+
+def _post_key(key: Key, row: Row | None, event: Event) -> Row | None:
+    """Making and revocation may stand in streams of different days, so for a moment a row may know only the second."""
+    row = row or {"kid": key[0], "post": None, "public": None, "made_at": None, "revoked_at": None, "version": 0}
+    match event.data:
+        case OperationPostKeyMade() as data if row["made_at"] is None or event.time_text < row["made_at"]:
+            row |= {"post": data.post, "public": data.public, "made_at": event.time_text}
+        case OperationPostKeyRevoked() if row["revoked_at"] is None or event.time_text < row["revoked_at"]:
+            row |= {"revoked_at": event.time_text}
+    return row | {"version": (row["public"] is not None) + 2 * (row["revoked_at"] is not None)}
+
+
 def _token_keys(event: Event) -> list[Key]:
     return [(event.data.token,)] if isinstance(event.data, UnitTokenRevoked) else []
 
@@ -388,6 +434,7 @@ def _marks(metadata: MetaData) -> Any:
         "delegations",
         "officers",
         "site_names",
+        "post_keys",
     ):
         table = metadata.tables[name]
         versions = func.coalesce(func.sum(table.c.version), 0)
@@ -461,6 +508,7 @@ async def snapshot(
         officers[row["unit"]] = row["post"]
     sites = (await connection.execute(select(metadata.tables["site_names"]))).mappings().all()
     basis |= {row["stream_id"]: row["version"] for row in sites}
+    signing = (await connection.execute(select(metadata.tables["post_keys"]))).mappings().all()
     found = Offices(
         units=units,
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
@@ -474,9 +522,30 @@ async def snapshot(
         delegations=tuple(delegations),
         officers=officers,
         site_name=sites[0]["name"] if sites else None,
+        post_keys={row["kid"]: _key_of(row) for row in signing if row["public"]},
         former={unit: _unit(row) for (unit,), row in places.items() if not stands(row)},
     )
     return Snapshot(found, known, at, min((one for one in instants if one > at), default=None))
+
+
+def with_events(offices: Offices, events: Iterable[Event]) -> Offices:
+    """The offices with the keys and packs of further events, which are not in the tables yet."""
+    keys, packs = dict(offices.post_keys), dict(offices.packs)
+    for event in events:
+        match event.data:
+            case OperationPostKeyMade() as data:
+                keys.setdefault(data.key, PostKey(data.post, data.public, event.time))
+            case OperationPostKeyRevoked() as data if data.key in keys:
+                keys[data.key] = replace(keys[data.key], revoked_at=keys[data.key].revoked_at or event.time)
+            case PolicyPackLoaded() as data:
+                with suppress(ValueError):
+                    packs.setdefault(_ref(data), recorded(_ref(data), data.canonical))
+    return replace(offices, post_keys=keys, packs=packs)
+
+
+def _key_of(row: Any) -> PostKey:
+    revoked_at = parse_instant(row["revoked_at"]) if row["revoked_at"] else None
+    return PostKey(row["post"], row["public"], parse_instant(row["made_at"]), revoked_at)
 
 
 def _instants(row: Any) -> Iterator[str]:

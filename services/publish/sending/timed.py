@@ -22,6 +22,7 @@ from services.kernel.serving.commands import Caller
 from services.kernel.store.session import Held
 from services.publish import seen
 from services.publish.commands import PublishDue
+from services.publish.verifying import post_keys
 from services.publish.views import statements
 
 REST, LONGEST_REST = 0.2, 1.0
@@ -53,7 +54,14 @@ async def turn(runtime: Runtime, resting: Resting) -> None:
     now = runtime.time_source.now()
     for id_ in await _due(runtime, now, {id_ for id_, until in resting.items() if until > now}):
         try:
-            await commands.execute(runtime, Caller(), id_, PublishDue(), see=partial(seen.for_statement, id_))
+            await commands.execute(
+                runtime,
+                Caller(),
+                id_,
+                PublishDue(),
+                see=partial(seen.for_statement, id_),
+                prepare=post_keys.signing(runtime, id_),
+            )
             resting.pop(id_, None)
         except Problem as problem:
             if problem.status >= 500 and not isinstance(problem, Held):

@@ -58,6 +58,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("position", name=op.f("uq_planned_position")),
     )
     op.create_table(
+        "post_keys",
+        sa.Column("kid", key(64), nullable=False),
+        sa.Column("post", key(130), nullable=True),
+        sa.Column("public", key(64), nullable=True),
+        sa.Column("made_at", key(27), nullable=True),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_post_keys")),
+    )
+    op.create_table(
         "sizes",
         sa.Column("size", serial(), autoincrement=False, nullable=False),
         sa.Column("complete_until", key(27), nullable=False),
