@@ -20,6 +20,7 @@ from schemas.publish import (
     Signature,
     StatementApproved,
     StatementCorrected,
+    StatementNoticePublished,
     StatementPublished,
     StatementReferred,
     StatementRejected,
@@ -29,9 +30,11 @@ from schemas.publish import (
 )
 
 Decision = StatementApproved | StatementReferred | StatementRejected
-Release = StatementPublished | StatementCorrected | StatementWithdrawn
+Publication = StatementPublished | StatementNoticePublished
+Release = Publication | StatementCorrected | StatementWithdrawn
 DECISIONS = (StatementApproved, StatementReferred, StatementRejected)
-RELEASES = (StatementPublished, StatementCorrected, StatementWithdrawn)
+PUBLICATIONS = (StatementPublished, StatementNoticePublished)
+RELEASES = (*PUBLICATIONS, StatementCorrected, StatementWithdrawn)
 ANSWER = ("step", "who", "post", "to", "took_part", "by", "subject")
 """The fields of a decision that are signed. One that it lacks is null."""
 ACTS: Mapping[str, type[Fact]] = {"approved": StatementApproved, "referred": StatementReferred}
@@ -78,7 +81,7 @@ def subject_of(
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
-def subject_at(statement: str, said: StatementPublished) -> str:
+def subject_at(statement: str, said: Publication) -> str:
     """The subject of the approvals of a publication."""
     sub = said.submission
     if sub is None:
@@ -89,7 +92,7 @@ def subject_at(statement: str, said: StatementPublished) -> str:
         sub.version,
         sub.title,
         sub.text,
-        used=said.used,
+        used=said.used if isinstance(said, StatementPublished) else (),
         steps=said.steps,
         writers=sub.writers,
     )
@@ -132,12 +135,12 @@ def _claims(event: Event, data: Decision | Release, signature: Signature) -> Cla
     # The bytes as they are: this version may not know all that a later one signed.
     content = _said(event.type, place, event.attributes["data"], tuple(event.words))
     mine = _signed(what, content, signature, place)
-    if isinstance(data, StatementPublished):
+    if isinstance(data, PUBLICATIONS):
         return _publication(mine, data, place)
     return Claims((mine,))
 
 
-def _publication(mine: Signed, said: StatementPublished, place: Place) -> Claims:
+def _publication(mine: Signed, said: Publication, place: Place) -> Claims:
     sub = said.submission
     if sub is None:
         return Claims((mine,), fault="it does not say to what its approvals agreed")
@@ -152,10 +155,10 @@ def _publication(mine: Signed, said: StatementPublished, place: Place) -> Claims
 
 
 def _may_sign(post: str, actor: str, data: Fact) -> bool:
-    return actor == post or (actor == SYSTEM and isinstance(data, StatementPublished))
+    return actor == post or (actor == SYSTEM and isinstance(data, PUBLICATIONS))
 
 
-def _has_words(sub: Submission, said: StatementPublished) -> bool:
+def _has_words(sub: Submission, said: Publication) -> bool:
     """Whether the public words are those that were submitted."""
     return salted(sub.title_salt, said.title) == sub.title and salted(sub.text_salt, said.text) == sub.text
 

@@ -263,13 +263,20 @@ class StatementPublished(Fact):
 
 @event("statement.notice_published")
 class StatementNoticePublished(Fact):
-    """The office published a notice on the bulletin, under its own name. It is about no matter."""
+    """The office published a notice on the bulletin, under its own name. It is about no matter.
+
+    Its approvals are as in `statement.published`.
+    """
 
     unit: UnitCode
     title: PublishedTitle
     text: PublishedText
     channels: tuple[StreamId, ...] = ()
     by: Digest
+    submission: Submission | None = None
+    steps: tuple[Step, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    signature: Signature | None = None
 
 
 SendingError = Literal["too_slow", "unreachable", "not_taken", "redirected", "private_address", "unreadable", "gone"]

@@ -1,10 +1,11 @@
 """Checks what events claim against the keys of posts, as the offices have them. Pure; every service checks the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from schemas.approval import Step
 from schemas.claims import Agreed, Claims, Signed
 from schemas.envelope import Event
 from services.kernel.core.units import Offices, PostKey
@@ -78,15 +79,26 @@ def verifies(key: PostKey, one: Signed) -> bool:
 
 
 def must_be_a_chain(said: Agreed, event: Event, offices: Offices) -> None:
-    """The steps are a chain of the pack under which it was published, so that no step was left out."""
+    """No step of a chain was left out of the pack under which it was published.
+
+    For a matter, single posts may be fixed in place of a step's, and further steps after it.
+    """
     if event.policy is None:
         raise Unproven("it names no pack, so nobody can tell who had to agree")
     pack = offices.packs.get(event.policy)
     if pack is None:
         raise Awaited(f"the pack {event.policy} says who agrees, and it has not come")
     approval = pack.model.approval
-    if said.steps not in ([fixed(chain) for chain in approval.chains] if approval else [()]):
+    if not any(_follows(said.steps, fixed(chain)) for chain in (approval.chains if approval else (None,))):
         raise Unproven(f"its steps are no chain of {pack.name}")
+
+
+def _follows(steps: Sequence[Step], chain: Sequence[Step]) -> bool:
+    return len(steps) >= len(chain) and all(
+        (step.code, step.needs, step.quorum) == (of.code, of.needs, of.quorum)
+        and (step.who == of.who or len(step.who) == 1)
+        for step, of in zip(steps, chain, strict=False)
+    )
 
 
 def must_be_whole(said: Agreed) -> None:

@@ -10,7 +10,7 @@ from schemas import deeds
 from schemas.catalogue import type_of
 from schemas.envelope import Event
 from schemas.fields import Fact, WordsRef, instant
-from schemas.publish import Signature, StatementPublished, Submission
+from schemas.publish import Signature, Submission
 from services.kernel.access.signatures import Awaited, Unproven, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
@@ -37,11 +37,11 @@ def signed(fact: Fact, state: State, case: Case, ctx: Ctx) -> Fact:
     place = deeds.Place(ctx.seen["stream"], signer.version, ctx.actor.post, instant(ctx.now))
     if isinstance(fact, deeds.DECISIONS):
         fact = fact.model_copy(update={"subject": _subject(state, place.statement)})
-    elif isinstance(fact, StatementPublished):
+    elif isinstance(fact, deeds.PUBLICATIONS):
         fact = fact.model_copy(update=_agreed(state, signer, case))
     value = signer.sign(deeds.content_of(fact, place))
     fact = fact.model_copy(update={"signature": Signature(key=signer.kid, post=signer.post, value=value)})
-    if isinstance(fact, StatementPublished):
+    if isinstance(fact, deeds.PUBLICATIONS):
         _must_prove(fact, place, case, ctx)
     return fact
 
@@ -81,10 +81,10 @@ def _agreed(state: State, signer: Signer, case: Case) -> dict[str, object]:
     return {"submission": submission, "steps": state.course.steps, "approvals": state.answers}
 
 
-def _must_prove(fact: StatementPublished, place: deeds.Place, case: Case, ctx: Ctx) -> None:
+def _must_prove(fact: deeds.Publication, place: deeds.Place, case: Case, ctx: Ctx) -> None:
     """Raises `Rejected` if readers would refuse the publication, such as after a key was revoked."""
     attributes = {
-        "type": type_of(StatementPublished),
+        "type": type_of(type(fact)),
         "subject": place.statement,
         "streamversion": place.version,
         "time": place.at,
