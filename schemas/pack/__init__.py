@@ -23,6 +23,7 @@ from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review
 from schemas.pack.press import Press
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
+from schemas.pack.templates import Template
 from schemas.pack.verification import Verification
 from schemas.publish import StatementForm, StatementKind
 from schemas.said import Said
@@ -79,6 +80,8 @@ class PolicyPack(Model):
     approval: Approval | None = None
     publication: Publication | None = None
     press: Press = Press()
+    templates: tuple[Template, ...] = ()
+    """Texts with which drafts may begin."""
     follow_up: FollowUp | None = None
     review: Review = Review()
     archive: Archive | None = None
@@ -175,6 +178,7 @@ class PolicyPack(Model):
                     f"{timed.zh}: {others} 是另一部分的名称，请改名",
                 )
             )
+        once("templates", [template.code for template in self.templates])
         once("emergency_plans", [plan.code for plan in self.emergency_plans])
         once("outgoing", [told.rule for told in self.outgoing or ()])
         once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])

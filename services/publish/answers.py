@@ -210,6 +210,48 @@ class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None, may=
     """`draft` if the caller may begin a statement on the incident that was asked for; without one, a notice."""
 
 
+class Template(Answered):
+    """A template of the matter's pack, filled from its facts."""
+
+    code: Code
+    """Its code in the pack."""
+    name: str
+    """What it is called."""
+    form: StatementForm
+    """What a statement of it is for its readers."""
+    kind: StatementKind
+    """`status` tells how the matter is handled, `facts` what was found."""
+    title: str
+    """The title to begin with; empty as long as facts are missing."""
+    text: str
+    """The text to begin with, with markers such as `{{fact:lamps}}`; empty as long as facts are missing."""
+    missing: tuple[Code, ...]
+    """Keys of facts that it tells and that are not established."""
+
+
+class Templates(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "code": "repaired",
+                "name": "已修复的答复",
+                "form": "reply",
+                "kind": "facts",
+                "title": "东镇关于路灯的答复",
+                "text": "损坏的{{fact:lamps}}路灯已经修复。",
+                "missing": [],
+            }
+        ],
+        next=None,
+    ),
+):
+    """The templates with which a draft may begin, in the order of the pack."""
+
+    items: tuple[Template, ...]
+    """The entries."""
+
+
 class Release(Answered):
     """A public word on the matter, with its time."""
 

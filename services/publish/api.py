@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.fields import IncidentRef, instant
+from schemas.fields import IncidentRef, UnitCode, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
@@ -153,6 +153,24 @@ def router() -> APIRouter:
             )
             verbs = await queries.may_draft(connection, ctx, incident)
         return http.json_response({"items": page.rows, "next": page.next, "may": verbs})
+
+    @api.get("/templates", **documents.answers(answers.Templates))
+    async def list_templates(
+        runtime: http.Serving,
+        staff: http.Staff,
+        incident: Annotated[
+            IncidentRef | None, Query(description="The incident of the draft; without it, those of a notice.")
+        ] = None,
+        unit: Annotated[UnitCode | None, Query(description="The unit that speaks; by default as for a draft.")] = None,
+    ) -> Response:
+        """The templates of the matter's pack for a draft, each filled from the facts, for who may begin one."""
+        incident = incident and await records.named(runtime, "incident", incident, "incident")
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            if unit is not None:
+                ctx.offices.unit(unit)
+            found = await queries.templates_for(connection, ctx, incident, unit)
+        return http.json_response({"items": found, "next": None})
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
     async def read_statement(runtime: http.Serving, request: Request, id: Id, staff: http.Staff) -> Response:

@@ -11,7 +11,6 @@ from schemas.fields import Fact
 from schemas.publish import StatementUnscheduled
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.core.problems import Malformed
 from services.publish.approving import answering
 from services.publish.approving.signing import signed
 from services.publish.approving.submission import submit
@@ -32,7 +31,7 @@ from services.publish.commands import (
 from services.publish.delivering import deliveries
 from services.publish.delivering.commands import Confirm, RecordDelivery, Retry
 from services.publish.releasing import release, scheduling
-from services.publish.rights import DELIVERIES, RIGHTS, Case, Incident
+from services.publish.rights import DELIVERIES, RIGHTS, Case, Incident, unseen
 from services.publish.state import State, evolve, initial_state
 from services.publish.writing import drafting
 
@@ -50,11 +49,7 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 def _case(state: State, ctx: Ctx) -> Case:
     incident: Incident | None = ctx.seen.get("incident")
     if incident is None:
-        raise Malformed(
-            "publish has not seen this incident; if it is new, send Huiying-After with its version",
-            code="incident-not-seen",
-            field="incident_id",
-        )
+        raise unseen()
     return Case.of(state, incident, ctx.seen["stream"], ctx)
 
 

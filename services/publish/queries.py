@@ -22,12 +22,13 @@ from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.history import history
 from services.publish.releasing.release import revised
-from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Incident, Statement, reading, unverified
+from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Incident, Statement, reading, unseen, unverified
 from services.publish.rows import Page, newest, numbers_of, releases_of
 from services.publish.seen import abouts, past_values, read_incident, read_said
 from services.publish.views import METADATA, OF_ONE, incident_facts, state_of, statement_facts, statements
 from services.publish.writing import binding, one_text
 from services.publish.writing.binding import Established
+from services.publish.writing.offered import offered
 from services.publish.writing.one_text import Said
 
 NEXT: Mapping[str, Sequence[type[Command]]] = {
@@ -59,6 +60,19 @@ async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str | None,
         if (known := await drafted_on(connection, ctx, incident, unit)) is not None:
             return may([RIGHTS[Draft]], Case.of(Statement(), known, known.id, ctx), ctx)
     return []
+
+
+async def templates_for(connection: AsyncConnection, ctx: Ctx, incident: str | None, unit: str | None) -> list[Row]:
+    """The templates for a draft on the incident, or for a notice.
+
+    Raises `Forbidden` if the actor may not begin one, and `Malformed` for what publish has not seen.
+    """
+    about = await drafted_on(connection, ctx, incident, unit)
+    if about is None:
+        raise unseen()
+    RIGHTS[Draft].require(Case.of(Statement(), about, about.id, ctx), ctx)
+    numbers = await numbers_of(connection, [{"incident_id": about.id}])
+    return offered(ctx, about, numbers.get(about.id) or "", unit)
 
 
 async def list_statements(

@@ -19,7 +19,7 @@ from services.kernel.access.approving import Answering, answering, own_posts
 from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Rejected
+from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.standings import Reading, Standing
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules.approval import Course, Due, Kind, chain_of, chains, everybody, fixed, place
@@ -133,6 +133,15 @@ class Statement:
     """When the approved text is to be published."""
     scheduled_by: str = ""
     """The digest of the person who said so."""
+
+
+def unseen() -> Malformed:
+    """The refusal of an incident that publish does not know, or not yet."""
+    return Malformed(
+        "publish has not seen this incident; if it is new, send Huiying-After with its version",
+        code="incident-not-seen",
+        field="incident_id",
+    )
 
 
 class Case(NamedTuple):

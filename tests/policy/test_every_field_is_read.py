@@ -52,6 +52,7 @@ from services.publish.decider import DECIDER as STATEMENTS
 from services.publish.press.commands import CallConference, FixSpeakers
 from services.publish.press.decider import DECIDER as PRESS
 from services.publish.rights import Incident
+from services.publish.writing.offered import offered
 from services.triage import commands as c
 from services.triage.decider import DECIDER as INCIDENTS
 from services.triage.offices import policies
@@ -133,6 +134,8 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     }
     approved = given(STATEMENTS, *notice, actor=staff("approver", unit="town-east")).seeing(**about)
     yield functools.partial(_decided, pack, STATEMENTS, approved, Publish())
+    matter = Incident(INCIDENT, 1, "town-east", level="usual", rank=1, facts=frozenset({"cause"}))
+    yield lambda: offered(dataclasses.replace(spec.ctx(), offices=_under(pack)), matter, "town-east-2026-00042")
     for level in ("usual", "grave"):
         yield functools.partial(_approvals, pack, level)
         yield from _press(pack, level)

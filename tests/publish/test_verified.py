@@ -62,7 +62,7 @@ def test_what_the_rules_prepared_is_not_submitted_as_if_somebody_had_written_it(
     [made] = a_statement().by(SYSTEM).when(PREPARE).decided()
     [revised] = a_statement(made.data).when(Revise(text=CLARIFICATION[1], facts=("cause",))).decided()  # type: ignore[union-attr]
     again = a_statement(made.data, revised.data, text=f"关于路灯：{CLARIFICATION[1]}")  # type: ignore[union-attr]
-    again.when(Submit()).then_raises(Rejected, "what the rules prepared")
+    again.when(Submit()).then_raises(Rejected, "a place that is not written")
 
 
 @pytest.mark.requirement("ESC-15")

@@ -244,6 +244,7 @@ readHistory            | staff                         | part^
 previewAlert           | staff                         | part^
 previewStatement       | staff                         | part^
 previewDraft           | handler                       | own^ assigned^ helping^
+listTemplates          | handler                       | own^ assigned^ helping^
 eraseWordsOfPublish    | chief admin                   | own^
 showBulletin           | anybody                       | everywhere
 showStatement          | anybody                       | everywhere

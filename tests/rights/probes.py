@@ -127,6 +127,7 @@ QUERIES = {
     "listClocks": "incident={incident}",
     "listEvents": "incident={incident}",
     "listStatements": "incident={incident}",
+    "listTemplates": "incident={incident}",
     "followChanges": "after=0",
     "searchMatters": "words=路面塌陷&purpose=核对",
 }

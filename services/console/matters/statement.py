@@ -40,16 +40,19 @@ def router(site: Site) -> APIRouter:
         return await render(request, "statements.html", found=found, state=chosen)
 
     @pages.get("/statements/new")
-    async def new(request: Request, me: Signed, incident: Id | None = None) -> Response:
-        """The editor of a draft on a matter, or of a notice, which is about none."""
-        return await verbs.form(request, me, await _draft(me, incident) if incident else _notice(me))
+    async def new(request: Request, me: Signed, incident: Id | None = None, template: str = "") -> Response:
+        """The editor of a draft on a matter, or of a notice, which is about none; it may begin with a template."""
+        asked = await _draft(me, incident, template) if incident else await _notice(me, template)
+        return await verbs.form(request, me, asked)
 
     @pages.post("/statements/new")
-    async def draft(request: Request, me: Signed, incident: Id | None = None) -> Response:
+    async def draft(request: Request, me: Signed, incident: Id | None = None, template: str = "") -> Response:
         """Begins a draft."""
-        return await verbs.act(request, me, await _draft(me, incident) if incident else _notice(me))
+        asked = await _draft(me, incident, template) if incident else await _notice(me, template)
+        return await verbs.act(request, me, asked)
 
-    def _notice(me: Signed) -> Asked:
+    async def _notice(me: Signed, template: str) -> Asked:
+        (offered,) = await parts(me.calls.get("/publish/v1/templates"))
         return Asked(
             verbs.operation(site, "publish", "statements"),
             "draft",
@@ -58,14 +61,17 @@ def router(site: Site) -> APIRouter:
             without=("incident_id", "kind", "form", "facts", "waive"),
             fixed={"kind": "status", "form": "notice"},
             onward="statements/{id}",
+            present={name: text for name, text in _begun(offered, template).items() if name in ("title", "text")},
             template="editor.html",
-            beside=_beside(Part({"items": ()}), "statements/new/preview"),
+            beside=_beside(Part({"items": ()}), "statements/new/preview") | _offered(offered, "?"),
         )
 
-    async def _draft(me: Signed, incident: Id) -> Asked:
+    async def _draft(me: Signed, incident: Id, template: str) -> Asked:
         about = await me.calls.get(f"/triage/v1/incidents/{incident}")
-        lists, sheet = await parts(
-            me.calls.get("/triage/v1/lists"), me.calls.get(f"/triage/v1/incidents/{incident}/facts")
+        lists, sheet, offered = await parts(
+            me.calls.get("/triage/v1/lists"),
+            me.calls.get(f"/triage/v1/incidents/{incident}/facts"),
+            me.calls.get("/publish/v1/templates", incident=about["id"]),
         )
         pack = await site.pack_of(about["unit"], about["policy"])
         return Asked(
@@ -76,9 +82,11 @@ def router(site: Site) -> APIRouter:
             without=("incident_id",),
             fixed={"incident_id": about["id"]},
             onward="statements/{id}",
+            present=_begun(offered, template),
             about=about,
             template="editor.html",
-            beside=_beside(sheet, f"statements/new/preview?incident={about['number']}"),
+            beside=_beside(sheet, f"statements/new/preview?incident={about['number']}")
+            | _offered(offered, f"?incident={about['number']}&", titles_of(sheet, me.language)),
         )
 
     @pages.post("/statements/new/preview")
@@ -191,7 +199,26 @@ async def _sheet(me: Staff, one: Mapping[str, Any]) -> Any:
 def _beside(sheet: Part, preview: str, one: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What stands beside the text of the editor. `one` is the statement, if it is begun."""
     told = {"findings": one["findings"], "waived": one["waived"][forms.ROWS - 1 :]} if one else {}
-    return {"sheet": sheet, "preview": preview, "found": FINDINGS, "findings": (), "waived": ()} | told
+    return {"sheet": sheet, "preview": preview, "found": FINDINGS, "findings": (), "waived": (), "offered": ()} | told
+
+
+def _begun(offered: Part, template: str) -> dict[str, Any]:
+    """What a template puts into the fields of a draft; nothing if none is chosen, or facts are missing."""
+    chosen = next((one for one in _items(offered) if one["code"] == template and not one["missing"]), None)
+    return {name: chosen[name] for name in ("kind", "form", "title", "text")} if chosen else {}
+
+
+def _offered(offered: Part, query: str, facts: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The templates as the editor lists them: name, form, address, and the facts that one still needs."""
+    shown = [
+        (one["name"], one["form"], f"{query}template={one['code']}", _titled(one["missing"], facts or {}))
+        for one in _items(offered)
+    ]
+    return {"offered": shown}
+
+
+def _items(offered: Part) -> Sequence[Mapping[str, Any]]:
+    return (offered.value or {"items": ()})["items"]  # type: ignore[no-any-return]
 
 
 def _page(answer: httpx.Response) -> Response:

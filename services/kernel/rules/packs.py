@@ -17,7 +17,7 @@ from schemas.pack.clocks import ClockRule
 from schemas.pack.source import rules
 from schemas.said import Said
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules import conditions
+from services.kernel.rules import conditions, templates
 from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
 
 NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"})
@@ -69,7 +69,8 @@ def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
 
 def _pack(document: Document) -> LoadedPack:
     model = document.model(PolicyPack)
-    faults = [document.fault(place, told) for place, told in conditions.faults(model)]
+    found = (*conditions.faults(model), *templates.faults(model))
+    faults = [document.fault(place, told) for place, told in found]
     if faults:
         raise DocumentError(document.origin, *sorted(faults))
     canonical = json.dumps(document.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

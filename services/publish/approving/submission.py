@@ -9,14 +9,15 @@ from services.kernel.rules.approval import chain_of, chains, place
 from services.publish.rights import Case
 from services.publish.state import State
 from services.publish.writing import binding, filled
-from services.publish.writing.drafting import CLARIFICATION, established
+from services.publish.writing.drafting import TO_WRITE, established
 
 
 def submit(state: State, case: Case, ctx: Ctx) -> Fact:
     """Holds the text against the facts, and fixes words and chain."""
-    if CLARIFICATION[1] in (ctx.seen.get("text") or ""):
+    if TO_WRITE in f"{ctx.seen.get('title')}\n{ctx.seen.get('text')}":
         raise Rejected(
-            "the text still holds what the rules prepared; write what was found instead", code="only-prepared"
+            f"the text still holds a place that is not written ({TO_WRITE}…); write what was found instead",
+            code="only-prepared",
         )
     texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
     filled.check_wording(ctx, **texts)

@@ -13,6 +13,8 @@ from services.publish.writing import binding
 
 CLARIFICATION = ("关于有关情况的说明", "（待填写：请写明查明的事实和依据。）")
 """Title and text of a draft that the rules begin. Somebody must write it before it is submitted."""
+TO_WRITE = "（待填写"
+"""How a place begins that somebody must still write: in a clarification that is prepared, and in templates."""
 
 
 def draft(command: Draft, case: Case) -> Fact:
