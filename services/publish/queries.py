@@ -72,7 +72,7 @@ async def templates_for(connection: AsyncConnection, ctx: Ctx, incident: str | N
         raise unseen()
     RIGHTS[Draft].require(Case.of(Statement(), about, about.id, ctx), ctx)
     numbers = await numbers_of(connection, [{"incident_id": about.id}])
-    return offered(ctx, about, numbers.get(about.id) or "", unit)
+    return [one._asdict() for one in offered(ctx, about, numbers.get(about.id) or "", unit)]
 
 
 async def list_statements(
