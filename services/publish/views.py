@@ -92,6 +92,7 @@ incidents = Table(
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
     Column("merged_at", key(27)),
+    Column("reopened_at", key(27)),
     Column("verification", Text, nullable=False),
     Column("opened_at", key(27), nullable=False),
     Column("drill", Boolean, nullable=False),
@@ -277,6 +278,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "state": "open",
             "merged_into": None,
             "merged_at": None,
+            "reopened_at": None,
             "verification": Verification().model_dump_json(),
             "opened_at": event.recorded_text,
             "drill": event.drill,
@@ -331,7 +333,7 @@ def _change(row: Row, event: Event) -> Row:
         case IncidentResolved():
             return {"state": "resolved"}
         case IncidentReopened():
-            return {"state": "open"}
+            return {"state": "open", "reopened_at": event.recorded_text}
         case IncidentClosed():
             return {"state": "closed"}
         case IncidentDismissed():

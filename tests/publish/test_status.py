@@ -18,7 +18,9 @@ from schemas.triage import (
     IncidentClosed,
     IncidentMerged,
     IncidentOpened,
+    IncidentReopened,
     IncidentReplied,
+    IncidentResolved,
     IncidentVerificationRequested,
 )
 from services.kernel.serving.sign_in import FAILURES
@@ -100,6 +102,21 @@ async def test_a_receipt_tells_how_far_the_matter_is_and_what_is_due(office: Off
         assert text in shown
     assert not re.search("路灯|不亮|已修好|general|handler|@", shown), "no words of anybody, no posts, no levels"
     assert CODE not in page.text
+
+
+async def test_a_matter_that_was_opened_again_is_answered_only_by_what_is_said_after_that(office: Office) -> None:
+    await received(office)
+    replied = IncidentReplied.model_validate({"text": "已修好"})
+    ended = IncidentResolved.model_validate({"reason": "已修好"})
+    again = IncidentReopened.model_validate({"reason": "又不亮"})
+    await office.incident(IncidentAssigned(unit="county-roads"), replied, ended)
+    assert (await asked(office, CODE)).json()["state"] == "answered"
+    await office.incident(again)
+    told = (await asked(office, CODE)).json()
+    assert (told["state"], len(told["answers"])) == ("handling", 1)
+    await office.incident(replied)
+    told = (await asked(office, CODE)).json()
+    assert (told["state"], len(told["answers"])) == ("answered", 2)
 
 
 async def test_a_limit_that_passed_says_so_and_an_internal_one_is_told_to_nobody(office: Office) -> None:

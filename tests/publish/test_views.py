@@ -66,7 +66,10 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
         ([graded(), a(IncidentPolicyMoved, policy=POLICY, previous=POLICY)], {"policy": POLICY}),
         ([a(IncidentResolved, reason="已修好")], {"state": "resolved"}),
         ([a(IncidentResolved, reason="已修好"), a(IncidentClosed, reason="完成")], {"state": "closed"}),
-        ([a(IncidentResolved, reason="已修好"), a(IncidentReopened, reason="又塌")], {"state": "open"}),
+        (
+            [a(IncidentResolved, reason="已修好"), a(IncidentReopened, reason="又塌")],
+            {"state": "open", "reopened_at": LAST},
+        ),
         ([a(IncidentDoubtJudged, doubtful=True, reason="数字不一")], {"doubtful": True}),
         ([a(IncidentHarmJudged, harm=2, reason="有人受伤")], {"harm": 2}),
         ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagSet, flag="food")], {"flags": "food sudden"}),
@@ -95,6 +98,7 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
             "harm",
             "merged_into",
             "merged_at",
+            "reopened_at",
             "number",
         )
     )

@@ -179,10 +179,14 @@ async def _told(
 
 
 def _state(matter: Row, answers: Sequence[Answer]) -> State:
-    """A status that was published is no answer yet: the office still owes it."""
+    """How far it is. A published status is no answer: the office still owes it. What was said before the matter was
+    opened again is none any more.
+    """
     if matter["state"] in ("closed", "dismissed"):
         return "closed"
-    if matter["state"] == "resolved" or any(answer.answers for answer in answers):
+    if matter["state"] == "resolved" or any(
+        answer.answers and answer.at >= (matter["reopened_at"] or "") for answer in answers
+    ):
         return "answered"
     if matter["assigned"]:
         return "handling"

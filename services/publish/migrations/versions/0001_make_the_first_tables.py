@@ -125,6 +125,7 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("merged_at", key(27), nullable=True),
+        sa.Column("reopened_at", key(27), nullable=True),
         sa.Column("verification", sa.Text(), nullable=False),
         sa.Column("opened_at", key(27), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
