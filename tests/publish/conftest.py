@@ -106,8 +106,9 @@ class Office:
 
 
 def waived(*texts: str) -> list[dict[str, Any]]:
-    """What waives all figures of texts."""
+    """What waives all figures and names of offices in texts."""
     figures = [one.text for text in texts for one in find(text, MEASURES)]
+    figures += [name for name in NAMES.values() if any(name in text for text in texts)]
     return [{"figures": figures, "reason": "办理安排"}] if figures else []
 
 

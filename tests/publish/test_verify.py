@@ -129,6 +129,10 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
         number.replace("-", "－"),
         number.lower(),
         f"HTTP://Office.Test:80/bulletin/statements/{number.upper()}",
+        f"{number}。",
+        f"《{PUBLIC}/bulletin/statements/{number}》。",
+        f"<{PUBLIC}/bulletin/statements/{id_}>",
+        f"（{PUBLIC}/bulletin/statements/{id_}）",
     ):
         answer = await office.client.get(f"/bulletin/verify?statement={quote(named)}")
         for shown in (answer.text, await pasted(office, named)):
@@ -164,9 +168,10 @@ async def test_a_number_an_id_or_an_address_leads_to_the_statement(office: Offic
 async def test_a_forged_notice_with_a_known_number_is_compared_with_its_statement(office: Office) -> None:
     id_ = await office.published("停水检修已经结束。")
     number = (await office.read(id_))["number"]
-    shown = await pasted(office, f"编号{number}：全镇明天起停水十天，请立即转账缴费。")
-    assert verdict(shown) == "unknown"
-    assert "停水" in shown
+    for named in (f"编号{number}：", f"{PUBLIC}/bulletin/statements/{id_} "):
+        shown = await pasted(office, f"{named}全镇明天起停课十天，请立即转账缴费。")
+        assert verdict(shown) == "unknown"
+        assert "停水检修" in shown
 
 
 async def test_the_page_without_script_and_its_policy(office: Office) -> None:

@@ -42,6 +42,8 @@ _BARE = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}(:[0-9]+)?/\S*")
 ADDRESS = 2000
 """A longer text is no number and no address."""
 _ID = re.compile(f"statement-{UUID}")
+_AROUND = " \t\r\n<>()[]{}（）《》〈〉【】「」“”‘’\"'。，、；：！？…,.;:!?"
+"""What people copy together with an address or a number: brackets, quotation marks, the end of the sentence."""
 _NUMBER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S[0-9]{5,9}")
 
 
@@ -91,7 +93,7 @@ class Named(NamedTuple):
 
 def named_by(asked: str, settings: Settings) -> Named | None:
     """The statement that a short text names. None for a text that is no number, id or address."""
-    told = asked.strip()
+    told = asked.strip(_AROUND)
     if len(told) > ADDRESS:
         return None
     told = told.translate(likeness.FULL)
@@ -155,9 +157,10 @@ async def candidates(connection: AsyncConnection, pasted: str) -> tuple[dict[str
 
 
 async def _named_in(connection: AsyncConnection, pasted: str) -> list[str]:
-    """The statements whose numbers stand in a text: forged notices copy them."""
+    """The statements whose numbers or addresses stand in a text: forged notices copy them."""
     told = list(dict.fromkeys(_NUMBER.findall(pasted)))[:NEAR]
-    return list((await numbers.streams_of(connection, METADATA, told)).values()) if told else []
+    counted = (await numbers.streams_of(connection, METADATA, told)).values() if told else ()
+    return list(dict.fromkeys((*counted, *_ID.findall(pasted))))[:NEAR]
 
 
 async def _nearest(connection: AsyncConnection, asked: Sequence[int]) -> list[str]:
