@@ -4,7 +4,7 @@
 `Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
 the draft, `agreed_title` and `agreed_text`, those of the submission, and `waived`; None if there are none or they were
 erased. `channels` are the channels of the unit that speaks, `earlier` the statements of the matter that are in public,
-the newest last. `signer` is the key of the post that acts.
+the newest last. `signer` is the key of the post that acts. `rests_on` are the facts of what is in public.
 """
 
 from schemas.fields import Fact

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.publish import UsedFact
 from services.kernel.rules.conditions import Figures
 from services.kernel.store import reach, standings
 from services.kernel.store.views import Row
@@ -16,7 +17,14 @@ from services.publish.press import speaking
 from services.publish.press.speakers import NOBODY, Speaking
 from services.publish.rights import Channel, Incident
 from services.publish.state import State
-from services.publish.views import METADATA, incident_facts, incidents, statements, verification_of
+from services.publish.views import (
+    METADATA,
+    incident_facts,
+    incidents,
+    statement_facts,
+    statements,
+    verification_of,
+)
 from services.publish.writing.binding import Established
 from services.publish.writing.one_text import Said
 
@@ -197,5 +205,13 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
         "earlier": (await read_said(connection, [state.incident])).get(state.incident, ()),
         "channels": await read_channels(connection, state.unit),
         "past": await past_values(connection, {one.incident for one in state.used}),
+        "rests_on": await _rests_on(connection, stream),
         **written,
     }
+
+
+async def _rests_on(connection: AsyncConnection, stream: str) -> frozenset[UsedFact]:
+    of = statement_facts.c
+    chosen = select(of.key, of.incident_id, of.version).where(of.statement_id == stream)
+    rows = await connection.execute(chosen)
+    return frozenset(UsedFact(key=key, incident=id_, version=version) for key, id_, version in rows)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.triage import IncidentMerged
+from schemas.triage import IncidentFactRevised, IncidentMerged
 from services.kernel.core.ids import derived
 from services.kernel.store import sql
 from tests.kit import spec
@@ -300,6 +300,21 @@ async def test_a_save_without_a_change_voids_no_approval(office: Office) -> None
     found = (await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("auditor"))).json()
     assert (found["state"], found["steps_done"]) == ("approved", 1)
     assert (await office.act(id_, "revise", "handler", {"text": "尚未核准的草稿", "secret": True})).status_code == 200
+
+
+async def test_a_correction_that_changes_nothing_is_none(office: Office) -> None:
+    await office.incident(established("cause"))
+    id_ = await office.published("已围挡。", kind="facts", facts=["cause"])
+    for same in ({}, {"title": TITLE}):
+        body = {"text": "已围挡。", "reason": "核对", **same}
+        refused = await office.act(id_, "correct", "spokesperson", body)
+        assert refused.status_code == 409 and refused.json()["type"].endswith("nothing-corrected")
+    assert (await office.read(id_))["corrections"] == 0
+    revised = {"key": "cause", "kind": "yes_no", "yes": True, "source": "复查"}
+    await office.incident(IncidentFactRevised.model_validate(revised))
+    body = {"text": "已围挡。", "reason": "依据已更新"}
+    corrected = await office.act(id_, "correct", "spokesperson", body)
+    assert corrected.status_code == 200, "it rests on another finding now"
 
 
 async def test_why_somebody_may_not_go_on_is_said_and_recorded_by_nobody(office: Office) -> None:

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from schemas.fields import Fact
-from schemas.publish import StatementCorrected, StatementNoticePublished, StatementPublished, StatementWithdrawn
+from schemas.publish import (
+    StatementCorrected,
+    StatementNoticePublished,
+    StatementPublished,
+    StatementWithdrawn,
+)
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Correct, Withdraw
@@ -54,11 +59,18 @@ def correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
     texts = {"text": command.text} if command.title is None else {"title": command.title, "text": command.text}
     waivers = [binding.Waived(one.figures, one.reason) for one in command.waive]
     said = filled.fill(texts, state.facts, waivers, case, ctx)
+    used = filled.used((*state.facts, *binding.bound(command.title, command.text)), case, ctx)
+    title, text = said.get("title", state.public.title), said["text"]
+    if (title, text, set(used)) == (state.public.title, state.public.text, ctx.seen.get("rests_on")):
+        raise Rejected(
+            "this is what stands in public, so it corrects nothing; change the text, or withdraw the statement",
+            code="nothing-corrected",
+        )
     return StatementCorrected(
         title=said.get("title"),
         text=said["text"],
         reason=command.reason,
-        used=filled.used((*state.facts, *binding.bound(command.title, command.text)), case, ctx),
+        used=used,
         waived=waived(command.waive) if command.waive else None,
         channels=_open(state.public.channels, case, ctx),
         by=case.by,
