@@ -96,7 +96,9 @@ def test_forms_of_their_own(text: str, what: str, value: str, measure: str | Non
 @pytest.mark.parametrize(
     ("text", "least", "below"),
     [("两千余户", 2000, 3000), ("20多户", 20, 30), ("十几户", 10, 20), ("几十户", 20, 100), ("数百户", 100, 1000),
-     ("三四户", 3, 5), ("1.2万余户", 12_000, 13_000)],
+     ("三四户", 3, 5), ("1.2万余户", 12_000, 13_000), ("百余户", 100, 200), ("千万余户", 10_000_000, 20_000_000),
+     ("上百户", 100, 1000), ("超万户", 10_000, 100_000), ("近千户", 900, 1000), ("十几万户", 100_000, 200_000),
+     ("230余万户", 2_300_000, 2_400_000), ("五百多亿户", 500 * 10**8, 600 * 10**8)],
 )  # fmt: skip
 def test_an_approximate_number_agrees_with_what_it_can_mean(text: str, least: int, below: int) -> None:
     (found,) = find(text, MEASURES)
@@ -119,7 +121,7 @@ WORDS = """
     一定 一起 万一 十分 第一时间 三峡 统一 一致 进一步 一些 一个小区 一般 千万 十三五规划 十八大 五一路
     第十二条 四号线 七年级 918路
     A3区 G107国道 GB18483-2001 长政办函〔2018〕9号 二次供水 一是停水 https://a.example/2026/3 0731-88880000
-    2#线 陆续
+    2#线 陆续 上百货大楼 百姓 网上千家万户 近万众 以上百分
 """
 
 
@@ -142,6 +144,8 @@ def test_what_is_no_number_has_no_value(text: str) -> None:
     assert value_of(text) is None
 
 
-@pytest.mark.parametrize("text", ["1", "一", "百", "a", "一万", "第", "1月", "(1", "a-", "几百", "0,000"])
+@pytest.mark.parametrize(
+    "text", ["1", "一", "百", "a", "一万", "第", "1月", "(1", "a-", "几百", "0,000", "百余", "上百", "十几万"]
+)
 def test_a_long_text_takes_no_longer_for_each_character(text: str) -> None:
     find(text * (20_000 // len(text)), MEASURES)

@@ -61,8 +61,10 @@ _SECTION = re.compile(rf"(?:({_D})千)?(零?(?:({_D})百))?(零?(?:({_D}?)十))?
 _CHINESE = "[〇零一二两三四五六七八九十百千万亿]"
 _CAPITAL = "[零壹贰叁肆伍陆柒捌玖拾佰仟萬億万亿]"
 _ARABIC = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_ROUND = "(?:[上逾超近][百千万亿]{1,3}(?!分之)|[百千万亿]{1,2}(?=[余多来]))"
+"""上百, 近千 or the 百 of 百余: a round number without a digit. It needs a measure or a counting word: 百货 is none."""
 _NUMBER = (
-    rf"(?:[数几][十百千万亿]{{1,4}}|(?<![A-Za-z\d.])(?<![A-Za-z]-){_ARABIC}[十百千万亿]{{0,3}}"
+    rf"(?:[数几][十百千万亿]{{1,4}}|{_ROUND}|(?<![A-Za-z\d.])(?<![A-Za-z]-){_ARABIC}[十百千万亿]{{0,3}}"
     rf"|(?=[壹贰叁肆伍陆柒捌玖拾]){_CAPITAL}{{2,24}}(?:点[零壹贰叁肆伍陆柒捌玖]{{1,24}})?"
     rf"|(?=[〇零一二两三四五六七八九十]){_CHINESE}{{1,24}}(?:点[〇零一二三四五六七八九]{{1,24}})?)"
 )
@@ -142,11 +144,14 @@ def _figure(one: re.Match[str], text: str, names: Mapping[str, str]) -> Figure |
     least = _least(token)
     if least is None or not (one["share"] or one["percent"] or _counts(token, unit, measure)):
         return None
-    return Figure(at, written, "number", least, measure, _below(token, least, bool(one["more"])))
+    below, times = _below(token, least, bool(one["more"])), math.prod(_UNITS[unit] for unit in one["times"] or "")
+    return Figure(at, written, "number", least * times, measure, None if below is None else below * times)
 
 
 def _counts(written: str, unit: str, measure: str | None) -> bool:
     """Whether a number without a percent sign is one, and no part of a word."""
+    if _is_round(written):
+        return unit != ""
     if written[0].isdigit() or (len(written) > 1 and not _is_row(written)):
         return True
     return measure is not None or (unit != "" and (written != "一" or unit in COUNTED))
@@ -157,8 +162,16 @@ def _is_row(token: str) -> bool:
     return len(token) < 3 and all(character in _DIGITS for character in token.translate(_PLAIN))
 
 
+def _is_round(token: str) -> bool:
+    """Whether it is a round number without a digit, such as 上百."""
+    return token[0] in "上逾超近百千万亿"
+
+
 def _least(token: str) -> Decimal | None:
     """The value of a number, the least one of an approximate number; None if it is no number."""
+    if _is_round(token):
+        value = value_of("一" + token.lstrip("上逾超近"))
+        return value * Decimal("0.9") if value and token[0] == "近" else value
     if token[0] in "数几":
         return value_of(("二" if token[0] == "几" else "一") + token[1:]) or value_of("一" + token[1:])
     if _is_row(token) and len(token) == 2:
@@ -172,6 +185,10 @@ def _below(token: str, least: Decimal, more: bool) -> Decimal | None:
         return 10 * (value_of("一" + token[1:]) or least)
     if _is_row(token) and len(token) == 2:
         return least + 2
+    if token[0] in "上逾超":
+        return 10 * least
+    if token[0] == "近":
+        return least / Decimal("0.9")
     if more:
         return least + Decimal(10) ** int(least.normalize().as_tuple().exponent)
     return None
@@ -235,7 +252,7 @@ def _pattern(measures: frozenset[str]) -> tuple[re.Pattern[str], Mapping[str, st
         rf"|百分之\s?(?P<share>{_NUMBER})"
         rf"|(?P<lower>{_CHINESE}{{1,12}}|\d{{1,12}})分之(?P<upper>{_CHINESE}{{1,12}}|\d{{1,12}})"
         rf"|(?P<half>(?:(?P<whole>{_NUMBER})个)?半个?小时)"
-        rf"|(?P<number>{_NUMBER})(?P<more>[余多几来])?\s?(?:(?P<percent>%|per\s?cent)|(?P<unit>{unit}))?",
+        rf"|(?P<number>{_NUMBER})(?:(?P<more>[余多几来])(?P<times>[万亿]{{1,2}})?)?\s?(?:(?P<percent>%|per\s?cent)|(?P<unit>{unit}))?",
         re.IGNORECASE,
     )
     return pattern, names
