@@ -54,6 +54,7 @@ UNRULED = {
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
+        instant-missed
         nothing-changed nothing-corrected only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
         nothing-to-deliver channel-ended channel-there delivered-already

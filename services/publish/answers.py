@@ -189,7 +189,7 @@ class Statement(Answered):
     scheduled_at: Instant | None
     """When the approved text is to be published by itself."""
     held: str | None
-    """If it could not be published then as things stand: the code of the refusal."""
+    """If it could not be published then as things stand, or was not and an hour has passed: the code of the refusal."""
     drill: bool
     """Whether it is an exercise."""
     may: tuple[

@@ -22,6 +22,7 @@ from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.history import history
 from services.publish.releasing.release import revised
+from services.publish.releasing.scheduling import missed
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Incident, Statement, reading, unseen, unverified
 from services.publish.rows import Page, newest, numbers_of, releases_of
 from services.publish.seen import abouts, past_values, read_incident, read_said
@@ -207,7 +208,8 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
 def _held(case: Case, row: Row, ctx: Ctx, past: Sequence[Established]) -> str | None:
     """The code of what stands against publishing a scheduled text."""
     right = RIGHTS[Publish]
-    found = right.refusal(case, ctx, right.verb) or revised(state_of(row), case.sheet(ctx), past)
+    state = state_of(row)
+    found = right.refusal(case, ctx, right.verb) or revised(state, case.sheet(ctx), past) or missed(state, ctx)
     return found.code if found else None
 
 

@@ -107,16 +107,25 @@ async def test_the_loop_publishes_once_what_is_due(office: Office) -> None:
 
 
 async def test_the_desk_sees_why_a_text_stays_and_the_loop_goes_on(office: Office) -> None:
-    held, _ = await scheduled(office, hours=1)
+    held, _ = await scheduled(office, hours=2)
     await office.incident(graded("major", 2))
     free, _ = await scheduled_anew(office)
-    office.runtime.time_source.move(timedelta(hours=3))
+    office.runtime.time_source.move(timedelta(hours=2, minutes=30))
     resting = timed.Resting()
     await timed.turn(office.runtime, resting)
     assert resting.keys() == {held}
     said = await office.read(held)
     assert (said["state"], said["held"]) == ("approved", "chain-outdated")
     assert (await office.read(free))["state"] == "published"
+
+
+async def test_what_missed_its_instant_for_long_waits_for_a_person(office: Office) -> None:
+    id_, _ = await scheduled(office, hours=1)
+    office.runtime.time_source.move(timedelta(hours=3))
+    await timed.turn(office.runtime, {})
+    said = await office.read(id_)
+    assert (said["state"], said["held"]) == ("approved", "instant-missed")
+    assert (await office.act(id_, "publish", "spokesperson")).status_code == 200
 
 
 async def scheduled_anew(office: Office) -> tuple[str, str]:

@@ -1,13 +1,19 @@
 """Publishes an approved text at an instant. Pure."""
 
+from datetime import timedelta
+
 from schemas.fields import Fact, instant
 from schemas.publish import StatementScheduled
 from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
 from services.publish.commands import Publish
 from services.publish.releasing.release import agreed
 from services.publish.rights import Case
 from services.publish.state import State
+
+LATE = timedelta(hours=1)
+"""So long after its instant a text is still published by itself. Later somebody decides: it may be out of date."""
 
 
 def schedule(state: State, command: Publish, case: Case, ctx: Ctx) -> Fact:
@@ -19,5 +25,16 @@ def schedule(state: State, command: Publish, case: Case, ctx: Ctx) -> Fact:
 
 
 def is_due(state: State, ctx: Ctx) -> bool:
-    """Whether the instant has come."""
-    return state.scheduled_at is not None and state.scheduled_at <= instant(ctx.now)
+    """Whether the instant has come, and has not passed for long."""
+    return state.scheduled_at is not None and state.scheduled_at <= instant(ctx.now) and missed(state, ctx) is None
+
+
+def missed(state: State, ctx: Ctx) -> Rejected | None:
+    """Why a text is not published by itself any more."""
+    if state.scheduled_at is None or state.scheduled_at > instant(ctx.now - LATE):
+        return None
+    return Rejected(
+        "it could not be published at its instant, and that has passed for long; publish it now, name another instant, "
+        "or take this one back",
+        code="instant-missed",
+    )

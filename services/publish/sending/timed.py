@@ -2,7 +2,7 @@
 
 What is to be published is a column of the statements, so nothing is lost with the process. The publication is one
 decision of the statement's stream: a second one finds it published. A text that may not be published stays as it is and
-is tried again.
+is tried again for an hour. After that it waits for a person.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from services.kernel.serving.commands import Caller
 from services.kernel.store.session import Held
 from services.publish import seen
 from services.publish.commands import PublishDue
+from services.publish.releasing.scheduling import LATE
 from services.publish.verifying import post_keys
 from services.publish.views import statements
 
@@ -71,7 +72,12 @@ async def turn(runtime: Runtime, resting: Resting) -> None:
 
 async def _due(runtime: Runtime, now: datetime, without: set[str]) -> list[str]:
     at, id_ = statements.c.scheduled_at, statements.c.id
-    chosen = select(id_).where(at <= instant(now), id_.not_in(sorted(without))).order_by(at, id_).limit(PAGE)
+    chosen = (
+        select(id_)
+        .where(at > instant(now - LATE), at <= instant(now), id_.not_in(sorted(without)))
+        .order_by(at, id_)
+        .limit(PAGE)
+    )
     # In a transaction, since only the leader may look.
     async with runtime.database.transaction() as connection:
         return list((await connection.execute(chosen)).scalars())
