@@ -23,6 +23,7 @@ from schemas.fields import (
     Uuid,
     Words,
 )
+from schemas.publish import UsedFact
 from schemas.titles import Language
 
 Rung = Literal["reminder", "supervision", "circular"]
@@ -49,7 +50,9 @@ class ClockMilestoneReached(Fact):
     done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
     reports and receipts, `to` is the addressee's code, `form` the report's form and `hop` the hop for which it was
     meant; `unit` is who reported, or where the addressee confirmed. `category` and `channel` are those of the
-    report that opened the matter; `category` is also one into which the matter was put later.
+    report that opened the matter; `category` is also one into which the matter was put later. For what is public,
+    `statement` is the statement, `facts` are the facts on which it rests since then, and `until` is when it promises
+    the next one. For a revised fact, `facts` is that fact.
     """
 
     milestone: Code
@@ -69,6 +72,9 @@ class ClockMilestoneReached(Fact):
     hop: Code | None = None
     category: Code | None = None
     channel: Code | None = None
+    statement: StreamId | None = None
+    facts: tuple[UsedFact, ...] = ()
+    until: Instant | None = None
 
 
 @event("clock.started")

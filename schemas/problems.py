@@ -384,6 +384,14 @@ TYPES: Mapping[str, ProblemType] = {
                 "这一等级不召开发布会",
                 "规则包规定{known}等级召开新闻发布会，这一事项的等级是{level}。",
             ),
+            "closing-account-owed": (
+                "尚未发布结案说明",
+                "规则包要求 {incident} 结案前公开发布一份结案说明，讲清事件经过和处置结果；请先发布。",
+            ),
+            "account-of-facts": ("须依据查明的事实", "结案说明讲事件经过和处置结果，类别请选“事实说明”。"),
+            "account-too-early": ("事项尚未办结", "结案说明在 {incident} 办结以后发布；现在可以发布进展情况。"),
+            "next-needed": ("须写明下次发布的时间", "进展情况要写明下一次何时发布，请在“下次发布”里填写时间。"),
+            "promise-passed": ("承诺的时间已过", "稿件承诺在 {at} 前发布下一次，这个时间已过；请改成以后的时间。"),
             "not-to-be-given": ("还不能提供", "说明 {statement} {phase}；只能提供已核准或已发布的说明。"),
             "differs-from-statement": (
                 "与已发布的稿件不符",

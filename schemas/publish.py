@@ -97,7 +97,7 @@ class StatementDrafted(Numbered):
     People name it by its `number`. `secret` and `major_information` are what the drafter says of it: it touches a
     secret, or is major information. `prepared` means that the rules began it and nobody has written it yet. `waived`
     are figures that need no fact: a line for each reason, the figures and the reason with tabs between them. Without
-    `form` it has the usual one of its kind.
+    `form` it has the usual one of its kind. `next_at` is when the next statement on the matter is promised.
     """
 
     MARK: ClassVar[str] = "S"
@@ -112,6 +112,7 @@ class StatementDrafted(Numbered):
     major_information: bool = False
     prepared: bool = False
     waived: Words | None = None
+    next_at: Instant | None = None
     by: Digest
 
 
@@ -135,7 +136,8 @@ class StatementNoticeDrafted(Numbered):
 class StatementRevised(Fact):
     """The text was changed before approval, and the title if `title` is there. Earlier approvals are void.
 
-    `waived` is as in `statement.drafted`; without it, the waivers stay. So does the form without `form`.
+    `waived` is as in `statement.drafted`; without it, the waivers stay. So do the form without `form`, and the promise
+    without `next_at`.
     """
 
     form: StatementForm | None = None
@@ -145,6 +147,7 @@ class StatementRevised(Fact):
     secret: bool | None = None
     major_information: bool | None = None
     waived: Words | None = None
+    next_at: Instant | None = None
     by: Digest
 
 
@@ -243,6 +246,7 @@ class StatementPublished(Fact):
     `channels` are the unit's channels to which it goes besides the office's own pages.
     `steps` is the chain of the submission, and `approvals` are the answers to it, so that a reader of this event alone
     can check that every step agreed to this text.
+    `next_at` is when the next statement on the matter is promised.
     """
 
     incident: StreamId
@@ -254,6 +258,7 @@ class StatementPublished(Fact):
     facts: tuple[Code, ...] = ()
     used: tuple[UsedFact, ...] = ()
     channels: tuple[StreamId, ...] = ()
+    next_at: Instant | None = None
     by: Digest
     submission: Submission | None = None
     steps: tuple[Step, ...] = ()

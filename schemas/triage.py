@@ -565,12 +565,13 @@ class IncidentMaterialReceived(Done):
 class IncidentHandlingRecorded(Fact):
     """A note of work on one of the two tracks: the real problem, or the answer.
 
-    With `statement`, the published statement of facts is the answer.
+    With `statement`, the published statement of facts is the answer; `closing` says that it also ends the matter.
     """
 
     track: Track
     text: Words | None = None
     statement: StreamId | None = None
+    closing: bool = False
 
 
 @event("incident.resolved")

@@ -58,12 +58,12 @@ UNRULED = {
         nothing-changed nothing-corrected only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
         nothing-to-deliver channel-ended channel-there delivered-already
-        conference-over not-to-be-given not-scheduled no-alert
+        conference-over promise-passed not-to-be-given not-scheduled no-alert
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         approvals-unsigned approvals-unproven
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
-        differs-from-approved posted-text-differs
+        differs-from-approved posted-text-differs account-of-facts account-too-early
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened

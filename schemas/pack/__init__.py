@@ -34,7 +34,7 @@ class PackFact(Rule, FactKey):
     """A fact that the pack's office establishes, besides the facts on the deployment's list."""
 
 
-OWN_CLOCKS = ("bulletin", "written_report", "growth", "notice")
+OWN_CLOCKS = ("bulletin", "written_report", "growth", "notice", "promised_update", "statement_update")
 """Sections of a pack that are clocks under their own name."""
 
 

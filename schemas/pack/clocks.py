@@ -38,6 +38,8 @@ Act = Literal[
     "status_published",
     "facts_published",
     "published",
+    "account_published",
+    "conference_held",
     "solved",
     "resolved",
     "reported",

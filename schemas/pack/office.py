@@ -27,6 +27,24 @@ class NoticeRule(Rule):
     uploaded_by: tuple[Addressee, ...] = Field(min_length=1)
 
 
+class Progress(Rule):
+    """Whether a progress statement names when the next one comes. What it names is a limit, also where it need not."""
+
+    names_next: bool
+
+
+class Update(Rule):
+    """Within which limit a statement is corrected, or followed by a new one, after a fact in it was revised."""
+
+    limit: Limit
+
+
+class ClosingAccount(Rule):
+    """A matter of these levels is closed only after a closing account was published; None means every matter."""
+
+    levels: tuple[Slug, ...] | None = None
+
+
 class Publication(Model):
     """How the office speaks. In every pack it speaks as itself, with one text for a matter."""
 
@@ -36,6 +54,9 @@ class Publication(Model):
     facts: StatementRule
     notices: NoticeRule | None = None
     corrections: Setting[Literal["new_statement"]]
+    progress: Progress | None = None
+    update: Update | None = None
+    closing_account: ClosingAccount | None = None
 
 
 class FollowUp(Model):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas import answering, publish, triage
+from schemas import answering, press, publish, triage
 from schemas.envelope import Event
 from schemas.escalation import Asking, ClockMilestoneReached
 from services.escalation.clock.heirs import Heirs, carried
@@ -62,7 +62,7 @@ def react(event: Event, batch: Batch) -> Iterable[Reaction]:
     milestones = () if event.id in batch.outdone else tuple(milestones_of(event))
     if not milestones:
         return
-    incident = event.data.incident if event.kind == "statement" else event.stream
+    incident = event.stream if event.kind == "incident" else event.correlation or event.stream
     own, basis = stream_of("clock", incident), (f"{event.stream}@{event.version}",)
     yield Reaction(own, RecordMilestones(milestones=milestones, basis=basis))
     yield from _held(event, batch)
@@ -203,8 +203,20 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "reopened", data.discovered_at, unit=event.unit)
         case triage.IncidentMerged():
             yield _reached(event, "merged")
+        case triage.IncidentFactRevised() as data:
+            fact = publish.UsedFact(key=data.key, incident=event.stream, version=event.version)
+            yield _reached(event, "fact_revised", unit=event.unit, facts=(fact,))
         case publish.StatementPublished() as data:
-            yield _reached(event, f"{data.kind}_published", unit=data.unit)
+            told: dict[str, Any] = {"statement": event.stream, "facts": data.used, "until": data.next_at}
+            yield _reached(event, f"{data.kind}_published", unit=data.unit, **told)
+            if data.form == "closing_account":
+                yield _reached(event, "account_published", unit=data.unit)
+        case publish.StatementCorrected() as data:
+            yield _reached(event, "statement_corrected", statement=event.stream, facts=data.used)
+        case publish.StatementWithdrawn():
+            yield _reached(event, "statement_withdrawn", statement=event.stream)
+        case press.PressConferenceHeld() as data:
+            yield _reached(event, "conference_held", unit=data.unit)
 
 
 def _reached(event: Event, milestone: str, at: datetime | None = None, **more: Any) -> ClockMilestoneReached:

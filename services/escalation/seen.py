@@ -173,7 +173,9 @@ def _links(incident: str, into: str | None, split_from: str | None, split_at: st
 async def know(connection: AsyncConnection, events: Sequence[Event]) -> Batch:
     """The heirs of the events' incidents, also those that the events themselves tell of; and the superfluous events."""
     links = [link for event in events for link in links_of(event)]
-    further = {event.correlation or event.stream for event in events if event.kind in ("incident", "statement")}
+    further = {
+        event.correlation or event.stream for event in events if event.kind in ("incident", "statement", "press")
+    }
     further |= {link.heir for link in links}
     asked = set[str]()
     while further := further - asked:

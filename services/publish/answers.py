@@ -74,6 +74,7 @@ _SHOWN: dict[str, Any] = {
     "corrections": 0,
     "withdrawn_at": None,
     "scheduled_at": None,
+    "next_at": None,
     "held": None,
     "drill": False,
     "may": ["correct", "withdraw"],
@@ -186,6 +187,8 @@ class Statement(Answered):
     """How often it was corrected."""
     withdrawn_at: Instant | None
     """When it was withdrawn."""
+    next_at: Instant | None
+    """When the next statement on the matter comes, as this one promises."""
     scheduled_at: Instant | None
     """When the approved text is to be published by itself."""
     held: str | None
@@ -389,6 +392,8 @@ class FeedAbout(Answered):
     """What the statement is about; null for a notice, which is about no matter."""
     corrections: int
     """How often it was corrected."""
+    next_at: Instant | None
+    """When the next statement on the matter comes, as this one promises; null once it came."""
 
 
 class FeedEntry(Answered):
@@ -437,6 +442,7 @@ class Feed(
                     "incident_number": "town-east-2026-00042",
                     "incident_id": INCIDENT,
                     "corrections": 0,
+                    "next_at": None,
                 },
             }
         ],

@@ -96,6 +96,8 @@ class Draft(
     """Whether it is major information. A pack may ask for further approvals then."""
     waive: Waivers = ()
     """Figures that need no fact. All others are bound as `{{fact:KEY}}` before the submission."""
+    next_at: WrittenInstant | None = None
+    """When the next statement on the matter comes, if the text promises one. It is published, and it is a limit."""
 
 
 class Prepare(Command):
@@ -126,6 +128,8 @@ class Revise(Command, json_schema_extra=example(text="卫生院门前{{fact:lamp
     """Whether it is major information."""
     waive: Waivers | None = None
     """Figures that need no fact; without it, the waivers stay."""
+    next_at: WrittenInstant | None = None
+    """When the next statement on the matter comes; without it, the promise stays."""
 
 
 class Submit(Command, json_schema_extra=example()):

@@ -81,7 +81,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
     match command:
         case Draft():
-            return drafting.notice(command, case) if case.is_notice else drafting.draft(command, case)
+            return drafting.notice(command, case) if case.is_notice else drafting.draft(command, case, ctx)
         case Revise():
             return drafting.revise(state, command, case, ctx)
         case Submit():

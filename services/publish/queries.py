@@ -344,6 +344,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "corrections": row["corrections"],
             "withdrawn_at": row["withdrawn_at"],
             "scheduled_at": row["scheduled_at"],
+            "next_at": row["next_at"],
             "held": None,
             "drill": row["drill"],
         }

@@ -41,6 +41,8 @@ class State(Statement):
     draft: WordsRef | None = None
     facts: tuple[str, ...] = ()
     waived: WordsRef | None = None
+    next_at: str | None = None
+    """When the text promises the next one."""
     agreed_title: WordsRef | None = None
     agreed_text: WordsRef | None = None
     """The words of the submission, if the draft has markers."""
@@ -80,6 +82,7 @@ def _evolved(state: State, event: Event) -> State:
                 facts=data.facts,
                 prepared=data.prepared,
                 waived=data.waived,
+                next_at=instant(data.next_at) if data.next_at else None,
             )
         case StatementNoticeDrafted() as data:
             return State(
@@ -104,6 +107,7 @@ def _evolved(state: State, event: Event) -> State:
                 marks=_marked(state.marks, data, state.raised),
             )
             waived = data.waived or state.waived
+            written = replace(written, next_at=instant(data.next_at) if data.next_at else state.next_at)
             return replace(written, title=data.title or state.title, draft=data.draft, facts=facts, waived=waived)
         case StatementSubmitted() as data:
             course = Course(chain=data.chain, steps=data.steps)

@@ -159,6 +159,7 @@ statements = Table(
     Column("withdrawn_at", key(27)),
     Column("release", Integer, nullable=False),
     Column("scheduled_at", key(27)),
+    Column("next_at", key(27)),
     Column("scheduled_by", key(64), nullable=False),
     Column("drill", Boolean, nullable=False),
     Column("danger", Boolean, nullable=False),
@@ -443,6 +444,7 @@ def state_of(row: Row) -> State:
         agreed_text=agreed_text,
         used=tuple(UsedFact(key=key, incident=incident, version=int(version)) for key, incident, version in used),
         scheduled_at=row["scheduled_at"],
+        next_at=row["next_at"],
         scheduled_by=row["scheduled_by"],
     )
 
@@ -465,6 +467,7 @@ def _columns(state: State) -> Row:
         "facts": " ".join(state.facts),
         "course": state.course.model_dump_json(),
         "scheduled_at": state.scheduled_at,
+        "next_at": state.next_at,
         "scheduled_by": state.scheduled_by,
         **{name: " ".join(sorted(values)) for name, values in sets.items()},
     }

@@ -681,6 +681,8 @@ class RecordAnswerPublished(Command):
 
     statement: StatementId
     unit: UnitCode
+    closing: bool = False
+    """Whether it is the closing account."""
     basis: Basis
 
 

@@ -106,7 +106,9 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
                 raise Moved(state.merged_into)
             if state.phase == "new" or command.statement in state.statements:
                 return []
-            answered = triage.IncidentHandlingRecorded(track="answer", statement=command.statement)
+            answered = triage.IncidentHandlingRecorded(
+                track="answer", statement=command.statement, closing=command.closing
+            )
             return [Occurred(answered, basis=(command.basis,), unit=command.unit)]
         case c.PrepareClarification():
             return establishing.prepared(state, command, ctx)

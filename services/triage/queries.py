@@ -34,7 +34,7 @@ from services.triage.handling.dispatch import Dispatch, Share
 from services.triage.handling.plans import Meeting, Plans
 from services.triage.handling.proposals import Proposal
 from services.triage.incident import TRACKS, Incident
-from services.triage.owed import answering, explaining
+from services.triage.owed import answering, closing_account, explaining
 from services.triage.owed.aftercare import Aftercare
 from services.triage.rights import APPROVING, READ_MATTER, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, rows_of
@@ -122,7 +122,8 @@ def _waiting(asked: Incident, ctx: Ctx) -> dict[str, Any]:
 
 
 def _owing(asked: Incident, offices: Offices) -> dict[str, Any]:
-    return {"ball": _shown_ball(asked, offices), "owes": explaining.owed(asked, offices)}
+    account = ["closing_account"] if closing_account.is_owed(asked, offices) else []
+    return {"ball": _shown_ball(asked, offices), "owes": [*explaining.owed(asked, offices), *account]}
 
 
 async def waits(connection: AsyncConnection, ctx: Ctx, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -59,6 +59,9 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             prepare = PrepareClarification(addressee=reported.addressee, basis=basis)
             return [Reaction(event.correlation, prepare)]
         case StatementPublished(kind="facts") as statement:
-            answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
+            is_account = statement.form == "closing_account"
+            answered = RecordAnswerPublished(
+                statement=event.stream, unit=statement.unit, closing=is_account, basis=basis
+            )
             return [Reaction(statement.incident, answered)]
     return []

@@ -28,7 +28,7 @@ from services.triage.incident import Incident
 from services.triage.offices import office_commands as o
 from services.triage.offices.lessons import DeclineNumbered
 from services.triage.owed import answering_commands as a
-from services.triage.owed import explaining, outcomes, screening
+from services.triage.owed import closing_account, explaining, outcomes, screening
 
 Refusal = Rejected | None
 
@@ -280,7 +280,7 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             f"{incident.id} is not resolved; resolve it first, then close it", code="not-resolved", incident=incident.id
         )
     refusal = _unless_closed(incident, ctx, verb) or outcomes.why_not_closed(incident)
-    return refusal or explaining.why_not_ended(incident, ctx)
+    return refusal or explaining.why_not_ended(incident, ctx) or closing_account.why_not_closed(incident, ctx)
 
 
 def _screenable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:

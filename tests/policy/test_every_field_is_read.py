@@ -21,7 +21,7 @@ from schemas.escalation import ClockNoticePartWritten, ClockPaused, RosterDutyPl
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Window
 from schemas.pack.source import Model, Setting
-from schemas.publish import StatementNoticeDrafted, StatementSubmitted
+from schemas.publish import StatementNoticeDrafted, StatementSubmitted, UsedFact
 from services.apps import policy
 from services.audit.summaries import Names, summary
 from services.escalation.commands import (
@@ -57,7 +57,7 @@ from services.triage import commands as c
 from services.triage.decider import DECIDER as INCIDENTS
 from services.triage.offices import policies
 from tests.escalation.incident import Incident as Clocks
-from tests.escalation.incident import at, opened
+from tests.escalation.incident import at, opened, reached
 from tests.kit import spec
 from tests.kit.spec import given, staff
 from tests.publish.test_decider import INCIDENT, STREAM, drafted
@@ -234,6 +234,24 @@ def _press(pack: LoadedPack, level: str) -> Iterator[Callable[[], object]]:
     call = CallConference(at=at(9), place="p", reason="r")
     for command in (FixSpeakers(speaks=("spokesperson@town-east",)), call):
         yield functools.partial(_decided, pack, PRESS, case, command)
+    yield functools.partial(_promised, pack, incident)
+    yield functools.partial(_outdated, pack)
+
+
+def _promised(pack: LoadedPack, incident: Incident) -> object:
+    """A statement of progress without a next one is submitted."""
+    seen = {"stream": STREAM, "incident": incident, "title": "标题标题", "text": "内容"}
+    progress = drafted().model_copy(update={"form": "progress"})
+    case = given(STATEMENTS, progress, actor=staff("handler", unit="town-east")).seeing(**seen)
+    return _decided(pack, STATEMENTS, case, Submit())
+
+
+def _outdated(pack: LoadedPack) -> object:
+    """A fact is revised on which a public text rests."""
+    made = Clocks(offices=_under(pack)).hear(opened(at(0), unit="town-east"))
+    told, now = (UsedFact(key="lamps", incident=INCIDENT, version=version) for version in (3, 9))
+    made.hear(reached("status_published", at(1), unit="town-east", statement=STREAM, facts=(told,)))
+    return repr(made.hear(reached("fact_revised", at(2), facts=(now,))).did)
 
 
 def _surges(pack: LoadedPack) -> object:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas import triage
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import Offices
 from services.triage.commands import Close, Resolve
 from services.triage.decider import DECIDER
@@ -76,3 +76,26 @@ def test_a_matter_without_a_pack_ends_all_the_same() -> None:
     object.__setattr__(case.context, "offices", Offices(usual.units, {}, {}, usual.basis, usual.posts, usual.lists))
     (done,) = DECIDER.decide(case.state, Close(reason="r"), case.context)
     assert done == triage.IncidentClosed(reason="r")  # type: ignore[arg-type]
+
+
+def told(
+    statement: str = "statement-01890a5d-0000-7000-8000-000000000001", **more: Any
+) -> triage.IncidentHandlingRecorded:
+    return triage.IncidentHandlingRecorded(track="answer", statement=statement, **more)
+
+
+@pytest.mark.requirement("PUB-21")
+def test_a_matter_stays_open_until_its_closing_account_is_published() -> None:
+    gravest = triage.IncidentGraded(level="extraordinary", rank=3)
+    with pytest.raises(Rejected, match="asks for a closing account") as refused:
+        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED)
+    assert refused.value.members["rule"] == "publication.closing_account"
+    with pytest.raises(Rejected, match="closing account"):
+        ends(Close(reason="r"), gravest, *HANDLED, told(), RESOLVED)
+    account = told(closing=True)
+    assert isinstance(ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account), triage.IncidentClosed)
+    # It tells of one handling. After a reopening, another one is owed.
+    again = triage.IncidentReopened(reason="r", discovered_at=spec.NOW)  # type: ignore[arg-type]
+    with pytest.raises(Rejected, match="closing account"):
+        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account, again, *HANDLED, RESOLVED)
+    assert isinstance(ends(Close(reason="r"), *HANDLED, RESOLVED), triage.IncidentClosed)

@@ -7,7 +7,8 @@ from itertools import zip_longest
 
 from schemas import escalation as e
 from schemas.fields import Fact
-from services.escalation.clock import clocks, eras
+from schemas.pack import PolicyPack
+from services.escalation.clock import clocks, eras, promises
 from services.escalation.clock.clocks import Clock
 from services.escalation.clock.eras import Era, Move
 from services.escalation.clock.milestones import accountable, is_own
@@ -36,7 +37,21 @@ def derive(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]
     if pack is None:
         return ()
     own = notices.clocks(state.notices, state.milestones)
-    return tuple(_kept(clock, state, ctx) for clock in (*by_eras(state, pack, ctx.offices), *own))
+    public = _of_public_texts(state, pack, ctx.offices)
+    return tuple(_kept(clock, state, ctx) for clock in (*by_eras(state, pack, ctx.offices), *own, *public))
+
+
+def _of_public_texts(state: State, pack: LoadedPack, offices: Offices) -> Iterator[Clock]:
+    """What public texts owe; nothing is looked at while there are none."""
+    if all(one.statement is None for one in state.milestones):
+        return
+    told = _eras(state, pack, offices)
+
+    def pack_at(at: datetime) -> PolicyPack:
+        found = (era.pack.model for era in reversed(told) if era.since is None or era.since <= at)
+        return next(found, pack.model)
+
+    yield from promises.clocks(state.past, pack_at, terms_of(state, offices))
 
 
 def by_eras(state: State, pack: LoadedPack, offices: Offices) -> tuple[Clock, ...]:

@@ -37,7 +37,7 @@ from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store import failures
 from services.kernel.store.session import Session, partition_of
 
-TOPICS = ("triage.incident", "publish.statement")
+TOPICS = ("triage.incident", "publish.statement", "publish.press")
 """Topics on which a fact may still be on its way that a limit was kept."""
 PAGE = 200
 REST = 0.2

@@ -22,6 +22,8 @@ Act = Literal[
     "replied",
     "status_published",
     "facts_published",
+    "account_published",
+    "conference_held",
     "solved",
     "resolved",
     "reported",

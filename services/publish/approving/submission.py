@@ -8,7 +8,7 @@ from services.kernel.core.problems import Rejected
 from services.kernel.rules.approval import chain_of, chains, place
 from services.publish.rights import Case
 from services.publish.state import State
-from services.publish.writing import binding, filled
+from services.publish.writing import binding, closing, filled, promising
 from services.publish.writing.drafting import TO_WRITE, established
 
 
@@ -19,6 +19,9 @@ def submit(state: State, case: Case, ctx: Ctx) -> Fact:
             f"the text still holds a place that is not written ({TO_WRITE}…); write what was found instead",
             code="only-prepared",
         )
+    closing.must_be_at_the_end(state, case)
+    promising.must_name(state, case)
+    promising.must_lie_ahead(state, ctx)
     texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
     filled.check_wording(ctx, **texts)
     return _fixed(state, case, ctx, filled.fill(texts, state.facts, binding.read(ctx.seen.get("waived")), case, ctx))

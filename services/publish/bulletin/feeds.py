@@ -61,7 +61,10 @@ def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
                 "date_modified": item["updated"].iso,
                 "authors": [{"name": item["unit_name"]}],
                 "tags": tags(item),
-                "_huiying": {name: item[name] for name in ("number", "incident_number", "incident_id", "corrections")},
+                "_huiying": {
+                    **{name: item[name] for name in ("number", "incident_number", "incident_id", "corrections")},
+                    "next_at": item["next"].iso if item["next"] else None,
+                },
             }
             for item in page.items
         ],

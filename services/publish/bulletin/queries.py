@@ -177,6 +177,7 @@ def _published(*, drill: bool) -> Any:
         "updated_at",
         "corrections",
         "danger",
+        "next_at",
     )
     columns = [statements.c[name] for name in names]
     return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(drill))
@@ -243,6 +244,7 @@ async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str, ow
         "form": typed.form or (usual_form(typed.kind) if typed.kind else None),
         "resolved_title": typed.title,
         "resolved_text": typed.text,
+        "next_at": None,
         "releases": [],
     }
     return await as_public(connection, shown, Preview(), now)

@@ -94,12 +94,18 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
         "updated": moment(parse_instant(row["updated_at"]), zone, language),
         "act": gettext(ACTS[said[-1]["kind"]]),
         "changed": parse_instant(row["updated_at"]),
+        "next": moment(parse_instant(row["next_at"]), zone, language) if _is_promised(row, withdrawal) else None,
         "correction": correction,
         "withdrawal": withdrawal,
         "earlier": texts[-2::-1],
         "updates": _neighbour(row["updates"], zone, language),
         "updated_by": _neighbour(row["updated_by"], zone, language),
     }
+
+
+def _is_promised(row: Row, withdrawal: Row | None) -> bool:
+    """Whether a next statement is promised and has not come yet."""
+    return bool(row["next_at"]) and row["updated_by"] is None and withdrawal is None
 
 
 def _neighbour(row: Row | None, zone: tzinfo, language: Language) -> Item | None:

@@ -2,19 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from schemas.fields import Fact
-from schemas.publish import (
-    StatementCorrected,
-    StatementNoticePublished,
-    StatementPublished,
-    StatementWithdrawn,
-)
+from schemas.fields import Fact, parse_instant
+from schemas.publish import StatementCorrected, StatementNoticePublished, StatementPublished, StatementWithdrawn
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.publish.commands import Correct, Withdraw
 from services.publish.rights import Case, Channel
 from services.publish.state import State
-from services.publish.writing import binding, filled
+from services.publish.writing import binding, closing, filled, promising
 from services.publish.writing.binding import Established, Sheet
 from services.publish.writing.drafting import waived
 
@@ -28,6 +23,8 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
     channels = _open(ctx.seen.get("channels", {}), case, ctx)
     if case.is_notice:
         return StatementNoticePublished(unit=state.unit, title=title, text=text, channels=channels, by=by)
+    closing.must_be_at_the_end(state, case)
+    promising.must_lie_ahead(state, ctx)
     return StatementPublished(
         incident=state.incident,
         unit=state.unit,
@@ -38,6 +35,7 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
         facts=state.facts,
         used=state.used,
         channels=channels,
+        next_at=parse_instant(state.next_at) if state.next_at else None,
         by=by,
     )
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from schemas.fields import Fact, Typed
+from schemas.fields import Fact, Typed, instant
 from schemas.publish import StatementDrafted, StatementKind, StatementNoticeDrafted, StatementRevised, usual_form
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.publish.commands import Draft, Prepare, Revise, Waiver
@@ -17,7 +18,7 @@ TO_WRITE = "（待填写"
 """How a place begins that somebody must still write: in a clarification that is prepared, and in templates."""
 
 
-def draft(command: Draft, case: Case) -> Fact:
+def draft(command: Draft, case: Case, ctx: Ctx) -> Fact:
     """Fixes the unit that speaks: the accountable one, unless the drafter names another."""
     incident = case.incident
     unit = command.unit or incident.unit
@@ -30,6 +31,7 @@ def draft(command: Draft, case: Case) -> Fact:
             incident=incident.id,
             known=list(incident.units),
         )
+    must_be_ahead(command.next_at, ctx.now, "next_at")
     return StatementDrafted(
         incident=incident.id,
         unit=unit,
@@ -41,6 +43,7 @@ def draft(command: Draft, case: Case) -> Fact:
         secret=command.secret,
         major_information=command.major_information,
         waived=waived(command.waive) if command.waive else None,
+        next_at=command.next_at,
         by=case.by,
     )
 
@@ -53,10 +56,10 @@ def notice(command: Draft, case: Case) -> Fact:
             code="incident-needed",
             field="incident_id",
         )
-    if command.kind != "status" or command.facts or command.waive:
+    if command.kind != "status" or command.facts or command.waive or command.next_at:
         raise Malformed(
-            "kind: a notice about no matter is a status, and has no facts and nothing to waive; name its matter "
-            "(incident_id) if it tells facts",
+            "kind: a notice about no matter is a status, has no facts and nothing to waive, and promises no next one; "
+            "name its matter (incident_id) if it tells facts",
             code="notice-without-facts",
             field="kind",
         )
@@ -72,7 +75,8 @@ def notice(command: Draft, case: Case) -> Fact:
 
 def revise(state: State, command: Revise, case: Case, ctx: Ctx) -> Fact:
     """Changes what the command names. All approvals are void."""
-    if case.is_notice and (command.form not in (None, "notice") or command.facts or command.waive):
+    is_more = command.facts or command.waive or command.next_at
+    if case.is_notice and (command.form not in (None, "notice") or is_more):
         raise Malformed(
             "form: a notice about no matter stays one, and has no facts and nothing to waive; draft a statement on the "
             "matter instead",
@@ -82,6 +86,7 @@ def revise(state: State, command: Revise, case: Case, ctx: Ctx) -> Fact:
     named = state.facts if command.facts is None else command.facts
     facts = established(state.kind, (*named, *_bound(command.title, command.text, case)), case)
     _must_change(state, command, facts, ctx)
+    must_be_ahead(command.next_at, ctx.now, "next_at")
     title = None if command.title is None else Typed(text=command.title)
     return StatementRevised(
         form=None if command.form == state.form else command.form,
@@ -91,6 +96,7 @@ def revise(state: State, command: Revise, case: Case, ctx: Ctx) -> Fact:
         secret=command.secret,
         major_information=command.major_information,
         waived=None if command.waive is None else waived(command.waive),
+        next_at=command.next_at,
         by=case.by,
     )
 
@@ -145,6 +151,7 @@ def _must_change(state: State, command: Revise, facts: tuple[str, ...] | None, c
         command.text == ctx.seen.get("text")
         and command.title in (None, ctx.seen.get("title"))
         and command.form in (None, state.form)
+        and (command.next_at is None or instant(command.next_at) == state.next_at)
         and (facts is None or set(facts) == set(state.facts))
         and all(value is None or value == (mark in state.marks) for mark, value in marks.items())
         and (command.waive is None or _lines(command.waive) == (ctx.seen.get("waived") or ""))

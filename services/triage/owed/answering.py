@@ -81,6 +81,8 @@ class Answering(BaseModel):
     """The date of the plan, if the outcome is planned."""
     told: bool = False
     """Whether an answer followed the outcome."""
+    accounted: bool = False
+    """Whether a closing account was published."""
 
     @property
     def is_unsolved(self) -> bool:
@@ -116,7 +118,9 @@ def after(known: Answering, event: Event) -> Answering:
         case triage.IncidentExplained() | triage.IncidentReplied() | triage.IncidentHandlingRecorded(statement=str()):
             # What was said before explains nothing of it, also if it is entered afterwards.
             follows = known.outcome_at is not None and event.time >= known.outcome_at
-            return known.model_copy(update={"told": True}) if follows and not known.told else known
+            told = {"told": True} if follows and not known.told else {}
+            told |= {"accounted": True} if getattr(event.data, "closing", False) else {}
+            return known.model_copy(update=told) if told else known
         case triage.IncidentReopened():
             return Answering()
     return known

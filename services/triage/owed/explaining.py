@@ -14,8 +14,9 @@ from services.triage.handling.assigning import pack_name, pack_of
 from services.triage.incident import Incident
 from services.triage.owed.answering_commands import ExplainToOffice, OrderExplanation
 
-Owed = Literal["order", "unit_explanation", "proposed_reply"]
-"""What is still owed: the leader's order, the unit's explanation to the office, what it proposes to reply."""
+Owed = Literal["order", "unit_explanation", "proposed_reply", "closing_account"]
+"""What is still owed: the leader's order, the unit's explanation to the office, what it proposes to reply, and an
+account in public before the closing."""
 
 
 def rule_of(incident: Incident, offices: Offices) -> Explaining | None:
@@ -65,6 +66,7 @@ _SAID: dict[Owed, str] = {
     "order": "a leader's order to explain",
     "unit_explanation": "the explanation of the unit concerned",
     "proposed_reply": "the reply that it proposes",
+    "closing_account": "a closing account",
 }
 
 

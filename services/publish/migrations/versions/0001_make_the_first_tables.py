@@ -341,6 +341,7 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", key(27), nullable=True),
         sa.Column("release", sa.Integer(), nullable=False),
         sa.Column("scheduled_at", key(27), nullable=True),
+        sa.Column("next_at", key(27), nullable=True),
         sa.Column("scheduled_by", key(64), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("danger", sa.Boolean(), nullable=False),
