@@ -36,3 +36,30 @@ def test_keys_are_listed_rotated_and_revoked_in_the_folder(tmp_path: Path, capsy
     assert "there is no key" in capsys.readouterr().err
     assert cli.execute(["check", *data]) == 0
     assert cli.execute(["replay", *data]) == 0
+
+
+def test_keys_of_posts_are_made_listed_rotated_and_revoked_in_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data", str(tmp_path)]
+
+    async def begin() -> None:
+        async with embedded.running(Settings(data=tmp_path)):
+            pass
+
+    asyncio.run(begin())
+    keys = ("keys", "post")
+    first = typed(capsys, *keys, "create", "--post", "chief@county", *data)[1].strip()
+    assert typed(capsys, *keys, "create", "--post", "chief@county", *data) == (0, f"{first}\n")
+    second = typed(capsys, *keys, "rotate", "--post", "chief@county", *data)[1].strip()
+    of_city = typed(capsys, *keys, "create", "--post", "chief@city", *data)[1].strip()
+    listed = json.loads(typed(capsys, *keys, "list", "--post", "chief@county", "--json", *data)[1])
+    assert [(one["kid"], one["signs"]) for one in listed] == [(first, False), (second, True)]
+    revoke = (*keys, "revoke", second, "--reason", "lost", *data)
+    assert cli.execute([*revoke, "--post", "chief@city"]) == 2
+    assert typed(capsys, *revoke, "--post", "chief@county") == (0, f"{second} was revoked\n")
+    listed = json.loads(typed(capsys, *keys, "list", "--json", *data)[1])
+    assert {one["kid"]: one["revoked_at"] is not None for one in listed} == {first: False, second: True, of_city: False}
+    assert cli.execute([*keys, "create", "--post", "nobody@county", *data]) == 2
+    assert cli.execute(["check", *data]) == 0
+    assert cli.execute(["replay", *data]) == 0

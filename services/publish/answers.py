@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.fields import Code, IncidentId, Instant, Number, Post, StatementId, UnitCode
+from schemas.fields import Code, Digest, IncidentId, Instant, Number, Post, StatementId, UnitCode
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -270,6 +270,72 @@ class Release(Answered):
     """Why it was corrected or withdrawn."""
 
 
+KEY = "0b7e9b3c6f1a4d5e8c2b9a7f6e5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d"
+
+
+class SignatureOfAct(Answered):
+    """The signature of a post over what it decided."""
+
+    key: Digest
+    """The id of the key: its thumbprint."""
+    post: Post
+    """The post whose key it is."""
+    holds: bool
+    """Whether it proves the act."""
+    fault: str | None
+    """Why it does not."""
+
+
+class SignedAct(SignatureOfAct):
+    """An act that a post signed."""
+
+    act: Literal["approved", "referred", "rejected", "published", "corrected", "withdrawn"]
+    """What was done."""
+    at: Instant
+    """When."""
+    step: Code | None
+    """For an answer of an approver: the step."""
+
+
+class PostKey(Answered):
+    """A key with which a post signs what it decides on statements."""
+
+    kid: Digest
+    """Its id: the thumbprint (RFC 7638)."""
+    post: Post
+    """The post."""
+    public: Digest
+    """The 32 bytes of its public half (Ed25519)."""
+    made_at: Instant
+    """Since when it signs."""
+    revoked_at: Instant | None
+    """When it ended. What it signed before stays valid."""
+    signs: bool
+    """Whether the post signs with it now."""
+
+
+class PostKeys(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "kid": KEY,
+                "post": "approver@town-east",
+                "public": KEY[::-1],
+                "made_at": "2026-03-02T09:40:00.000000Z",
+                "revoked_at": None,
+                "signs": True,
+            }
+        ],
+        next=None,
+    ),
+):
+    """Keys of posts. The answer has one page."""
+
+    items: tuple[PostKey, ...]
+    """The entries."""
+
+
 class NotNow(Answered):
     """Why the caller may not take a next step."""
 
@@ -288,6 +354,17 @@ class WholeStatement(
     json_schema_extra=example(
         **_SHOWN,
         may_not=[],
+        signatures=[
+            {
+                "act": "approved",
+                "at": "2026-03-02T09:40:00.000000Z",
+                "step": "leader_in_charge",
+                "key": KEY,
+                "post": "approver@town-east",
+                "holds": True,
+                "fault": None,
+            }
+        ],
         releases=[
             {
                 "kind": "publication",
@@ -303,6 +380,8 @@ class WholeStatement(
 
     releases: tuple[Release, ...]
     """What was said, in order."""
+    signatures: tuple[SignedAct, ...]
+    """What posts signed, in order. What was decided before posts had keys is not among it."""
     may_not: tuple[NotNow, ...]
     """Why the caller may not take the steps that lead on now."""
 
@@ -321,6 +400,7 @@ _DRAFTED: dict[str, Any] = {
     "text": TEXT,
     "facts": ["inspected"],
     "reason": None,
+    "signature": None,
 }
 
 
@@ -365,6 +445,8 @@ class ActOnStatement(Answered):
     """The facts on which this text rests."""
     reason: str | None
     """What was said with it."""
+    signature: SignatureOfAct | None
+    """The signature of the post that decided; null for what nobody signs, or what was decided before posts had keys."""
 
 
 class HistoryOfStatement(Page, json_schema_extra=example(items=[_DRAFTED], next=None)):

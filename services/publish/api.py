@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.fields import IncidentRef, UnitCode, instant
+from services.kernel.access.operating import LOOK
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
@@ -127,6 +128,17 @@ def router() -> APIRouter:
     async def withdraw_statement(runtime: http.Serving, id: Id, command: Withdraw, caller: http.Command) -> Response:
         """Withdraws the statement. Its text stays visible as withdrawn."""
         return await act(runtime, id, caller, command)
+
+    @api.get("/post-keys", **documents.answers(answers.PostKeys))
+    async def list_post_keys(runtime: http.Serving, staff: http.Staff) -> Response:
+        """The keys with which posts of the caller's unit and of the units below it sign, oldest first."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+        LOOK.require(staff.unit or "", ctx)
+        overseen = ctx.offices.overseen(staff.unit)
+        found = await post_keys.every(runtime)
+        items = [one for one in found if overseen is None or one["post"].partition("@")[2] in overseen]
+        return http.json_response({"items": items, "next": None})
 
     @api.get("/statements", **documents.answers(answers.Statements))
     async def list_statements(

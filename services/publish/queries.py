@@ -20,7 +20,7 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
-from services.publish.history import history
+from services.publish.history import history, signatures
 from services.publish.releasing.release import revised
 from services.publish.releasing.scheduling import missed
 from services.publish.rights import READ_STATEMENT, RIGHTS, Case, Incident, Statement, reading, unseen, unverified
@@ -132,6 +132,7 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
         if not rows:
             return None
         item = await _as_it_stood(connection, rows)
+    item["signatures"] = await signatures(connection, id_, reads.until.at if reads.until else None, ctx.offices)
     return item | {
         "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
     }
@@ -151,7 +152,7 @@ async def history_of(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[Ro
     row, reads = await _readable(connection, ctx, id_)
     if row is None or reads is None:
         return None
-    return await history(connection, id_, reads.until.at if reads.until else None) or None
+    return await history(connection, id_, reads.until.at if reads.until else None, ctx.offices) or None
 
 
 async def _refusals(connection: AsyncConnection, ctx: Ctx, row: Row) -> list[Problem]:

@@ -161,6 +161,20 @@ async def test_a_statement_waits_for_its_keys_and_its_pack(made: Runtime, order:
     assert await rows(made, "parked") == []
 
 
+async def test_keys_that_come_in_the_same_transaction_let_in_what_stands_before_them(made: Runtime) -> None:
+    door, office = Door(made), Office()
+    office.published()
+    records = [
+        *as_records(office.events, STATEMENTS),
+        *as_records(keys(office), KEYS),
+        *as_records(packs(), PACKS),
+    ]
+    await door.work.handle(records)
+    assert await taken(made) == (5, None)
+    assert await letters(made) == []
+    assert await rows(made, "parked") == []
+
+
 async def test_keys_that_come_one_by_one_let_in_what_they_signed(made: Runtime) -> None:
     door, office = Door(made), Office()
     office.published()

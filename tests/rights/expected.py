@@ -236,6 +236,7 @@ placeChannel           | admin chief                   | own^
 changeChannel          | admin chief                   | own^
 endChannel             | admin chief                   | own^
 listChannels           | staff                         | own^
+listPostKeys           | admin auditor                 | everywhere
 listDeliveries         | staff                         | own^
 listReplies            | staff                         | own^
 listStatements         | staff                         | part^

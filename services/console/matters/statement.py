@@ -26,6 +26,8 @@ NO_MATTER: dict[str, Any] = {"facts": (), "reports": (), "proposals": (), "drill
 """What a form needs of a matter, where there is none."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""
+SIGNED = ("approve", "reject", "cannot-judge", "publish", "correct", "withdraw")
+"""Verbs that the post signs with its key."""
 
 
 def router(site: Site) -> APIRouter:
@@ -177,7 +179,8 @@ def router(site: Site) -> APIRouter:
             reads="" if is_writing else one["resolved_text"] or "",
             adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
-            beside=_beside(sheet, f"statements/{one['number']}/preview", one),
+            beside=_beside(sheet, f"statements/{one['number']}/preview", one)
+            | {"signs": me.post if verb in SIGNED else None},
             face=_face(me, one, titles_of(sheet, me.language)),
         )
 

@@ -1,4 +1,7 @@
-"""Keys of integrations: which systems send reports, since when and when last; made, shown once, withdrawn."""
+"""Keys of integrations: which systems send reports, since when and when last; made, shown once, withdrawn.
+
+Below them stand the keys with which posts sign. They change on the command line alone.
+"""
 
 import secrets
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.console.access.staff import Staff
-from services.console.calls import Answer, Down, Refused
+from services.console.calls import Answer, Down, Refused, parts
 from services.console.page import go, reader, render
 from services.console.site import Id, Signed, Site, problem_of
 from services.console.verbs import told_of
@@ -79,12 +82,10 @@ def router(site: Site) -> APIRouter:
         error: str | None = None,
     ) -> Response:
         _must_administer(me)
-        down: Down | None = None
-        found: dict[str, Any] = {"items": [], "next": None}
-        try:
-            found = await me.calls.get(KEYS, limit=200, cursor=cursor)
-        except Down as of:
-            down = of
+        of_systems, of_posts = await parts(
+            me.calls.get(KEYS, limit=200, cursor=cursor), me.calls.get("/publish/v1/post-keys")
+        )
+        found: dict[str, Any] = of_systems.value or {"items": [], "next": None}
         rows = sorted(
             found["items"], key=lambda one: (one["revoked_at"] is not None, one["unit"] or "", one["name"] or "")
         )
@@ -98,7 +99,8 @@ def router(site: Site) -> APIRouter:
             units=units,
             typed=typed,
             key=secrets.token_urlsafe(18),
-            down=down,
+            of_systems=of_systems,
+            of_posts=of_posts,
             done=done,
             error=error,
         )

@@ -199,18 +199,21 @@ class Streams:
         if not intake.further or not self.runtime.service.signatures:
             return
         failed = {event.digest for event in intake.moved}
-        letters = self.tables["dead_letters"]
+        letters, connection = self.tables["dead_letters"], session.connection
         mine = (letters.c.consumer == self.consumer, letters.c.reason == "awaited", letters.c.state == "open")
         chosen = select(letters.c.id, letters.c.bytes).where(*mine).order_by(letters.c.stream_id, letters.c.version)
+        before = {id_: Event.parse(bytes_) for id_, bytes_ in (await connection.execute(chosen)).all()}
+        now = {row["id"]: Event.parse(row["bytes"]) for row in intake.aside if row["reason"] == "awaited"}
         record = next(record for event, record in intake.accepted if event is intake.further[-1])
-        for id_, bytes_ in (await session.connection.execute(chosen)).all():
-            event = Event.parse(bytes_)
+        for id_, event in (before | now).items():
             if event.digest not in failed:
-                if await self._awaits(session.connection, intake, event):
+                if await self._awaits(connection, intake, event):
                     continue
-                await self.stand(session.connection, intake, event.stream)
+                intake.aside = [row for row in intake.aside if row["id"] != id_]
+                await self.stand(connection, intake, event.stream)
                 await self.judge(session, intake, event, record._replace(value=event.bytes))
-            await session.connection.execute(update(letters).where(letters.c.id == id_).values(state="redriven"))
+            if id_ in before:
+                await connection.execute(update(letters).where(letters.c.id == id_).values(state="redriven"))
 
     async def _awaits(self, connection: AsyncConnection, intake: Intake, event: Event) -> bool:
         await self.know_proof(connection, intake, event.kind)

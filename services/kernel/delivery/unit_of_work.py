@@ -272,7 +272,8 @@ class UnitOfWork(Streams):
             metrics.PARKED.labels(name, intake.cursors[event.stream].blocked or "").inc()
         for stream, event in first.items():
             reason = intake.cursors[stream].blocked
-            logger.error("stream.parked", consumer=name, stream=stream, version=event.version, reason=reason)
+            told = logger.info if reason == "awaited" else logger.error
+            told("stream.parked", consumer=name, stream=stream, version=event.version, reason=reason)
 
     # offsets
 

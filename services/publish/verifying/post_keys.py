@@ -85,7 +85,7 @@ async def revoke(runtime: Runtime, caller: Caller, kid: str, reason: str, post: 
 
 
 async def every(runtime: Runtime) -> list[dict[str, Any]]:
-    """Every key, oldest first: `kid`, `post`, `made_at`, `revoked_at`, and whether it `signs` now."""
+    """Every key, oldest first: `kid`, `post`, `public`, `made_at`, `revoked_at`, and whether it `signs` now."""
     table, signs = METADATA.tables["post_keys"], dict[str, str]()
     async with runtime.database.read() as connection:
         for row in (await connection.execute(_sealed())).mappings():
@@ -93,7 +93,7 @@ async def every(runtime: Runtime) -> list[dict[str, Any]]:
                 signs[row["post"]] = row["kid"]
         chosen = select(table).where(table.c.public.is_not(None)).order_by(table.c.made_at, table.c.kid)
         rows = (await connection.execute(chosen)).mappings().all()
-    names = ("kid", "post", "made_at", "revoked_at")
+    names = ("kid", "post", "public", "made_at", "revoked_at")
     return [{name: row[name] for name in names} | {"signs": signs.get(row["post"]) == row["kid"]} for row in rows]
 
 
