@@ -135,9 +135,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
         LOOK.require(staff.unit or "", ctx)
-        overseen = ctx.offices.overseen(staff.unit)
-        found = await post_keys.every(runtime)
-        items = [one for one in found if overseen is None or one["post"].partition("@")[2] in overseen]
+        items = [one for one in await post_keys.every(runtime) if LOOK.holds(one["post"].partition("@")[2], ctx)]
         return http.json_response({"items": items, "next": None})
 
     @api.get("/statements", **documents.answers(answers.Statements))
