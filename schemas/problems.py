@@ -384,6 +384,7 @@ TYPES: Mapping[str, ProblemType] = {
                 "这一等级不召开发布会",
                 "规则包规定{known}等级召开新闻发布会，这一事项的等级是{level}。",
             ),
+            "speaker-changed": ("发言的岗位已变", "定时的是 {post}，现在这一事项由 {posts} 发言；请由该岗位发布。"),
             "closing-account-owed": (
                 "尚未发布结案说明",
                 "规则包要求 {incident} 结案前公开发布一份结案说明，讲清事件经过和处置结果；请先发布。",

@@ -69,7 +69,7 @@ UNRULED = {
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """
-        other-speaker not-fixed-to-speak not-its-post body-not-a-post
+        other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post
         no-right other-office value-set-above head-designates nothing-above offered-aside delegated-elsewhere
         not-its-incident no-longer-its-incident not-above follow-up-elsewhere officer-elsewhere body-as-post
         delegation-ends-early body-with-roles duty-post-without-body member-unknown not-one-head post-without-unit

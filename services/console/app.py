@@ -29,6 +29,7 @@ PAGES = (
     "worklist.live",
     "worklist.register",
     "worklist.supervision",
+    "matters.press",
     "matters.matter",
     "matters.report",
     "matters.evidence",

@@ -91,6 +91,17 @@ FIELDS: Mapping[str, str] = {
     "since": N_("开始时间"),
     "source": N_("来源"),
     "spokesperson": N_("发言人"),
+    "speaks": N_("谁发布"),
+    "approves": N_("谁另外审定"),
+    "interviews": N_("谁接受采访"),
+    "spoke": N_("谁发言"),
+    "statement": N_("哪份说明"),
+    "conference": N_("哪场发布会"),
+    "medium": N_("媒体名称"),
+    "how": N_("怎样提供"),
+    "what": N_("提供什么"),
+    "record": N_("问答记录"),
+    "next_at": N_("下次发布"),
     "subject": N_("事由"),
     "substitute": N_("替班岗位"),
     "text": N_("内容"),
@@ -148,6 +159,12 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("hand-over", "to"): N_("接班岗位"),
     ("inform-office", "to"): N_("通报给谁"),
     ("decide-extension", "notice"): N_("怎样告知反映人"),
+    ("call-conference", "at"): N_("何时召开"),
+    ("call-conference", "place"): N_("在哪里召开"),
+    ("postpone-conference", "at"): N_("改到何时"),
+    ("postpone-conference", "place"): N_("改到哪里"),
+    ("hold-conference", "text"): N_("宣读的文字"),
+    ("log-contact", "text"): N_("提供的文字"),
 }
 """Verb and field -> the title of a field that means something else there than under other verbs."""
 
@@ -166,6 +183,10 @@ HINTS: Mapping[str, str] = {
 """Field -> what helps to fill it in. A field for a time without a line here says how times are written."""
 
 HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
+    ("hold-conference", "text"): N_("须与核准的说明一致；不一致会指出是哪里"),
+    ("hold-conference", "record"): N_("问了什么、答了什么；不写姓名。与事实或已发布的说明不一致会指出来"),
+    ("log-contact", "text"): N_("须与核准的说明一致；不一致会指出是哪里"),
+    ("log-contact", "medium"): N_("只写媒体的名称，不写个人姓名"),
     ("publish", "at"): N_("不填就是现在。写成 11-25 21:07 或 21:07；到时候自动发布，时限照样计算"),
     ("reports", "text"): N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
     ("set-value", "value"): N_("时限写成 24小时、3天 或 5个工作日"),
@@ -226,6 +247,7 @@ SECTIONS: Mapping[str, str] = {
     "answering": N_("答复与不予答复"),
     "approval": N_("审核"),
     "publication": N_("公开发布"),
+    "press": N_("发布会和媒体"),
     "templates": N_("文稿模板"),
     "follow_up": N_("回访与再次反映"),
     "review": N_("总结评估"),

@@ -68,6 +68,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         if not scheduling.is_due(state, ctx):
             return []
         RIGHTS[Publish].refuse(case, ctx)
+        scheduling.must_still_speak(state, case)
     else:
         right = RIGHTS[type(command)]
         right.require(case, ctx)

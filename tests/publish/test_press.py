@@ -10,11 +10,12 @@ from schemas import press
 from schemas.approval import Step
 from schemas.fields import Fact
 from schemas.pack.press import Conference, Press, Speakers
+from schemas.publish import StatementScheduled
 from schemas.triage import IncidentClosed, IncidentResolved
-from services.kernel.core.decider import Actor
+from services.kernel.core.decider import SYSTEM, Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.publish.commands import Publish, Submit
+from services.publish.commands import Publish, PublishDue, Submit
 from services.publish.press.commands import (
     CallConference,
     CancelConference,
@@ -145,6 +146,22 @@ def test_nobody_else_publishes_once_a_speaker_is_fixed() -> None:
     )
     fixed = Actor("publicity@town-east", "town-east", frozenset({"spokesperson"}), "xu")
     assert on_statement(*PUBLISHABLE, actor=fixed, incident=matter).when(Publish()).decided()
+
+
+@pytest.mark.requirement("PUB-18")
+def test_what_another_post_scheduled_is_not_published_once_a_speaker_is_fixed() -> None:
+    planned = spec.At(StatementScheduled(at=spec.NOW, by="0" * 64), actor="spokesperson@town-east")
+    for post, goes in (("spokesperson@town-east", True), ("publicity@town-east", False)):
+        matter = replace(MATTER, speaking=Speaking(speaks=(post,)))
+        due = (
+            on_statement(*PUBLISHABLE, planned, incident=matter, actor=SYSTEM)  # type: ignore[arg-type]
+            .at(spec.NOW + timedelta(seconds=1))
+            .when(PublishDue())
+        )
+        if goes:
+            assert due.decided()
+        else:
+            due.then_raises(Rejected, "publicity@town-east speaks on the matter now")
 
 
 @pytest.mark.requirement("PUB-18")

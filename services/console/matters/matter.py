@@ -242,6 +242,9 @@ def waiting(
     step = [Waiting(verb, f"{own}/triage/{verb}", "") for verb in dict.fromkeys(steps) if verb in incident["may"]]
     if {"reply", "explain"} & set(steps) and "draft" in statements.get("may", ()) and not statements["items"]:
         step.append(Waiting("draft", f"statements/new?incident={incident['number']}", ""))
+    if "closing_account" in incident["owes"] and "draft" in statements.get("may", ()):
+        about = translations(me.language).gettext(N_("结案说明"))
+        step.append(Waiting("draft", f"statements/new?incident={incident['number']}&form=closing_account", about))
     written = [
         Waiting(verb, f"statements/{one['number']}", f"{one['number']} {(one['title'] or '')[:20]}".strip())
         for one in statements.get("items", ())
@@ -299,7 +302,7 @@ def _steps(me: Staff, incident: Mapping[str, Any]) -> list[str]:
     for share in shares:
         if not share["completed_at"]:
             found.append("complete-help" if share["accepted_at"] else "accept-help")
-    found += ["explain-to-office"] if incident["owes"] else []
+    found += ["explain-to-office"] if set(incident["owes"]) - {"closing_account"} else []
     return [verb for verb in found if not done.get(verb)]
 
 

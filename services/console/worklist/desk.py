@@ -37,6 +37,13 @@ AWAITED: Mapping[str, str] = {"submitted": "approve", "approved": "publish"}
 """Phase of a statement -> the act for which it waits."""
 
 
+def _update(me: Staff, statement: Mapping[str, Any]) -> str:
+    """What this post does about a public text with a fact that was revised: correct it, or draft another one."""
+    if "correct" in statement["may"]:
+        return "correct"
+    return "draft" if "handler" in me.roles and statement["unit"] == me.unit else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One way to narrow a list: what can be chosen, and what is."""
@@ -188,11 +195,14 @@ def router(site: Site) -> APIRouter:
 
     async def _statements(me: Staff) -> Part:
         """The statements that wait for an act of this post, each with this act."""
-        found = await parts(*(me.calls.get("/publish/v1/statements", state=state, limit=ROWS) for state in AWAITED))
-        if down := next((one.down for one in found if one.down), None):
+        states = (me.calls.get("/publish/v1/statements", state=state, limit=ROWS) for state in AWAITED)
+        *found, stale = await parts(*states, me.calls.get("/publish/v1/statements", outdated=True, limit=ROWS))
+        if down := next((one.down for one in (*found, stale) if one.down), None):
             return Part(down=down)
+        outdated = [(item, act) for item in (stale.value or {"items": ()})["items"] if (act := _update(me, item))]
         return Part(
-            [
+            outdated
+            + [
                 (item, verb)
                 for one, verb in zip(found, AWAITED.values(), strict=True)
                 for item in (one.value or {"items": ()})["items"]

@@ -38,3 +38,16 @@ def missed(state: State, ctx: Ctx) -> Rejected | None:
         "or take this one back",
         code="instant-missed",
     )
+
+
+def must_still_speak(state: State, case: Case) -> None:
+    """Raises `Rejected` if other posts were fixed to speak since a post named the instant: nobody else publishes."""
+    posts = case.incident.speaking.speaks
+    if posts and state.scheduled_post not in posts:
+        raise Rejected(
+            f"{state.scheduled_post} named this instant, and {' or '.join(posts)} speaks on the matter now; only "
+            "that may publish it",
+            code="speaker-changed",
+            post=state.scheduled_post,
+            posts=list(posts),
+        )

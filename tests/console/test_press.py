@@ -1,0 +1,45 @@
+"""The press part of a matter without script: who speaks, a conference, what media were given."""
+
+import pytest
+
+from tests.console.browser import HOME
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TEXT = "人民路水管已修好，恢复供水。"
+
+
+@pytest.mark.requirement("PUB-18")
+async def test_a_speaker_is_fixed_a_text_that_differs_is_refused_and_the_approved_one_is_kept(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    own = (await town.reported(desk, "人民路停水", place="人民路")).path.removeprefix(HOME)
+    number = own.rpartition("/")[2]
+    handler = await town.at("handler@town-east")
+    await town.done(handler, f"/statements/new?incident={number}", kind="status", title="供水情况", text=TEXT)
+    await town.system.settle()
+    matter = await handler.open(own)
+    assert f"{HOME}{own}/press" in matter.links
+    (statement,) = {link.removeprefix(HOME) for link in matter.links if "-S0" in link}
+    chief = await town.at("chief@town-east")
+    assert "按职务发布" in (await chief.open(f"{own}/press")).said
+    fixed = {"speaks": ["publicity@town-east"], "interviews": ["chief@town-east"], "reason": "会议"}
+    await town.done(chief, f"{own}/press/fix-speakers", **fixed)
+    page = await chief.open(f"{own}/press")
+    assert "只由这些岗位发布" in page.said and "宣传部门" in page.said
+    await town.done(handler, f"{statement}/submit")
+    await town.done(await town.at("approver@town-east"), f"{statement}/approve")
+    publisher = await town.at("spokesperson@town-east")
+    assert f"{HOME}{statement}/publish" not in " ".join((await publisher.open(statement)).links)
+    action = f"{own}/press/log-contact"
+    given = {
+        "statement": statement.rpartition("/")[2], "medium": "县融媒体中心", "how": "telephone",
+        "spoke": "publicity@town-east",
+    }  # fmt: skip
+    form = await handler.open(action)
+    refused = await handler.send(form, action, **given, text=TEXT.replace("已修好", "未修好"))
+    assert "“未”" in refused.said and "“已”" in refused.said
+    await handler.send(refused, action, **given, text=TEXT)
+    page = await handler.open(f"{own}/press")
+    assert "县融媒体中心" in page.said and TEXT in page.text
+    english = await handler.open(f"{own}/press?lang=en")
+    assert english.path
