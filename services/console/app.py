@@ -33,6 +33,7 @@ PAGES = (
     "matters.matter",
     "matters.report",
     "matters.evidence",
+    "matters.channels",
     "matters.statement",
     "rosters.duty",
     "rosters.notices",

@@ -135,6 +135,16 @@ KINDS: Mapping[str, str] = {
 """Kind of unit -> its title. Units bear the same words as codes, so these are no titles of codes everywhere."""
 
 OF_VERB: Mapping[tuple[str, str], str] = {
+    ("reports", "reply_ref"): N_("答复回到哪里"),
+    ("channels", "code"): N_("渠道代码"),
+    ("channels", "kind"): N_("怎么发布"),
+    ("channels", "title"): N_("渠道名称"),
+    ("channels", "address"): N_("渠道地址"),
+    ("change-channel", "title"): N_("渠道名称"),
+    ("change-channel", "address"): N_("渠道地址"),
+    ("change-channel", "renew_secret"): N_("换签名密钥"),
+    ("confirm", "address"): N_("发在哪里"),
+    ("confirm", "text"): N_("网页上的文字"),
     ("publish", "at"): N_("何时发布"),
     ("addresses", "post"): N_("岗位"),
     ("screen", "ground"): N_("不予答复的理由"),
@@ -187,6 +197,13 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
     ("hold-conference", "record"): N_("问了什么、答了什么；不写姓名。与事实或已发布的说明不一致会指出来"),
     ("log-contact", "text"): N_("须与核准的说明一致；不一致会指出是哪里"),
     ("log-contact", "medium"): N_("只写媒体的名称，不写个人姓名"),
+    ("reports", "reply_ref"): N_("提问的地方，如 留言板第 42 楼；答复发布后会提醒贴回去"),
+    ("channels", "code"): N_("小写字母开头，如 county_site；本单位内不重复"),
+    ("channels", "kind"): N_("网络回调：自动推送，带签名。人工发布：没有接口的网站或账号，由人贴上去再确认"),
+    ("channels", "address"): N_("网络回调写 https:// 开头的网址；人工发布写网站或账号，如 微信公众号：东镇发布"),
+    ("change-channel", "renew_secret"): N_("原来的密钥立即作废；新的只显示一次"),
+    ("confirm", "address"): N_("发布页的网址，或者账号和标题"),
+    ("confirm", "text"): N_("从发布页上整段复制过来，不要从这里抄；与核准的文字逐字比对"),
     ("publish", "at"): N_("不填就是现在。写成 11-25 21:07 或 21:07；到时候自动发布，时限照样计算"),
     ("reports", "text"): N_("照原话写。电话、身份证号等个人信息会自动遮盖"),
     ("set-value", "value"): N_("时限写成 24小时、3天 或 5个工作日"),
@@ -550,6 +567,14 @@ SOURCES: Mapping[str, str] = {
     "unset": N_("文件没有写明数值"),
 }
 """How far a document supports a rule -> how it is said."""
+
+DELIVERIES: Mapping[str, str] = {
+    "due": N_("待送达"),
+    "failed": N_("没有送到"),
+    "done": N_("已送达"),
+    "superseded": N_("已有更新的"),
+}
+"""What became of a release at a channel -> how it is said."""
 
 ACTS: Mapping[str, str] = {
     "drafted": N_("起草"),

@@ -56,6 +56,7 @@ NAVIGATION = (
     ("supervision", N_("督办"), None),
     ("reports/new", N_("登记"), ("duty_officer", "information_officer")),
     ("statements", N_("说明稿"), None),
+    ("postings", N_("人工发布"), ("spokesperson", "handler", "admin")),
     ("roster", N_("值班"), None),
     ("search", N_("检索"), None),
     ("packs", N_("制度"), None),

@@ -61,6 +61,8 @@ class Asked:
     """The text on which the command decides, in full."""
     onward: str = ""
     """The page of what the command makes, instead of `back`: `statements/{id}`, with a field of the answer."""
+    once: str = ""
+    """The page that shows the `secret` of the answer, if it has one, instead of `back`."""
     face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name -> title and value of what the record shows now. A field of the same name is what a person makes of it."""
     template: str = "verb.html"
@@ -158,6 +160,8 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     except Down as down:
         # The key stays: if the service did take it, the next send does it no second time.
         return await _page(request, asked, made, seen, key, 503, told_of(down, look))
+    if answer.ok and asked.once and answer.body.get("secret"):
+        return await render(request, asked.once, made=answer.body, back=asked.back, named=asked.named)
     if answer.ok:
         to = asked.onward.format(**answer.body) if asked.onward else asked.back
         is_proposed = any(one["type"] == PROPOSED for one in answer.body.get("events", ()))

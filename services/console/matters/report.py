@@ -12,7 +12,7 @@ from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
 from services.console.verbs import told_of
 
-FIELDS = ("unit", "channel", "subject", "text", "discovered_at", "place", "category", "request", "url")
+FIELDS = ("unit", "channel", "subject", "text", "discovered_at", "place", "category", "request", "url", "reply_ref")
 """The fields of the page, in the order in which a person tells them."""
 
 COMPARED = ("unit", "subject", "text", "place")

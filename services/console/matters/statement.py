@@ -13,7 +13,7 @@ from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.forms import Choices, Control
-from services.console.labels import ACTS, FINDINGS, PHASES
+from services.console.labels import ACTS, DELIVERIES, FINDINGS, PHASES
 from services.console.matters.matter import choices_of
 from services.console.page import HEADERS, Reader, render
 from services.console.site import Id, Signed, Site
@@ -104,7 +104,11 @@ def router(site: Site) -> APIRouter:
     async def show(request: Request, me: Signed, id: Id, done: str = "", old: str = "", new: str = "") -> Response:
         """A statement as the public will see it, the difference to its last text, and its chain of approvals."""
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        history, sheet = await parts(me.calls.get(f"/publish/v1/statements/{id}/history"), _sheet(me, one))
+        deliveries, history, sheet = await parts(
+            me.calls.get("/publish/v1/deliveries", statement=one["number"]),
+            me.calls.get(f"/publish/v1/statements/{id}/history"),
+            _sheet(me, one),
+        )
         names = titles_of(sheet, me.language)
         texts = [act for act in (history.value or {"items": ()})["items"] if act["draft"] and act["text"] is not None]
         compared = _compared(texts, old, new, names) if len(texts) > 1 else {}
@@ -116,6 +120,8 @@ def router(site: Site) -> APIRouter:
             texts=texts,
             facts=names,
             acts=ACTS,
+            deliveries=deliveries,
+            became=DELIVERIES,
             found=FINDINGS,
             titled=_titled,
             done=done,

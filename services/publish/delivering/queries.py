@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.access.rights import may
@@ -21,12 +21,12 @@ from services.publish.rights import CHANNELS as CHANNEL_RIGHTS
 from services.publish.rights import DELIVERIES as DELIVERY_RIGHTS
 from services.publish.rights import Channel
 from services.publish.rows import Page, numbers_of, releases_of
-from services.publish.views import METADATA, incidents, statements
+from services.publish.views import METADATA, statements
 
 CHANNELS, DELIVERIES = METADATA.tables["channels"], METADATA.tables["deliveries"]
 QUESTIONS, POSTINGS = METADATA.tables["questions"], METADATA.tables["postings"]
 BELONGINGS = METADATA.tables["belongings"]
-PAGES = {"bulletin": "", "atom": "feed.atom", "json_feed": "feed.json", "cap": "cap.atom"}
+PAGES = {"bulletin": "", "atom": "feed.atom", "json_feed": "feed.json", "cap": "cap/feed.atom"}
 """Kind of the office's own pages -> its place below the bulletin."""
 REPLIES = ("reply", "interim_reply")
 
@@ -200,7 +200,6 @@ async def _texts(connection: AsyncConnection, ids: set[str]) -> dict[str, dict[i
 def _replies(units: Units) -> Select[Any]:
     """Published answers of these units, with the reports whose questions they answer."""
     of, posting, newer = statements, POSTINGS, statements.alias()
-    matter = func.coalesce(incidents.c.merged_into, incidents.c.id)
     posted = and_(
         posting.c.statement_id == of.c.id,
         posting.c.report_id == QUESTIONS.c.report_id,
@@ -214,13 +213,10 @@ def _replies(units: Units) -> Select[Any]:
         newer.c.state == "published",
         newer.c.published_at > of.c.published_at,
     )
-    belongs = and_(
-        BELONGINGS.c.left_at.is_(None),
-        or_(BELONGINGS.c.incident_id == matter, BELONGINGS.c.incident_id == incidents.c.id),
-    )
+    # A merger takes no report away from the matter that goes on elsewhere.
+    belongs = and_(BELONGINGS.c.left_at.is_(None), BELONGINGS.c.incident_id == of.c.incident_id)
     joined = (
-        of.join(incidents, incidents.c.id == of.c.incident_id)
-        .join(BELONGINGS, belongs)
+        of.join(BELONGINGS, belongs)
         .join(QUESTIONS, QUESTIONS.c.report_id == BELONGINGS.c.report_id)
         .outerjoin(posting, posted)
     )
