@@ -166,9 +166,12 @@ async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, s
     return heirs
 
 
-async def about(connection: AsyncConnection, state: State) -> Incident | None:
-    """The incident of a statement; for a notice, that of no matter."""
-    return await read_incident(connection, state.incident) if state.incident else Incident.none(state.unit)
+async def about(connection: AsyncConnection, stream: str, state: State) -> Incident | None:
+    """The incident of a statement; for a notice, that of no matter. A notice of an exercise stays one."""
+    if state.incident:
+        return await read_incident(connection, state.incident)
+    drill = await connection.execute(select(statements.c.drill).where(statements.c.id == stream))
+    return Incident.none(state.unit, drill=bool(drill.scalar()))
 
 
 async def abouts(connection: AsyncConnection, rows: Iterable[Row]) -> dict[str, Incident]:
@@ -201,7 +204,7 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
     return {
         "stream": stream,
-        "incident": await about(connection, state),
+        "incident": await about(connection, stream, state),
         "earlier": (await read_said(connection, [state.incident])).get(state.incident, ()),
         "channels": await read_channels(connection, state.unit),
         "past": await past_values(connection, {one.incident for one in state.used}),

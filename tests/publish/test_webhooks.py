@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.kernel.settings import Settings
 from services.publish.sending import outgoing, webhook
 from services.publish.sending.outgoing import Known
 from tests.kit import receiver as kit
+from tests.kit import spec
 from tests.kit.receiver import Receiver
 from tests.publish.conftest import TEXT, TITLE, Office, graded, opened
 
@@ -112,6 +114,40 @@ async def test_of_a_release_that_was_corrected_before_it_left_only_the_correctio
     await outgoing.settle(office.runtime)
     assert [one.body["type"] for one in receiver.messages] == ["statement.corrected"]
     assert sorted(one["state"] for one in await deliveries(office)) == ["done", "superseded"]
+
+
+async def test_what_is_withdrawn_while_others_are_sent_does_not_go_out_after_that(
+    office: Office, receiver: Receiver
+) -> None:
+    await received_by(office, receiver)
+    await office.published()
+    second = await office.published()
+    receiver.waits.clear()
+    sending = asyncio.create_task(outgoing.settle(office.runtime))
+    async with asyncio.timeout(5):
+        while not receiver.messages:
+            await asyncio.sleep(0.01)
+    answer = await office.act(second, "withdraw", "spokesperson", {"reason": "不属本镇"}, person="zhou")
+    assert answer.status_code == 200
+    receiver.waits.set()
+    await sending
+    told = [one.body["type"] for one in receiver.messages if one.body["data"]["id"] == second]
+    assert told == ["statement.withdrawn"]
+
+
+async def test_an_end_of_the_channel_stops_what_was_about_to_go_there(office: Office, receiver: Receiver) -> None:
+    channel = await received_by(office, receiver)
+    for _ in range(2):
+        await office.published()
+    receiver.waits.clear()
+    sending = asyncio.create_task(outgoing.settle(office.runtime))
+    async with asyncio.timeout(5):
+        while not receiver.messages:
+            await asyncio.sleep(0.01)
+    assert (await changed(office, channel, "end-channel")).status_code == 200
+    receiver.waits.set()
+    await sending
+    assert len(receiver.messages) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,6 +269,27 @@ async def test_an_exercise_goes_nowhere(office: Office, receiver: Receiver) -> N
     await outgoing.settle(office.runtime)
     assert not receiver.messages
     assert await deliveries(office) == []
+
+
+async def test_a_notice_of_an_exercise_goes_nowhere(office: Office, receiver: Receiver) -> None:
+    await received_by(office, receiver, unit="county")
+    units = {code: replace(unit, drill=True) for code, unit in spec.offices().units.items()}
+    with pytest.MonkeyPatch.context() as patched:
+        real = type(office.runtime).offices
+
+        async def exercising(self: Any, connection: Any, *, now: bool = False) -> Any:
+            return replace(await real(self, connection, now=now), units=units)
+
+        patched.setattr(type(office.runtime), "offices", exercising)
+        body = {"form": "notice", "kind": "status", "title": "演练通告", "text": "演练。"}
+        begun = await office.client.post("/publish/v1/statements", json=body, headers=office.as_("handler"))
+        assert begun.status_code == 201, begun.text
+        id_ = begun.json()["id"]
+        for verb, role in (("submit", "handler"), ("approve", "approver"), ("publish", "spokesperson")):
+            answer = await office.act(id_, verb, role)
+            assert answer.status_code == 200, answer.text
+    await outgoing.settle(office.runtime)
+    assert not receiver.messages
 
 
 @pytest.mark.parametrize("role", ["handler", "spokesperson", "duty_officer"])

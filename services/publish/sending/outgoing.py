@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -110,32 +110,54 @@ async def turn(runtime: Runtime, known: Known) -> None:
 
 async def _due(connection: AsyncConnection, now: datetime, without: set[str]) -> dict[str, list[Row]]:
     """Channel -> its releases that are to be sent now, the earliest first."""
-    of, channel = DELIVERIES.c, CHANNELS.c
-    chosen = (
-        select(DELIVERIES, channel.address_ref.label("place"))
-        .join(CHANNELS, channel.id == of.channel)
-        .join(statements, statements.c.id == of.statement_id)
-        .where(channel.kind == "webhook", channel.state == "open", of.next_at <= instant(now))
-        # Of an earlier release nothing is sent any more: the newer one says what holds.
-        .where(of.delivered.is_(False), statements.c.release == of.release, of.channel.not_in(sorted(without)))
-        .order_by(of.next_at, of.statement_id, of.channel)
-        .limit(PAGE)
-    )
+    of = DELIVERIES.c
+    chosen = _to_send(now).where(of.channel.not_in(sorted(without)))
+    chosen = chosen.order_by(of.next_at, of.statement_id, of.channel).limit(PAGE)
     found: dict[str, list[Row]] = {}
     for row in (await connection.execute(chosen)).mappings():
         found.setdefault(row["channel"], []).append(dict(row))
     return found
 
 
+def _to_send(now: datetime) -> Select[Any]:
+    of, channel = DELIVERIES.c, CHANNELS.c
+    return (
+        select(DELIVERIES, channel.address_ref.label("place"))
+        .join(CHANNELS, channel.id == of.channel)
+        .join(statements, statements.c.id == of.statement_id)
+        .where(channel.kind == "webhook", channel.state == "open", of.next_at <= instant(now))
+        # Of an earlier release nothing is sent any more: the newer one says what holds.
+        .where(of.delivered.is_(False), statements.c.release == of.release)
+    )
+
+
+async def _still_due(runtime: Runtime, row: Row) -> Row | None:
+    """The delivery as it stands now; None if it is not to be sent any more.
+
+    Those before it took their time. Meanwhile the text may have been withdrawn, the channel ended, or another process
+    may lead.
+    """
+    of = DELIVERIES.c
+    chosen = _to_send(runtime.time_source.now()).where(
+        of.statement_id == row["statement_id"], of.release == row["release"], of.channel == row["channel"]
+    )
+    # In a transaction, since only the leader may look.
+    async with runtime.database.transaction() as connection:
+        found = (await connection.execute(chosen)).mappings().first()
+    return None if found is None else dict(found)
+
+
 async def _work(runtime: Runtime, known: Known, channel: str, rows: Sequence[Row]) -> None:
     """Sends the releases of one channel in order, until one is not taken."""
     for row in rows:
         try:
-            error = await _deliver(runtime, row)
+            now_due = await _still_due(runtime, row)
+            error = await _deliver(runtime, now_due) if now_due else None
         except (Problem, Held, DBAPIError, OSError):
             error = "unreachable"  # of our own store: the message goes out again, under the same id
         if error is None:
-            known.resting.pop(channel, None)
+            if now_due:
+                known.resting.pop(channel, None)
             continue
         tries = known.resting[channel].tries + 1 if channel in known.resting else 0
         known.resting[channel] = Rest(tries, runtime.time_source.now() + STEPS[min(tries, LONGEST_STEP)])
