@@ -7,7 +7,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from schemas.approval import Step
 from schemas.manifest import canonical
@@ -38,11 +38,15 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What a publication says of its approvals. With `barred`, none of these persons may agree, and nobody twice."""
+    """What a publication says of its approvals. With `barred`, none of these persons may agree, and nobody twice.
+
+    `of` says which chains of a pack approve it.
+    """
 
     steps: tuple[Step, ...]
     answers: tuple[Answer, ...]
     barred: frozenset[str] | None = None
+    of: Literal["statement", "notice"] = "statement"
 
 
 @dataclass(frozen=True, slots=True)

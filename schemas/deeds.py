@@ -7,7 +7,7 @@ the event says, without references to words.
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from schemas.approval import Step
 from schemas.catalogue import type_of, words_of
@@ -150,7 +150,9 @@ def _publication(mine: Signed, said: Publication, place: Place) -> Claims:
         return Claims((mine,), fault="its approvals are not in the order in which they were given")
     subject = subject_at(place.statement, said)
     answers = tuple(Answer(one.step, one.who, one.by, one.to) for one in said.approvals)
-    agreed = Agreed(said.steps, answers, frozenset(sub.writers) if sub.separated else None)
+    barred = frozenset(sub.writers) if sub.separated else None
+    of: Literal["statement", "notice"] = "statement" if isinstance(said, StatementPublished) else "notice"
+    agreed = Agreed(said.steps, answers, barred, of)
     return Claims((mine, *(_approval(one, subject, place.statement) for one in said.approvals)), agreed)
 
 

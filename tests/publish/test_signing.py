@@ -28,7 +28,7 @@ from services.publish.commands import Approve, CannotJudge, Correct, Publish, Re
 from services.publish.decider import DECIDER
 from services.publish.state import State
 from tests.kit import spec
-from tests.publish.test_approval import at, offices
+from tests.publish.test_approval import PACK, at, offices
 from tests.publish.test_decider import INCIDENT, MATTER, STREAM, TEXT, TITLE
 
 SALTS = {name: derived("salt", name).replace("-", "") for name in ("title", "text")}
@@ -377,6 +377,13 @@ def test_a_forged_decision_is_refused(attack: Callable[[Office], Event], monkeyp
     for module, name, off in guards:
         monkeypatch.setattr(module, name, off)
     check(office, forged)
+
+
+def test_a_pack_with_chains_for_other_things_alone_asks_for_no_approval() -> None:
+    of_measures = PACK[: PACK.index("    - code: doubtful")] + PACK[PACK.index("    - code: plain") :]
+    known = offices(of_measures.replace("code: plain", "code: plain\n      of: measure"))
+    office = Office(known=known)
+    check(office, office.submitted().does("spokesperson", Publish()))
 
 
 def test_a_salt_of_another_length_is_no_event() -> None:

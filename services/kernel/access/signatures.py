@@ -9,7 +9,7 @@ from schemas.approval import Step
 from schemas.claims import Agreed, Claims, Signed
 from schemas.envelope import Event
 from services.kernel.core.units import Offices, PostKey
-from services.kernel.rules.approval import Agreement, Course, Referral, fixed
+from services.kernel.rules.approval import Agreement, Course, Referral, chains, fixed
 
 ClaimsOf = Callable[[Event], Claims | None]
 Signatures = Mapping[str, ClaimsOf]
@@ -88,8 +88,8 @@ def must_be_a_chain(said: Agreed, event: Event, offices: Offices) -> None:
     pack = offices.packs.get(event.policy)
     if pack is None:
         raise Awaited(f"the pack {event.policy} says who agrees, and it has not come")
-    approval = pack.model.approval
-    if not any(_follows(said.steps, fixed(chain)) for chain in (approval.chains if approval else (None,))):
+    # A pack without chains for it asks for no approval.
+    if not any(_follows(said.steps, fixed(chain)) for chain in (chains(pack, said.of) or [None])):
         raise Unproven(f"its steps are no chain of {pack.name}")
 
 
