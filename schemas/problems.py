@@ -332,6 +332,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-opened": ("尚未收到立案", "时限服务尚未收到该事项的立案，请稍后再试。"),
             "nothing-to-deliver": ("尚未发布", "稿件还没有发布，没有可送到渠道的内容。"),
             "channel-ended": ("渠道已停用", "这个渠道已经停用，要用请重新设置。"),
+            "speaker-ended": ("单位已撤销", "{unit}已经撤销，不能再发通告；请由现在承担其工作的单位另拟。"),
             "channel-there": ("渠道已有", "{unit}已有渠道 {given}；请更改它，或者换一个代码。"),
             "channel-without-secret": ("没有签名密钥", "只有自动推送的渠道才有签名密钥。"),
             "channel-of-other-kind": (

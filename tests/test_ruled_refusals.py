@@ -57,7 +57,7 @@ UNRULED = {
         instant-missed
         nothing-changed nothing-corrected only-prepared not-assigned already-solved already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
-        nothing-to-deliver channel-ended channel-there delivered-already
+        nothing-to-deliver channel-ended speaker-ended channel-there delivered-already
         conference-over promise-passed not-to-be-given not-scheduled no-alert
         only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         approvals-unsigned approvals-unproven

@@ -362,6 +362,12 @@ def _is_not_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 def _still_works(case: Case) -> Refusal:
     unit, incident = case.statement.unit, case.incident
+    if case.is_notice and unit in case.tree.former:
+        return Rejected(
+            f"{unit} has ended, so it says nothing more; draft the notice for the unit that does its work now",
+            code="speaker-ended",
+            unit=unit,
+        )
     if unit in incident.units:
         return None
     return Rejected(

@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 
 from schemas.envelope import Event
-from schemas.publish import StatementNoticeDrafted, StatementNoticePublished, StatementSubmitted
+from schemas.publish import StatementNoticeDrafted, StatementNoticePublished, StatementScheduled, StatementSubmitted
 from services.escalation.reactions import Batch, react
+from services.kernel.core.decider import SYSTEM
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.publish.commands import Draft, Publish, Revise, Submit
+from services.publish.commands import Draft, Publish, PublishDue, Revise, Submit
 from services.publish.decider import DECIDER
 from services.publish.rights import Incident
 from tests.kit import spec
 from tests.kit.spec import Given, given, staff
 from tests.publish.conftest import Office
 from tests.publish.test_approval import offices
-from tests.publish.test_decider import HANDLER, SPOKESPERSON, STREAM, TEXT, TITLE, approved, by
+from tests.publish.test_decider import HANDLER, SPOKESPERSON, STREAM, TEXT, TITLE, approved, by, submitted
 
 DRAFTED = StatementNoticeDrafted.model_validate({"unit": "town-east", "title": TITLE, "draft": TEXT, "by": by("wang")})
 PUBLISHED = StatementNoticePublished(unit="town-east", title=TITLE, text=TEXT, by=by("sun"))
@@ -119,6 +120,17 @@ def test_where_a_pack_has_no_chain_for_notices_that_of_statements_counts() -> No
     assert done.data.chain == "usual" and done.data.level is None  # type: ignore[union-attr]
     chain = StatementSubmitted.model_validate(done.data.model_dump())  # type: ignore[union-attr]
     a_notice(DRAFTED, chain, approved(), actor=SPOKESPERSON).when(Publish()).then(PUBLISHED)
+
+
+def test_an_office_that_has_ended_says_nothing_more() -> None:
+    due = StatementScheduled(at=spec.NOW, by=by("sun"))
+    case = a_notice(DRAFTED, submitted(), approved(), due, actor=SYSTEM)
+    assert len(case.when(PublishDue()).decided()) == 1
+    known = case.context.offices
+    left = {code: unit for code, unit in known.units.items() if code != "town-east"}
+    known = replace(known, units=left, former={"town-east": known.units["town-east"]})
+    case = replace(case, context=replace(case.context, offices=known))
+    case.when(PublishDue()).then_raises(Rejected, "has ended")
 
 
 def test_it_starts_no_clock() -> None:

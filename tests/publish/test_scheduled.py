@@ -1,7 +1,9 @@
 """Publication at an instant: once, never before the last approval, and never instead of a limit."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,8 @@ from schemas.fields import instant
 from schemas.publish import StatementScheduled
 from services.escalation import reactions
 from services.kernel.core.decider import SYSTEM
-from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.problems import Malformed, Rejected, Unavailable
+from services.publish import seen
 from services.publish.commands import Publish, PublishDue
 from services.publish.sending import timed
 from tests.kit import spec
@@ -117,6 +120,24 @@ async def test_the_desk_sees_why_a_text_stays_and_the_loop_goes_on(office: Offic
     said = await office.read(held)
     assert (said["state"], said["held"]) == ("approved", "chain-outdated")
     assert (await office.read(free))["state"] == "published"
+
+
+async def test_one_whose_pack_is_missing_keeps_no_other_back(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, _ = await scheduled(office, hours=2)
+    free, _ = await scheduled(office, hours=2, minutes=1)
+    about = seen.about
+
+    async def elsewhere(connection: Any, stream: str, state: Any) -> Any:
+        found = await about(connection, stream, state)
+        return replace(found, policy="gone@1#0") if stream == held and found else found
+
+    monkeypatch.setattr(seen, "about", elsewhere)
+    office.runtime.time_source.move(timedelta(hours=2, minutes=30))
+    resting = timed.Resting()
+    with pytest.raises(Unavailable, match="gone@1"):
+        await timed.turn(office.runtime, resting)
+    assert (await office.read(free))["state"] == "published"
+    assert resting.keys() == {held}
 
 
 async def test_what_missed_its_instant_for_long_waits_for_a_person(office: Office) -> None:

@@ -19,6 +19,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
+from services.kernel.store.lease import Superseded
 from services.kernel.store.session import Held
 from services.publish import seen
 from services.publish.commands import PublishDue
@@ -51,8 +52,11 @@ async def run(runtime: Runtime) -> None:
 
 
 async def turn(runtime: Runtime, resting: Resting) -> None:
-    """Publishes what is due now, the earliest first."""
-    now = runtime.time_source.now()
+    """Publishes what is due now, the earliest first. One that fails keeps no other back.
+
+    Raises the first failure of the service at the end, and `Superseded` at once if another process leads.
+    """
+    now, failure = runtime.time_source.now(), None
     for id_ in await _due(runtime, now, {id_ for id_, until in resting.items() if until > now}):
         try:
             await commands.execute(
@@ -64,10 +68,14 @@ async def turn(runtime: Runtime, resting: Resting) -> None:
                 prepare=post_keys.signing(runtime, id_),
             )
             resting.pop(id_, None)
+        except Superseded:
+            raise
         except Problem as problem:
-            if problem.status >= 500 and not isinstance(problem, Held):
-                raise
             resting[id_] = now + LEFT_ALONE
+            if problem.status >= 500 and not isinstance(problem, Held):
+                failure = failure or problem
+    if failure is not None:
+        raise failure
 
 
 async def _due(runtime: Runtime, now: datetime, without: set[str]) -> list[str]:
