@@ -43,3 +43,29 @@ async def test_a_speaker_is_fixed_a_text_that_differs_is_refused_and_the_approve
     assert "县融媒体中心" in page.said and TEXT in page.text
     english = await handler.open(f"{own}/press?lang=en")
     assert english.path
+
+
+async def test_a_public_text_with_a_revised_fact_comes_into_the_inbox_until_it_is_corrected(town: Town) -> None:
+    desk = await town.at("duty_officer@town-east")
+    own = (await town.reported(desk, "新华路停水", place="新华路")).path.removeprefix(HOME)
+    number, handler = own.rpartition("/")[2], await town.at("handler@town-east")
+    await town.done(desk, f"{own}/triage/request-verification", unit="county-water")
+    verifier = await town.at("verifier@county-water")
+    await town.done(verifier, f"{own}/triage/establish-fact", key="cause", value="水管老化", source="现场查看")
+    await town.system.settle()
+    told = {"kind": "status", "title": "停水情况", "text": "停水的有关情况已经查明。", "facts": ["cause"]}
+    await town.done(handler, f"/statements/new?incident={number}", **told)
+    await town.system.settle()
+    (statement,) = {link.removeprefix(HOME) for link in (await handler.open(own)).links if "-S0" in link}
+    publisher = await town.at("spokesperson@town-east")
+    await town.done(handler, f"{statement}/submit")
+    await town.done(await town.at("approver@town-east"), f"{statement}/approve")
+    await town.done(publisher, f"{statement}/publish")
+    assert f"{HOME}{statement}" not in (await publisher.open("/inbox")).links
+    await town.done(verifier, f"{own}/triage/establish-fact", key="cause", value="施工挖断", source="开挖查看")
+    await town.system.settle()
+    for who in (publisher, handler):
+        assert f"{HOME}{statement}" in (await who.open("/inbox")).links
+    assert "事实更正后的更新" in (await handler.open(own)).said
+    await town.done(publisher, f"{statement}/correct", text="停水的起因已经更正。", reason="起因有误")
+    assert f"{HOME}{statement}" not in (await publisher.open("/inbox")).links

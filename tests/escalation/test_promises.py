@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.escalation import ClockBreached, ClockMilestoneReached
+from schemas.press import PressConferenceCalled, PressConferenceHeld
 from schemas.publish import StatementCorrected, StatementPublished, StatementWithdrawn, UsedFact
 from schemas.triage import IncidentFactRevised
 from services.escalation.clock import promises
@@ -166,3 +167,12 @@ def test_events_of_publish_and_triage_bring_these_milestones() -> None:
     (event,) = spec.events("incident", [IncidentFactRevised(**value)])
     (one,) = milestones_of(event)
     assert one.facts == (fact(1),)
+
+
+@pytest.mark.requirement("PUB-17")
+def test_a_press_conference_that_was_held_is_an_act() -> None:
+    told: dict[str, Any] = {"conference": spec.UUID, "unit": "town-east", "by": "0" * 64}
+    called = PressConferenceCalled(**told, at=at(5), place="发布厅", reason="群众关注")
+    held = PressConferenceHeld(**told, statement=ONE, spoke=("spokesperson@town-east",), text="文字")
+    names = [[one.milestone for one in milestones_of(event)] for event in spec.events("press", [called, held])]
+    assert names == [[], ["conference_held"]]

@@ -8,6 +8,7 @@ import pytest
 
 from schemas import press
 from schemas.approval import Step
+from schemas.envelope import Event
 from schemas.fields import Fact
 from schemas.pack.press import Conference, Press, Speakers
 from schemas.publish import StatementScheduled
@@ -365,3 +366,25 @@ async def test_nothing_asks_a_medium_for_removal_or_finds_by_medium(office: Offi
     assert not [one for one in names | parameters | fields for word in banned if word in one.lower()]
     assert "medium" not in parameters
     assert "/publish/v1/press" not in paths
+
+
+async def test_the_name_of_a_medium_is_erased_like_all_words(office: Office) -> None:
+    id_ = await office.published()
+    told = {
+        "statement": id_,
+        "medium": "县融媒体中心",
+        "how": "telephone",
+        "spoke": "spokesperson@town-east",
+        "text": TEXT,
+    }
+    assert (await act(office, "log-contact", "handler", told)).status_code == 200
+    events = office.runtime.tables["events"]
+    async with office.runtime.database.read() as connection:
+        stored = (await connection.execute(events.select().where(events.c.stream_id == PRESS))).all()
+    (event,) = (Event.parse(row.bytes) for row in stored)
+    assert "县融媒体中心" not in event.bytes.decode()
+    body = {"stream": PRESS, "refs": [event.data.medium.ref], "cause": "asked", "reason": "媒体要求"}
+    for unit in ("town-east", "county"):
+        answer = await office.client.post("/publish/v1/words/erase", json=body, headers=office.as_("chief", unit))
+        assert answer.status_code == 200, answer.text
+    assert (await read(office))["contacts"][0]["medium"] == "[erased]"
