@@ -48,19 +48,27 @@ class OperationStatementKeyRevoked(Fact):
 
 @event("operation.post_key_made")
 class OperationPostKeyMade(Fact):
-    """A post got a key that signs what it decides: its thumbprint (RFC 7638), and the 32 bytes of its public half."""
+    """A post got a key that signs what it decides: its thumbprint (RFC 7638), and the 32 bytes of its public half.
+
+    `seal` is a digest of all this and of the time, under the deployment's secret. Without it nobody believes the key.
+    """
 
     key: Digest
     post: Post
     public: Digest
+    seal: Digest | None = None
 
 
 @event("operation.post_key_revoked")
 class OperationPostKeyRevoked(Fact):
-    """A key of a post ended. What it signed before stays valid, and what it signs from then on counts for nothing."""
+    """A key of a post ended. What it signed before stays valid, and what it signs from then on counts for nothing.
+
+    `seal` is as in `operation.post_key_made`, and nobody believes an end without it.
+    """
 
     key: Digest
     reason: Words
+    seal: Digest | None = None
 
 
 @event("operation.record_read", planned=True)

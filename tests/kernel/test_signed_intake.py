@@ -10,8 +10,10 @@ import pytest
 
 from schemas import deeds
 from schemas.envelope import Event, seal
-from schemas.fields import Fact, WordsRef
+from schemas.fields import WordsRef, instant
 from schemas.operation import OperationPostKeyMade, OperationPostKeyRevoked
+from services.kernel.access.keys import Keys
+from services.kernel.access.signatures import sealed
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import no_reaction
 from services.kernel.delivery import repairs
@@ -19,7 +21,7 @@ from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.delivery.unit_of_work import UnitOfWork
 from services.kernel.store import offices
 from tests.kit import small, spec
-from tests.kit.stores import as_records, rows, runtime
+from tests.kit.stores import SECRET, as_records, rows, runtime
 from tests.publish.test_approval import pack
 from tests.publish.test_signing import FIRST, STREAM, Office, altered, of_another_text, unsigned
 
@@ -45,9 +47,10 @@ async def made(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield found
 
 
-def operation(facts: Sequence[Fact], day: str = "one") -> list[Event]:
-    """Operational events of publish."""
+def operation(facts: Sequence[Any], day: str = "one", secret: bytes = SECRET) -> list[Event]:
+    """Operational events of publish on keys, by somebody with this secret."""
     stream, done = f"operation-{derived(day)}", list[Event]()
+    facts = [sealed(fact, instant(FIRST), Keys(secret).digest) for fact in facts]
     for number, fact in enumerate(facts, 1):
         done.append(
             seal(
@@ -66,9 +69,9 @@ def operation(facts: Sequence[Fact], day: str = "one") -> list[Event]:
     return done
 
 
-def keys(office: Office) -> list[Event]:
+def keys(office: Office, secret: bytes = SECRET) -> list[Event]:
     made = [OperationPostKeyMade(key=key.kid, post=post, public=key.public_hex) for post, key in office.keys.items()]
-    return operation(made)
+    return operation(made, secret=secret)
 
 
 def packs() -> list[Event]:
@@ -213,6 +216,25 @@ async def test_a_revoked_key_signs_nothing_from_then_on(made: Runtime) -> None:
     await door.take(KEYS, operation([ended], "another day"))
     await door.take(STATEMENTS, office.events)
     assert await taken(made) == (3, "unproven")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+async def test_who_writes_to_the_topic_of_keys_makes_and_ends_none(made: Runtime, bare: bool) -> None:
+    """Else a key of one's own for each post would be all that a forger needs."""
+    door, forger = Door(made), Office(text="涉事人员均已处理完毕。")
+    forger.published()
+    told = keys(forger, b"another secret, as long as it must be")
+    chief = forger.key("chief@town-east").kid
+    ended = OperationPostKeyRevoked(key=chief, reason=WordsRef(ref=derived("why"), digest="0" * 64))
+    (end,) = operation([ended], "another day", b"another secret, as long as it must be")
+    if bare:
+        told[0], end = (altered(one, seal=None) for one in (told[0], end))
+    await door.take(PACKS, packs())
+    await door.take(KEYS, [*told, end])
+    assert {row[1] for row in await letters(made)} == {"unproven"}
+    await door.take(STATEMENTS, forger.events)
+    assert await taken(made) == (2, "awaited")
+    assert await rows(made, "post_keys") == []
 
 
 async def test_only_what_was_recorded_before_the_first_key_needs_no_signature(made: Runtime) -> None:

@@ -43,6 +43,7 @@ USES = frozenset(
         "statement-key",
         "channel-secret",
         "post-key",
+        "post-key-event",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

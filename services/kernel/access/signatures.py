@@ -1,5 +1,6 @@
 """Checks what events claim against the keys of posts, as the offices have them. Pure; every service checks the same."""
 
+import hmac
 from collections.abc import Callable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidSignature
@@ -8,10 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from schemas.approval import Step
 from schemas.claims import Agreed, Claims, Signed
 from schemas.envelope import Event
+from schemas.operation import OperationPostKeyMade, OperationPostKeyRevoked
 from services.kernel.core.units import Offices, PostKey
 from services.kernel.rules.approval import Agreement, Course, Referral, chains, fixed
 
 ClaimsOf = Callable[[Event], Claims | None]
+Keyed = Callable[..., str]
+"""Gives the digest of a use and of texts under the deployment's secret."""
 Signatures = Mapping[str, ClaimsOf]
 """Kind of stream -> how its events are read. A service declares it for the streams whose decisions posts sign."""
 
@@ -36,6 +40,25 @@ def prove(claims: Claims, event: Event, offices: Offices) -> None:
         must_be_a_chain(claims.agreed, event, offices)
         must_be_whole(claims.agreed)
         must_be_apart(claims.agreed)
+
+
+def sealed(
+    data: OperationPostKeyMade | OperationPostKeyRevoked, at: str, keyed: Keyed
+) -> OperationPostKeyMade | OperationPostKeyRevoked:
+    """The event that makes or ends a key of a post at an instant, with its seal."""
+    return data.model_copy(update={"seal": _seal(data, at, keyed)})
+
+
+def must_be_sealed(event: Event, keyed: Keyed) -> None:
+    """A key of a post is made and ended by who has the deployment's secret, not by everybody who writes to topics."""
+    data = event.data
+    if data.seal is None or not hmac.compare_digest(data.seal, _seal(data, event.time_text, keyed)):
+        raise Unproven(f"nobody with this deployment's secret said this of the key {data.key}")
+
+
+def _seal(data: OperationPostKeyMade | OperationPostKeyRevoked, at: str, keyed: Keyed) -> str:
+    what = ("made", data.post, data.public) if isinstance(data, OperationPostKeyMade) else ("revoked",)
+    return keyed("post-key-event", data.key, at, *what)
 
 
 def must_be_early(event: Event, offices: Offices) -> None:

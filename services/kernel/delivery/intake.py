@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
-from services.kernel.access.signatures import Awaited, Unproven, prove
+from services.kernel.access.signatures import Awaited, Unproven, must_be_sealed, prove
 from services.kernel.core.units import Offices
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
-from services.kernel.store.offices import PROVING, with_events
+from services.kernel.store.offices import PROVING, of_key, with_events
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Write
 
@@ -181,7 +181,9 @@ class Streams:
             intake.proving = await self.runtime.offices(connection, now=True)
 
     def prove(self, intake: Intake, event: Event) -> None:
-        """Raises `Unproven` or `Awaited` for a signed event that does not prove what it claims."""
+        """Raises `Unproven` or `Awaited` for an event that does not prove what it claims: a signed one, or a key."""
+        if of_key(event) and _is_readable(event):
+            must_be_sealed(event, self.runtime.keys.digest)
         claims_of = self.runtime.service.signatures.get(event.kind)
         # A service that keeps also what it cannot read keeps that as it is.
         claims = claims_of(event) if claims_of and _is_readable(event) else None

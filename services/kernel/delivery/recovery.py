@@ -26,7 +26,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import Erasure, Typed
 from schemas.operation import OperationDiscarded, OperationRecovered
-from services.kernel.access.signatures import Awaited, Unproven, prove
+from services.kernel.access.signatures import Awaited, Unproven, must_be_sealed, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
@@ -34,6 +34,7 @@ from services.kernel.delivery.offsets import Offset, Progress
 from services.kernel.delivery.records import content_row
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
+from services.kernel.store.offices import of_key
 from services.kernel.store.session import OWNER, Conflict, Session, partition_of
 
 ATTEMPTS = 8
@@ -271,7 +272,7 @@ def compare(
 async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Compared) -> None:
     """Puts signed events that do not prove what they claim among the foreign ones, with all that follows them."""
     kinds = runtime.service.signatures
-    if not any(event.kind in kinds for _, event in compared.missing):
+    if not any(event.kind in kinds or of_key(event) for _, event in compared.missing):
         return
     offices = await runtime.offices(connection, now=True)
     kept: list[tuple[Record, Event]] = []
@@ -279,6 +280,8 @@ async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Co
     for record, event in compared.missing:
         sentence = f"version {stopped[event.stream] + 1} does not prove itself" if event.stream in stopped else ""
         try:
+            if of_key(event):
+                must_be_sealed(event, runtime.keys.digest)
             if not sentence and (claims := kinds[event.kind](event) if event.kind in kinds else None):
                 prove(claims, event, offices)
         except (Unproven, Awaited) as error:

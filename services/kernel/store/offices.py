@@ -175,7 +175,12 @@ def tables(metadata: MetaData) -> None:
 
 def changes(event: Event) -> bool:
     """Whether the event changes the offices."""
-    return event.kind in ("unit", "policy") or event.type in KEY_EVENTS
+    return event.kind in ("unit", "policy") or of_key(event)
+
+
+def of_key(event: Event) -> bool:
+    """Whether the event makes or ends a key of a post."""
+    return event.type in KEY_EVENTS and event.service == SIGNS
 
 
 def views(metadata: MetaData) -> tuple[View, ...]:
@@ -374,7 +379,7 @@ KEY_EVENTS = upcast.types_of(OperationPostKeyMade, OperationPostKeyRevoked)
 
 
 def _post_key_keys(event: Event) -> list[Key]:
-    return [(event.data.key,)] if event.type in KEY_EVENTS and event.service == SIGNS else []
+    return [(event.data.key,)] if of_key(event) else []
 
 
 def _post_key(key: Key, row: Row | None, event: Event) -> Row | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Select, delete, select
 
 from schemas.fields import Typed, instant
 from schemas.operation import OperationPostKeyMade, OperationPostKeyRevoked
+from services.kernel.access.signatures import sealed
 from services.kernel.access.signing import SigningKey
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -77,7 +78,8 @@ async def revoke(runtime: Runtime, caller: Caller, kid: str, reason: str, post: 
         if key.revoked_at is None:
             # Now that the post's decisions wait, it ends after all that it signed.
             ctx = replace(ctx, now=runtime.time_source.now())
-            await operations.record(session, ctx, OperationPostKeyRevoked(key=kid, reason=Typed(text=reason)))
+            ended = OperationPostKeyRevoked(key=kid, reason=Typed(text=reason))
+            await operations.record(session, ctx, sealed(ended, instant(ctx.now), runtime.keys.digest))
             await sql.remove(session.connection, POST_SECRETS, [(kid,)])
         return Answer({})
 
@@ -139,10 +141,11 @@ async def _hold(session: Session, post: str) -> None:
 
 async def _add(runtime: Runtime, session: Session, ctx: Ctx, post: str, key: SigningKey) -> None:
     """The key signs from now on. The private halves of the former ones are not needed any more."""
-    await operations.record(session, ctx, OperationPostKeyMade(key=key.kid, post=post, public=key.public_hex))
+    made = OperationPostKeyMade(key=key.kid, post=post, public=key.public_hex)
+    await operations.record(session, ctx, sealed(made, instant(ctx.now), runtime.keys.digest))
     await session.connection.execute(delete(POST_SECRETS).where(POST_SECRETS.c.post == post))
-    sealed = runtime.keys.seal(USE, key.raw, key.kid)
-    row = {"kid": key.kid, "post": post, "made_at": instant(ctx.now), "sealed": sealed}
+    private = runtime.keys.seal(USE, key.raw, key.kid)
+    row = {"kid": key.kid, "post": post, "made_at": instant(ctx.now), "sealed": private}
     await sql.insert(session.connection, POST_SECRETS, [row])
 
 
