@@ -16,7 +16,7 @@ from services.kernel.access.keys import Keys
 from services.kernel.access.signatures import sealed
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import no_reaction
-from services.kernel.delivery import repairs
+from services.kernel.delivery import recovery, repairs
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.delivery.unit_of_work import UnitOfWork
 from services.kernel.store import offices
@@ -235,6 +235,22 @@ async def test_who_writes_to_the_topic_of_keys_makes_and_ends_none(made: Runtime
     await door.take(STATEMENTS, forger.events)
     assert await taken(made) == (2, "awaited")
     assert await rows(made, "post_keys") == []
+
+
+async def test_a_restored_owner_takes_back_what_it_published_under_a_pack_that_has_not_come_again(
+    made: Runtime,
+) -> None:
+    door, office = Door(made), Office()
+    office.published()
+    await door.take(KEYS, keys(office))
+    found = list(zip(as_records(office.events, STATEMENTS, 0), office.events, strict=True))
+    forged = recovery.Compared(missing=[*found[:4], (found[4][0], altered(office.events[4], text="另一份"))])
+    true = recovery.Compared(missing=list(found))
+    async with made.database.transaction() as connection:
+        for compared in (true, forged):
+            await recovery.must_prove(made, connection, compared)
+    assert (len(true.missing), true.foreign) == (5, [])
+    assert (len(forged.missing), [reason for _, _, reason, _ in forged.foreign]) == (4, ["unproven"])
 
 
 async def test_only_what_was_recorded_before_the_first_key_needs_no_signature(made: Runtime) -> None:

@@ -28,6 +28,10 @@ class Awaited(Exception):
     """Something has not come by which the event is checked: a key, or a pack. The sentence says which."""
 
 
+class PackAwaited(Awaited):
+    """The pack has not come. All else is proven."""
+
+
 def prove(claims: Claims, event: Event, offices: Offices) -> None:
     """Raises `Unproven`, or `Awaited` if it cannot be told yet."""
     if claims.fault:
@@ -37,9 +41,9 @@ def prove(claims: Claims, event: Event, offices: Offices) -> None:
     for one in claims.signed:
         must_hold(one, offices)
     if claims.agreed is not None:
-        must_be_a_chain(claims.agreed, event, offices)
         must_be_whole(claims.agreed)
         must_be_apart(claims.agreed)
+        must_be_a_chain(claims.agreed, event, offices)
 
 
 def sealed(
@@ -110,7 +114,7 @@ def must_be_a_chain(said: Agreed, event: Event, offices: Offices) -> None:
         raise Unproven("it names no pack, so nobody can tell who had to agree")
     pack = offices.packs.get(event.policy)
     if pack is None:
-        raise Awaited(f"the pack {event.policy} says who agrees, and it has not come")
+        raise PackAwaited(f"the pack {event.policy} says who agrees, and it has not come")
     # A pack without chains for it asks for no approval.
     if not any(_follows(said.steps, fixed(chain)) for chain in (chains(pack, said.of) or [None])):
         raise Unproven(f"its steps are no chain of {pack.name}")

@@ -26,7 +26,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import Erasure, Typed
 from schemas.operation import OperationDiscarded, OperationRecovered
-from services.kernel.access.signatures import Awaited, Unproven, must_be_sealed, prove
+from services.kernel.access.signatures import Awaited, PackAwaited, Unproven, must_be_sealed, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
@@ -270,7 +270,10 @@ def compare(
 
 
 async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Compared) -> None:
-    """Puts signed events that do not prove what they claim among the foreign ones, with all that follows them."""
+    """Puts signed events that do not prove what they claim among the foreign ones, with all that follows them.
+
+    A pack that was loaded after the backup comes again later. The owner looked into it when it recorded the event.
+    """
     kinds = runtime.service.signatures
     if not any(event.kind in kinds or of_key(event) for _, event in compared.missing):
         return
@@ -284,6 +287,8 @@ async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Co
                 must_be_sealed(event, runtime.keys.digest)
             if not sentence and (claims := kinds[event.kind](event) if event.kind in kinds else None):
                 prove(claims, event, offices)
+        except PackAwaited:
+            pass
         except (Unproven, Awaited) as error:
             sentence = str(error)
         if sentence:
