@@ -11,9 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from schemas.fields import parse_instant
 from services.kernel.settings import Settings
+from services.kernel.store.session import OWNER
 from services.publish.sending import outgoing, webhook
 from services.publish.sending.outgoing import Known
 from tests.kit import receiver as kit
@@ -133,6 +135,20 @@ async def test_what_is_withdrawn_while_others_are_sent_does_not_go_out_after_tha
     await sending
     told = [one.body["type"] for one in receiver.messages if one.body["data"]["id"] == second]
     assert told == ["statement.withdrawn"]
+
+
+async def test_a_statement_that_waits_for_an_operator_keeps_no_other_back_and_is_not_sent_again_and_again(
+    office: Office, receiver: Receiver
+) -> None:
+    await received_by(office, receiver)
+    held, free = await office.published(), await office.published()
+    row = {"consumer": OWNER, "stream_id": held, "version": 4, "digest": "", "blocked": "ahead"}
+    async with office.runtime.database.transaction() as connection:
+        await connection.execute(insert(office.runtime.tables["stream_cursor"]).values(**row))
+    known = Known()
+    await outgoing.settle(office.runtime, known)
+    await after(office, known, minutes=10)
+    assert [one.body["data"]["id"] for one in receiver.messages] == [free]
 
 
 async def test_an_end_of_the_channel_stops_what_was_about_to_go_there(office: Office, receiver: Receiver) -> None:

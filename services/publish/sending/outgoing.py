@@ -24,7 +24,7 @@ from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
-from services.kernel.store.session import Held
+from services.kernel.store.session import OWNER, Held
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.bulletin.queries import name_of
@@ -120,14 +120,16 @@ async def _due(connection: AsyncConnection, now: datetime, without: set[str]) ->
 
 
 def _to_send(now: datetime) -> Select[Any]:
-    of, channel = DELIVERIES.c, CHANNELS.c
+    of, channel, cursor = DELIVERIES.c, CHANNELS.c, METADATA.tables["stream_cursor"].c
+    # What became of these could not be recorded before an operator's word, so they would go out without end.
+    held = select(cursor.stream_id).where(cursor.consumer == OWNER, cursor.blocked.is_not(None))
     return (
         select(DELIVERIES, channel.address_ref.label("place"))
         .join(CHANNELS, channel.id == of.channel)
         .join(statements, statements.c.id == of.statement_id)
         .where(channel.kind == "webhook", channel.state == "open", of.next_at <= instant(now))
         # Of an earlier release nothing is sent any more: the newer one says what holds.
-        .where(of.delivered.is_(False), statements.c.release == of.release)
+        .where(of.delivered.is_(False), statements.c.release == of.release, of.statement_id.not_in(held))
     )
 
 
