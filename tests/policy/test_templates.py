@@ -63,6 +63,10 @@ def test_a_template_names_the_facts_that_it_misses() -> None:
         ("{% include 'x' %}", "include is no part of templates"),
         ("{% if facts.lamps is odd %}x{% endif %}", "the test 'odd' is unknown"),
         ("{{ facts['lamps'] }}", "getitem is no part of templates"),
+        ("{% if facts.lamps > 3 %}x{% endif %}", "only unit, number and texts are compared"),
+        ("{% if 3 in unit %}x{% endif %}", "3 is no text"),
+        ("{{ facts }}", "facts are said one by one"),
+        (r"{{ '\ud800' }}", "is no text"),
     ],
 )
 def test_a_broken_template_is_refused_with_its_line(text: str, told: str) -> None:
@@ -72,6 +76,20 @@ def test_a_broken_template_is_refused_with_its_line(text: str, told: str) -> Non
     assert fault.field == "templates.0.text" and fault.line == 14
     assert "line 2: " in fault.message and told in fault.message
     assert "第 2 行：" in chinese(fault.message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{%if unit%}" * 110 + "x" + "{%endif%}" * 110,
+        "{{ " + "(" * 4000 + "unit" + ")" * 4000 + " }}",
+        "{{ " + " and ".join(["unit"] * 1000) + " }}",
+        "{{ " + "9" * 9000 + " }}",
+    ],
+)
+def test_a_template_that_no_machine_reads_is_refused(text: str) -> None:
+    with pytest.raises(DocumentError, match="nested too deep"):
+        parse_pack(PACK.format(text=text))
 
 
 def test_the_shipped_templates_are_filled_from_nothing_and_from_everything() -> None:

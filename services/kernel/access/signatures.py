@@ -116,7 +116,8 @@ def must_be_a_chain(said: Agreed, event: Event, offices: Offices) -> None:
     if pack is None:
         raise PackAwaited(f"the pack {event.policy} says who agrees, and it has not come")
     # A pack without chains for it asks for no approval.
-    if not any(_follows(said.steps, fixed(chain)) for chain in (chains(pack, said.of) or [None])):
+    asked = [fixed(chain) for chain in chains(pack, said.of)] or [()]
+    if not any(_follows(said.steps, steps) for steps in asked):
         raise Unproven(f"its steps are no chain of {pack.name}")
 
 

@@ -47,6 +47,9 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 """Nothing is escaped: the text is none of HTML, and the pages escape it."""
 
 
+_TOO_DEEP = Said("this is nested too deep, or holds too large a number", "嵌套太深，或者数字太大")
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """Title and text with which a draft begins."""
@@ -82,15 +85,23 @@ def fill(title: str, text: str, *, unit: str, number: str, facts: Iterable[str])
 def _fault(source: str) -> Said | None:
     try:
         tree = _ENVIRONMENT.parse(source)
+        every = [tree, *tree.find_all(nodes.Node)]
     except TemplateSyntaxError as error:
         return Said(f"line {error.lineno}: {error.message}", f"第 {error.lineno} 行：写法不对（{error.message}）")
-    for node in (tree, *tree.find_all(nodes.Node)):
-        if told := _fault_of(node):
+    except (RecursionError, ValueError):
+        return _TOO_DEEP
+    whole = {id(node.node) for node in every if isinstance(node, nodes.Getattr)}
+    for node in every:
+        if told := _fault_of(node, is_part=id(node) in whole):
             return Said(f"line {node.lineno}: {told}", f"第 {node.lineno} 行：{told.zh}")
+    try:
+        _ENVIRONMENT.from_string(source)
+    except (SyntaxError, RecursionError, MemoryError):
+        return _TOO_DEEP
     return None
 
 
-def _fault_of(node: nodes.Node) -> Said | None:
+def _fault_of(node: nodes.Node, *, is_part: bool) -> Said | None:
     if not isinstance(node, _KNOWN):
         return Said(
             f"{type(node).__name__.lower()} is no part of templates; they take {{{{ names }}}} and {{% if %}}",
@@ -100,8 +111,25 @@ def _fault_of(node: nodes.Node) -> Said | None:
         return Said(
             f"{node.name!r} is unknown; known are {', '.join(NAMES)}", f"没有“{node.name}”；可用的有 {'、'.join(NAMES)}"
         )
+    if isinstance(node, nodes.Name) and node.name == "facts" and not is_part:
+        return Said("facts are said one by one, such as facts.lamps", "事实要逐条写，例如 facts.lamps")
+    if isinstance(node, nodes.Const) and not _is_text(node.value):
+        return Said(f"{node.value!r} is no text; write it in quotes", f"{node.value!r} 不是文字，请加引号")
+    if isinstance(node, nodes.Compare) and not all(map(_can_compare, (node.expr, *(one.expr for one in node.ops)))):
+        return Said(
+            "only unit, number and texts are compared; whether a fact is established is asked by `is defined`",
+            "只能比较 unit、number 和文字；事实是否查明，用 is defined 判断",
+        )
     if isinstance(node, nodes.Getattr) and not (isinstance(node.node, nodes.Name) and node.node.name == "facts"):
         return Said("only facts have parts, such as facts.lamps", "只有 facts 后面可以带点，例如 facts.lamps")
     if isinstance(node, nodes.Test) and node.name not in ("defined", "undefined"):
         return Said(f"the test {node.name!r} is unknown; known is defined", f"没有判断“{node.name}”；可用的是 defined")
     return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _can_compare(node: nodes.Expr) -> bool:
+    return isinstance(node, nodes.Name | nodes.Const)
