@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from schemas.approval import Step
 from schemas.channels import ChannelKind
+from schemas.fields import instant
 from schemas.lists import FactKey
 from schemas.pack.approval import Chain
 from schemas.publish import StatementForm, StatementKind, UsedFact
@@ -383,7 +384,8 @@ def _still_works(case: Case) -> Refusal:
 def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
     if phase != "drafted" and not (
-        phase in ("submitted", "approved") and (case.outgrown or case.overtaken or _signed(case, ctx))
+        phase in ("submitted", "approved")
+        and (case.outgrown or case.overtaken or _signed(case, ctx) or _is_void(case, ctx))
     ):
         return Rejected(f"the statement is {phase}; only a draft can be submitted", code="only-drafts", phase=phase)
     if case.statement.prepared:
@@ -494,6 +496,20 @@ def _signed(case: Case, ctx: Ctx) -> Refusal:
         "this was approved before posts had keys, so nobody could check its approvals; submit it again",
         code="approvals-unsigned",
     )
+
+
+def _is_void(case: Case, ctx: Ctx) -> bool:
+    """Whether an answer proves nothing any more: its key had ended, or the pack keeps persons apart by now."""
+    course, keys = case.statement.course, ctx.offices.post_keys
+    given = [(one.by, one.at, one.key) for one in course.agreed]
+    given += [(one.by, one.at, one.key) for one in course.referred]
+    for _, at, kid in given:
+        ended = keys[kid].revoked_at if kid in keys else None
+        if ended is not None and at >= instant(ended):
+            return True
+    persons = [by for by, *_ in given]
+    twice = len(set(persons)) < len(persons) or not case.statement.writers.isdisjoint(persons)
+    return case.separates and twice
 
 
 def _signs(ctx: Ctx) -> bool:

@@ -434,6 +434,10 @@ def test_the_service_does_not_publish_what_readers_would_refuse() -> None:
     with pytest.raises(Rejected, match="had been revoked") as refused:
         office.does("spokesperson", Publish())
     assert refused.value.code == "approvals-unproven"
+    # The sentence says to submit it again, and then it goes its way.
+    office.does("handler", Submit())
+    del office.keys["approver@town-east"]
+    check(office, office.approved().does("spokesperson", Publish()))
 
 
 def test_a_signature_has_its_own_type_and_is_a_standard_one() -> None:
