@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from services.publish.writing.hidden import is_hidden
+
 RUN = 5
 """Characters of a run by which texts are found."""
 KEPT, ROWS = 16, 12
@@ -21,8 +23,6 @@ ASKED = 48
 FULL = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Full-width forms of ASCII -> ASCII. Other digits, such as circled ones, stay as they are."""
 _FIGURE, _WORDS = re.compile(r"\d+"), re.compile(r"\S+")
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Characters that are no white space and yet show nothing."""
 _ALIKE = str.maketrans(
     "АВЕКМНОРСТУХЅІЈаеорсухѕіјԁһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορυχ",
     "ABEKMHOPCTYXSIJaeopcyxsijdhlABEZHIKMNOPTYXaiknopux",
@@ -41,19 +41,6 @@ class Hidden(NamedTuple):
     """`U+200B`."""
     name: str
     """Its name in Unicode, such as `ZERO WIDTH SPACE`."""
-
-
-def is_hidden(character: str) -> bool:
-    """Whether a character shows nothing and is no white space: zero width, direction, selectors, fillers, controls."""
-    if character.isspace():
-        return False
-    kind = unicodedata.category(character)
-    return kind in ("Cf", "Cc", "Cs") or character in _BLANK or _is_selector(character)
-
-
-def _is_selector(character: str) -> bool:
-    code = ord(character)
-    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or 0x180B <= code <= 0x180F
 
 
 def hidden_in(text: str) -> list[Hidden]:

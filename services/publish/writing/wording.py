@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 from services.kernel import masking
 from services.kernel.core.problems import Rejected
-
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and signs that show nothing."""
+from services.publish.writing.hidden import is_hidden
 
 
 class Fault(NamedTuple):
@@ -31,7 +29,7 @@ def _invisible(text: str) -> list[Fault]:
     return [
         Fault(at, f"U+{ord(character):04X}", True)
         for at, character in enumerate(text, 1)
-        if unicodedata.category(character) in ("Cf", "Zl", "Zp", "Co") or character in _BLANK
+        if is_hidden(character) or unicodedata.category(character) in ("Zl", "Zp", "Co")
     ]
 
 
