@@ -26,6 +26,8 @@ PREFIX = "whsec_"
 SECRET_BYTES = 32
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""The addresses of IPv6 that are given out for the public network."""
 
 
 def new_secret() -> bytes:
@@ -90,6 +92,9 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        # All else leads nowhere, or to where a gateway of this network likes.
+        if address not in _UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 
