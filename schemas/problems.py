@@ -59,6 +59,7 @@ TYPES: Mapping[str, ProblemType] = {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
             "not-the-approver": ("不由您审批", "时限 {clock} 的{request}由 {posts} 审批；您现在是 {post}。"),
             "value-set-above": ("上级已填写", "{above}已填写 {pack} 的 {place}，对{unit}同样有效；请由{above}更改。"),
+            "other-checker": ("不由您检查", "“{gate}”由{who}检查；您现在是 {post}。"),
             "other-speaker": (
                 "不由您发布",
                 "这一事项由 {posts} 发言，各代表本单位和下级单位，其他岗位不发布；您现在是 {post}。",
@@ -239,6 +240,17 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
             "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),
+            "gate-not-open": ("无须检查", "{gate} 现在没有要检查的：已经通过，或者这份稿子不需要。"),
+            "gate-not-passed": ("检查未通过", "“{gate}”还没有通过，须先由{who}检查。"),
+            "check-incomplete": (
+                "检查不完整",
+                "“{gate}”须逐项确认才算通过，还没有确认的是：{missing}。请确认，或者退回。",
+            ),
+            "material-missing": (
+                "材料未到",
+                "{unit}的回复材料还没有收到，须由其负责人签字并盖章；收到后请登记。处置情况不受此限。",
+            ),
+            "written-by-you": ("您起草过", "您起草过这份稿子，须由别人检查。"),
             "not-its-incident": ("不承办该事项", "{unit}不承办 {incident}；关于它的稿件可由{known}发布。"),
             "no-longer-its-incident": (
                 "已不承办该事项",
@@ -578,6 +590,8 @@ TYPES: Mapping[str, ProblemType] = {
                 "尚未收到该事项",
                 "发布服务尚未收到该事项；如是新事项，请发送 Huiying-After 和其版本。",
             ),
+            "check-item-unknown": ("没有这一项", "“{gate}”的清单里没有这一项；有的是：{known}。"),
+            "check-reason-needed": ("缺少理由", "检查不通过就退回起草人，请写明要改什么。"),
             "incident-needed": ("缺少事项", "请写明稿件所属的事项；只有通告（notice）可以不涉及具体事项。"),
             "notice-without-facts": (
                 "通告不依据事实",

@@ -157,7 +157,8 @@ class StatementSubmitted(Fact):
 
     The steps stay fixed until the text is submitted again. `unit` speaks, and its posts and those above agree: to
     `title` and `text`, in which the facts stand for their markers; without these, to the draft as it is. `used` are the
-    facts on which the text rests.
+    facts on which the text rests, `gates` what must be checked before the last approval: `who` of each is who checks,
+    nobody for what the record itself tells.
     """
 
     unit: UnitCode
@@ -167,6 +168,24 @@ class StatementSubmitted(Fact):
     title: Words | None = None
     text: Words | None = None
     used: tuple[UsedFact, ...] = ()
+    gates: tuple[Step, ...] = ()
+    by: Digest
+
+
+@event("statement.checked")
+class StatementChecked(Fact):
+    """A person checked a submission at a gate, and passed it or sent the text back with a reason.
+
+    `post` is the post that checked, `items` are the lines of the pack's list that hold, `submission` is the version of
+    the submission that was checked.
+    """
+
+    gate: Code
+    passed: bool
+    items: tuple[Code, ...] = ()
+    submission: Figure
+    post: Post
+    reason: Words | None = None
     by: Digest
 
 

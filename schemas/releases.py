@@ -8,6 +8,7 @@ from schemas.envelope import Event
 from schemas.manifest import Release, content_of
 from schemas.publish import (
     StatementApproved,
+    StatementChecked,
     StatementCorrected,
     StatementDrafted,
     StatementNoticeDrafted,
@@ -31,7 +32,7 @@ def releases(events: Iterable[Event]) -> list[Release]:
             case StatementDrafted() | StatementNoticeDrafted() as data:
                 number = data.number
                 continue
-            case StatementSubmitted() | StatementRevised() | StatementRejected():
+            case StatementSubmitted() | StatementRevised() | StatementRejected() | StatementChecked(passed=False):
                 approvals = 0
                 continue
             case StatementApproved():

@@ -26,6 +26,7 @@ UNRULED = {
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
         invisible-character personal-number text-too-long-resolved marker-malformed
+        check-item-unknown check-reason-needed
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
@@ -59,7 +60,7 @@ UNRULED = {
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
         nothing-to-deliver channel-ended speaker-ended channel-there delivered-already
         conference-over promise-passed not-to-be-given not-scheduled no-alert
-        only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
+        gate-not-open only-drafts published-already still-open ended matter-ended withdrawn words-erased erased
         approvals-unsigned approvals-unproven
         key-shown-already lesson-settled words-erased-already already-under-pack rejected""",
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
@@ -69,7 +70,7 @@ UNRULED = {
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """
-        other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post
+        other-checker other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post
         no-right other-office value-set-above head-designates nothing-above offered-aside delegated-elsewhere
         not-its-incident no-longer-its-incident not-above follow-up-elsewhere officer-elsewhere body-as-post
         delegation-ends-early body-with-roles duty-post-without-body member-unknown not-one-head post-without-unit

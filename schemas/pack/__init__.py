@@ -18,6 +18,7 @@ from schemas.pack.answering import Answering
 from schemas.pack.approval import Approval
 from schemas.pack.assigning import Assigning, EmergencyPlan
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
+from schemas.pack.gates import Gate
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review, Roster, Surge
 from schemas.pack.press import Press
@@ -80,6 +81,8 @@ class PolicyPack(Model):
     approval: Approval | None = None
     publication: Publication | None = None
     press: Press = Press()
+    gates: tuple[Gate, ...] = ()
+    """What texts must pass before they are approved."""
     templates: tuple[Template, ...] = ()
     """Texts with which drafts may begin."""
     follow_up: FollowUp | None = None
@@ -178,6 +181,7 @@ class PolicyPack(Model):
                     f"{timed.zh}: {others} 是另一部分的名称，请改名",
                 )
             )
+        once("gates", [gate.code for gate in self.gates])
         once("templates", [template.code for template in self.templates])
         once("emergency_plans", [plan.code for plan in self.emergency_plans])
         once("outgoing", [told.rule for told in self.outgoing or ()])

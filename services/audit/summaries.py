@@ -214,6 +214,7 @@ TEMPLATES: dict[str, str] = {
     "statement.notice_drafted": "{unit}起草通告|{unit} drafted a notice",
     "statement.revised": "修改稿件[，改为{form}]|the draft was revised[, and is a {form} now]",
     "statement.submitted": "送审[：{chain}]|submitted for approval[: {chain}]",
+    "statement.checked": "{gate}（{post}），通过：{passed}|{gate} ({post}), passed: {passed}",
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
     "statement.referred": "把握不准，转请{to}审定（{step}）|referred to {to} ({step})",
     "statement.rejected": "审批退回（{step}）|rejected ({step})",

@@ -40,7 +40,9 @@ FIELDS: Mapping[str, str] = {
     "happened_at": N_("实际办理时间"),
     "harm": N_("危害程度"),
     "head": N_("组长"),
+    "gate": N_("哪项检查"),
     "helps": N_("是否有帮助"),
+    "items": N_("逐项确认"),
     "impact": N_("影响"),
     "incident": N_("所属事项"),
     "incident_id": N_("所属事项"),
@@ -66,6 +68,7 @@ FIELDS: Mapping[str, str] = {
     "pack": N_("适用制度"),
     "part": N_("哪一部分"),
     "parts": N_("案卷所含材料"),
+    "passed": N_("是否通过"),
     "period": N_("特殊时期"),
     "place": N_("地点"),
     "plan": N_("预案"),
@@ -265,6 +268,7 @@ SECTIONS: Mapping[str, str] = {
     "approval": N_("审核"),
     "publication": N_("公开发布"),
     "press": N_("发布会和媒体"),
+    "gates": N_("审核前的检查"),
     "templates": N_("文稿模板"),
     "follow_up": N_("回访与再次反映"),
     "review": N_("总结评估"),
@@ -528,6 +532,13 @@ GATES_SAID: Mapping[tuple[str, str], tuple[str, str, str]] = {
 }
 """Check and state -> the same for those that are no test: what somebody stated, and who is not meant to approve."""
 
+CHECKS: Mapping[str, tuple[str, str, str]] = {
+    "draft": ("still", "○", N_("送审后检查")),
+    "open": ("over", "▲", N_("等待检查")),
+    "passed": ("met", "✓", N_("已通过")),
+}
+"""State of a gate of a submission -> its colour, its shape and its title."""
+
 FINDINGS: Mapping[str, str] = {
     "marker-malformed": N_("标记写法不对"),
     "fact-not-bindable": N_("引用的事实还没有查明"),
@@ -580,6 +591,7 @@ ACTS: Mapping[str, str] = {
     "drafted": N_("起草"),
     "revised": N_("修改"),
     "submitted": N_("送审"),
+    "checked": N_("检查"),
     "approved": N_("同意"),
     "referred": N_("把握不准，转请审定"),
     "rejected": N_("驳回"),

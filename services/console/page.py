@@ -18,6 +18,7 @@ from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
 from services.console import frame, words
 from services.console.labels import (
+    CHECKS,
     CLOCK_STATES,
     GATE_STATES,
     GATES,
@@ -101,7 +102,7 @@ def environment(spoken: Language) -> Environment:
     }
     made.globals |= {"phases": PHASES, "lists": LISTS, "replies": REPLIES, "sources": SOURCES}
     made.globals |= {"shapes": SHAPES, "clock_states": CLOCK_STATES}
-    made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES, "gates_said": GATES_SAID}
+    made.globals |= {"gate_titles": GATES, "gate_states": GATE_STATES, "gates_said": GATES_SAID, "check_states": CHECKS}
     made.globals |= {"members": frozenset(MEMBERS.values()), "mixed": mixed}
     return made
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.fields import Code, Digest, IncidentId, Instant, Number, Post, StatementId, UnitCode
+from schemas.pack.gates import GateCode
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -66,6 +67,18 @@ _SHOWN: dict[str, Any] = {
         {"check": "secrecy", "state": "clear"},
         {"check": "one_text", "state": "not_asked"},
     ],
+    "checks": [
+        {
+            "gate": "secrecy_check",
+            "title": "保密审查",
+            "state": "passed",
+            "who": ["approver@town-east"],
+            "items": [],
+            "post": "approver@town-east",
+            "at": "2026-03-02T09:40:00.000000Z",
+            "mine": False,
+        }
+    ],
     "rejection": None,
     "drafted_at": "2026-03-02T09:00:00.000000Z",
     "text": TEXT,
@@ -79,6 +92,36 @@ _SHOWN: dict[str, Any] = {
     "drill": False,
     "may": ["correct", "withdraw"],
 }
+
+
+class CheckItem(Answered):
+    """A line of the list of a gate."""
+
+    item: Code
+    """Its code."""
+    title: str
+    """What must hold."""
+
+
+class CheckAtGate(Answered):
+    """A gate of the submission: what must be passed before the last approval."""
+
+    gate: GateCode
+    """The gate."""
+    title: str | None
+    """Its title in the pack; null if the pack has it no longer."""
+    state: Literal["draft", "open", "passed"]
+    """`draft`: the submission will have it. A text that was sent back says why in `rejection`."""
+    who: tuple[Post, ...]
+    """Who checks, each of the nearest unit that has it; nobody for what the record itself tells."""
+    items: tuple[CheckItem, ...]
+    """The lines of its list."""
+    post: Post | None
+    """The post that passed it."""
+    at: Instant | None
+    """When."""
+    mine: bool
+    """Whether the caller may check it."""
 
 
 class FoundInText(Answered):
@@ -173,6 +216,8 @@ class Statement(Answered):
     """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
     gates: tuple[Gate, ...]
     """The checks before its approval, as they stand for the caller; empty if the matter's pack is not at hand."""
+    checks: tuple[CheckAtGate, ...]
+    """The gates that the pack asks for this text, with who passed them."""
     rejection: str | None
     """Why it was sent back, until it is submitted again."""
     drafted_at: Instant
@@ -197,7 +242,16 @@ class Statement(Answered):
     """Whether it is an exercise."""
     may: tuple[
         Literal[
-            "revise", "submit", "approve", "reject", "cannot-judge", "publish", "unschedule", "correct", "withdraw"
+            "revise",
+            "submit",
+            "check",
+            "approve",
+            "reject",
+            "cannot-judge",
+            "publish",
+            "unschedule",
+            "correct",
+            "withdraw",
         ],
         ...,
     ]
@@ -411,6 +465,7 @@ class ActOnStatement(Answered):
         "drafted",
         "revised",
         "submitted",
+        "checked",
         "approved",
         "referred",
         "rejected",

@@ -23,6 +23,7 @@ from services.publish import answers, bulletin, queries, seen
 from services.publish.commands import (
     Approve,
     CannotJudge,
+    Check,
     Correct,
     Draft,
     Preview,
@@ -86,6 +87,11 @@ def router() -> APIRouter:
         runtime: http.Serving, id: Id, caller: http.Command, command: Submit = SUBMIT
     ) -> Response:
         """Asks for the approvals that the matter's pack chooses for this text."""
+        return await act(runtime, id, caller, command)
+
+    @api.post("/statements/{id}/check", **documents.answers(Done))
+    async def check_statement(runtime: http.Serving, id: Id, command: Check, caller: http.Command) -> Response:
+        """Passes a gate of the submitted text, or sends the text back at it."""
         return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/approve", **documents.answers(Done))

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode, WrittenInstant
+from schemas.pack.gates import GateCode
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import Command, example
 
@@ -150,6 +151,24 @@ class Approve(Command, json_schema_extra=example(reason="属实")):
     """Marks the text as one that touches a secret. If it then needs another chain, it is submitted again."""
     major_information: StrictBool = False
     """Marks the text as major information. If it then needs another chain, it is submitted again."""
+
+
+class Check(
+    Command,
+    json_schema_extra=example(
+        gate="text_check", passed=True, items=["states_facts", "gives_reasons", "courteous", "does_not_avoid"]
+    ),
+):
+    """Pass a gate of a submitted text, or send the text back at it, with the reason."""
+
+    gate: GateCode
+    """The gate."""
+    passed: StrictBool
+    """Whether the text passes; if not, it goes back to its writer."""
+    items: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    """The lines of the gate's list that hold. To pass, each of them must."""
+    reason: Reason | None = None
+    """What must be changed, or a remark."""
 
 
 class Reject(Command, json_schema_extra=example(reason="请写明修复时间")):

@@ -14,9 +14,11 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.publish.approving import answering
 from services.publish.approving.signing import signed
 from services.publish.approving.submission import submit
+from services.publish.checking.check import check
 from services.publish.commands import (
     Approve,
     CannotJudge,
+    Check,
     Correct,
     Draft,
     Prepare,
@@ -87,6 +89,8 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return drafting.revise(state, command, case, ctx)
         case Submit():
             return submit(state, case, ctx)
+        case Check():
+            return check(state, command, case, ctx)
         case Approve():
             return answering.approve(state, command, case, ctx)
         case CannotJudge():

@@ -9,6 +9,7 @@ from schemas import catalogue, deeds
 from schemas.envelope import Event
 from schemas.publish import (
     StatementApproved,
+    StatementChecked,
     StatementCorrected,
     StatementDrafted,
     StatementNoticeDrafted,
@@ -33,6 +34,7 @@ ACTS: dict[type, str] = {
     StatementNoticeDrafted: "drafted",
     StatementRevised: "revised",
     StatementSubmitted: "submitted",
+    StatementChecked: "checked",
     StatementApproved: "approved",
     StatementReferred: "referred",
     StatementRejected: "rejected",

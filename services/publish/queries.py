@@ -19,6 +19,7 @@ from services.kernel.serving.approvals import GateState, gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
+from services.publish.checking.shown import shown as checks_shown
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.history import history, signatures
 from services.publish.releasing.release import revised
@@ -202,6 +203,7 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
             found = _one_text(case, row, item, ctx, said.get(row["incident_id"], ()), past)
             item["gates"] = _gates(case, item["facts"], ctx, found)
+            item["checks"] = checks_shown(case, ctx)
             item["held"] = _held(case, row, ctx, past) if row["scheduled_at"] else None
     return items
 
@@ -336,6 +338,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             **shown(Course.model_validate_json(row["course"])),
             "due": [],
             "gates": [],
+            "checks": [],
             "may": [],
             "rejection": words(row["rejection_ref"]),
             "drafted_at": row["drafted_at"],

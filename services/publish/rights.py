@@ -26,9 +26,11 @@ from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules.approval import Course, Due, Kind, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
+from services.publish.checking.checks import Checks
 from services.publish.commands import (
     Approve,
     CannotJudge,
+    Check,
     Correct,
     Draft,
     Publish,
@@ -44,7 +46,7 @@ from services.publish.writing.binding import Established, Sheet
 from services.publish.writing.one_text import Offices as OfficeNames
 
 Refusal = Rejected | None
-UNSUBMITTED, UNKNOWN, UNVERIFIED, NO_OFFICES = Course(), Figures(), Verification(), Offices()
+UNSUBMITTED, UNKNOWN, UNVERIFIED, UNCHECKED, NO_OFFICES = Course(), Figures(), Verification(), Checks(), Offices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Incident:
     """Keys of the established facts."""
     established: tuple[Established, ...] = ()
     """Their values; of several merged matters with the same key, the one that counts comes last."""
+    has_material: bool = False
+    """Whether the responsible department sent its material, signed and sealed as the pack asks."""
     helping: frozenset[str] = frozenset()
     """Units that help in the handling. No statement speaks for them."""
     state: str = "open"
@@ -128,6 +132,8 @@ class Statement:
     """`secret`, `major_information`, or both."""
     raised: frozenset[str] = frozenset()
     """Those of the marks that an approver set."""
+    checks: Checks = UNCHECKED
+    """The gates of the submission."""
     used: tuple[UsedFact, ...] = ()
     """The facts on which the submission rests."""
     scheduled_at: str | None = None
@@ -272,6 +278,13 @@ class Case(NamedTuple):
         """The posts that publish a notice, where the pack names them; elsewhere a spokesperson publishes."""
         said = self.pack.model.publication
         return said.notices.uploaded_by if self.is_notice and said and said.notices else ()
+
+    @property
+    def lacks_material(self) -> bool:
+        """Whether the material of the responsible department must still come. An office that handles it has it."""
+        incident = self.incident
+        is_elsewhere = incident.assigned not in (None, incident.unit)
+        return self.statement.checks.needs_material and is_elsewhere and not incident.has_material
 
     @property
     def judge(self) -> str | None:
@@ -450,6 +463,55 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _checking(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(who for gate in case.statement.checks.open for who in gate.who))
+
+
+def _nobody_by_role(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return ()
+
+
+def _checks(case: Case, ctx: Ctx) -> bool:
+    return any(answering(_checking(case, ctx), case.statement.unit, ctx))
+
+
+def _can_be_checked(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    if case.statement.phase != "approved" and (refusal := _is_submitted(case, ctx, verb) or _not_outgrown(case)):
+        return refusal
+    if case.separates and case.by in case.statement.writers:
+        return Rejected(
+            "you wrote on this text; somebody else must check it",
+            code="written-by-you",
+            rule="approval.separation",
+            pack=case.pack.name,
+        )
+    return None
+
+
+def unpassed(case: Case, gates: Sequence[Step]) -> Refusal:
+    """Why a text must wait at these gates, or for the material of the responsible department."""
+    if case.lacks_material:
+        return Rejected(
+            f"the material of {case.incident.assigned} is not in, signed and sealed; record it when it came, and no "
+            "answer leaves before. A statement of status need not wait",
+            code="material-missing",
+            rule="gates.material",
+            pack=case.pack.name,
+            unit=case.incident.assigned,
+        )
+    if not gates:
+        return None
+    one = gates[0]
+    return Rejected(
+        f"{one.code} is not passed yet; {' or '.join(one.who)} checks it before this",
+        code="gate-not-passed",
+        rule=f"gates.{one.code}",
+        pack=case.pack.name,
+        gate=one.code,
+        who=list(one.who),
+    )
+
+
 def _can_be_referred(case: Case, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _can_be_approved(case, ctx, verb):
         return refusal
@@ -485,7 +547,13 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
             pack=case.pack.name,
             phase=phase,
         )
-    return _not_outgrown(case) or _signed(case, ctx) or _still_works(case) or unverified(case, ctx)
+    return (
+        _not_outgrown(case)
+        or _signed(case, ctx)
+        or _still_works(case)
+        or unverified(case, ctx)
+        or unpassed(case, case.statement.checks.open)
+    )
 
 
 def _signed(case: Case, ctx: Ctx) -> Refusal:
@@ -562,6 +630,7 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
     Submit: Right("submit", ("handler",), _speaking, _can_be_submitted),
+    Check: Right("check", _nobody_by_role, _speaking, _can_be_checked, _checks, _checking),
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),
     Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
     CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),

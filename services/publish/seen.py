@@ -47,7 +47,8 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
     figures = await reach.read(connection, METADATA, rows)
     fixed = await speaking.read(connection, METADATA, rows)
-    names = ("id", "version", "unit", "assigned", "category", "channel", "answer_kind", "merged_into", "drill", "state")
+    plain = ("id", "version", "unit", "assigned", "category", "channel", "answer_kind", "merged_into", "drill")
+    names = (*plain, "state", "has_material")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},

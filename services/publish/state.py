@@ -8,6 +8,7 @@ from schemas.publish import (
     Approval,
     Signature,
     StatementApproved,
+    StatementChecked,
     StatementCorrected,
     StatementDrafted,
     StatementNoticeDrafted,
@@ -23,9 +24,10 @@ from schemas.publish import (
     usual_form,
 )
 from services.kernel.rules.approval import Agreement, Course, Referral
+from services.publish.checking.checks import Checks
 from services.publish.delivering import public
 from services.publish.delivering.public import NOTHING, Public
-from services.publish.rights import UNSUBMITTED, Statement
+from services.publish.rights import UNCHECKED, UNSUBMITTED, Statement
 
 MARKS = ("secret", "major_information")
 """What a drafter or an approver may say of a text."""
@@ -114,7 +116,14 @@ def _evolved(state: State, event: Event) -> State:
             phase = "submitted" if data.steps else "approved"
             facts = tuple(dict.fromkeys((*state.facts, *(one.key for one in data.used))))
             agreed = replace(_back(state), agreed_title=data.title, agreed_text=data.text, used=data.used, facts=facts)
-            return replace(agreed, phase=phase, level=data.level, course=course, submitted=event.version)
+            return replace(
+                agreed,
+                phase=phase,
+                level=data.level,
+                course=course,
+                submitted=event.version,
+                checks=Checks(asked=data.gates),
+            )
         case StatementApproved() as data:
             phase = "approved" if data.last else state.phase
             given = Agreement(
@@ -131,6 +140,7 @@ def _evolved(state: State, event: Event) -> State:
                 state,
                 phase=phase,
                 course=state.course.with_agreement(given),
+                checks=state.checks.agreed(data.who, data.post, event.time_text),
                 approvers=state.approvers | {data.by},
                 answers=(*state.answers, *_answer(event)),
             )
@@ -148,6 +158,10 @@ def _evolved(state: State, event: Event) -> State:
             )
             answers = (*state.answers, *_answer(event))
             return replace(state, course=course, approvers=state.approvers | {data.by}, answers=answers)
+        case StatementChecked() as data:
+            if not data.passed:
+                return _back(state)
+            return replace(state, checks=state.checks.checked(data.gate, data.post, event.time_text))
         case StatementRejected() as data:
             return _raised(_back(state), data)
         case StatementScheduled() as data:
@@ -167,7 +181,9 @@ def _evolved(state: State, event: Event) -> State:
 def _back(state: State) -> State:
     """The statement as a draft. Its approvals are void."""
     back = replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
-    return _unscheduled(replace(back, agreed_title=None, agreed_text=None, used=(), submitted=0, answers=()))
+    return _unscheduled(
+        replace(back, agreed_title=None, agreed_text=None, used=(), submitted=0, answers=(), checks=UNCHECKED)
+    )
 
 
 def _unscheduled(state: State) -> State:

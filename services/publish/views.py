@@ -9,6 +9,7 @@ from schemas.envelope import Event
 from schemas.fields import WordsRef, instant
 from schemas.operation import OperationStatementKeyMade, OperationStatementKeyRevoked
 from schemas.publish import (
+    StatementChecked,
     StatementCorrected,
     StatementDrafted,
     StatementNoticeDrafted,
@@ -33,6 +34,7 @@ from schemas.triage import (
     IncidentFlagSet,
     IncidentGraded,
     IncidentHarmJudged,
+    IncidentMaterialReceived,
     IncidentMerged,
     IncidentOpened,
     IncidentPolicyMoved,
@@ -55,6 +57,7 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
+from services.publish.checking.checks import Checks
 from services.publish.delivering import views as delivering
 from services.publish.press import views as press
 from services.publish.progress import views as progress
@@ -90,6 +93,7 @@ incidents = Table(
     Column("flags", Text, nullable=False),
     Column("harm", Integer),
     Column("state", key(16), nullable=False),
+    Column("has_material", Boolean, nullable=False),
     Column("merged_into", key()),
     Column("merged_at", key(27)),
     Column("reopened_at", key(27)),
@@ -146,6 +150,7 @@ statements = Table(
     Column("marks", Text, nullable=False),
     Column("raised", Text, nullable=False),
     Column("course", Text, nullable=False),
+    Column("checks", Text, nullable=False),
     Column("writers", Text, nullable=False),
     Column("desks", Text, nullable=False),
     Column("approvers", Text, nullable=False),
@@ -174,7 +179,8 @@ statements = Table(
 )
 """A notice has no `incident_id`. `facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of
 persons, with spaces between.
-`course` is the chain of approvals as JSON (`rules.approval.Course`). `used` are the facts of the submission, each as
+`course` is the chain of approvals as JSON (`rules.approval.Course`).
+`checks` are its gates (`checking.checks`). `used` are the facts of the submission, each as
 `key/incident/version`. `title` and `text` are the published ones that hold now. `danger` is whether a published
 text of it rests on the fact `danger`.
 """
@@ -277,6 +283,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "flags": "",
             "harm": None,
             "state": "open",
+            "has_material": False,
             "merged_into": None,
             "merged_at": None,
             "reopened_at": None,
@@ -339,6 +346,8 @@ def _change(row: Row, event: Event) -> Row:
             return {"state": "closed"}
         case IncidentDismissed():
             return {"state": "dismissed"}
+        case IncidentMaterialReceived():
+            return {"has_material": True}
         case IncidentMerged():
             return {"state": "merged", "merged_into": data.into, "merged_at": event.recorded_text}
         case _:
@@ -431,6 +440,7 @@ def state_of(row: Row) -> State:
         desks=frozenset(row["desks"].split()),
         level=row["level"],
         course=Course.model_validate_json(row["course"]),
+        checks=Checks.model_validate_json(row["checks"]),
         approvers=frozenset(row["approvers"].split()),
         marks=frozenset(row["marks"].split()),
         raised=frozenset(row["raised"].split()),
@@ -466,6 +476,7 @@ def _columns(state: State) -> Row:
         "used": " ".join(f"{one.key}/{one.incident}/{one.version}" for one in state.used),
         "facts": " ".join(state.facts),
         "course": state.course.model_dump_json(),
+        "checks": state.checks.model_dump_json(),
         "scheduled_at": state.scheduled_at,
         "next_at": state.next_at,
         "scheduled_by": state.scheduled_by,
@@ -480,6 +491,8 @@ def _said(row: Row, event: Event) -> Row:
             return {"rejection_ref": None}
         case StatementRejected() as data:
             return {"rejection_ref": data.reason.ref}
+        case StatementChecked(passed=False, reason=WordsRef(ref=ref)):
+            return {"rejection_ref": ref}
         case StatementPublished() | StatementNoticePublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
             told = {"release": event.version, "published_at": at, "updated_at": at}

@@ -17,6 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas import triage
+from schemas.approval import Step
 from schemas.escalation import ClockNoticePartWritten, ClockPaused, RosterDutyPlanned
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Window
@@ -47,11 +48,12 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod
 from services.kernel.rules.packs import load_pack, parse_pack
+from services.publish.checking.shown import shown
 from services.publish.commands import Approve, CannotJudge, Draft, Publish, Submit
 from services.publish.decider import DECIDER as STATEMENTS
 from services.publish.press.commands import CallConference, FixSpeakers
 from services.publish.press.decider import DECIDER as PRESS
-from services.publish.rights import Incident
+from services.publish.rights import Case, Incident
 from services.publish.writing.offered import offered
 from services.triage import commands as c
 from services.triage.decider import DECIDER as INCIDENTS
@@ -134,6 +136,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     }
     approved = given(STATEMENTS, *notice, actor=staff("approver", unit="town-east")).seeing(**about)
     yield functools.partial(_decided, pack, STATEMENTS, approved, Publish())
+    yield functools.partial(_checked, pack)
     matter = Incident(INCIDENT, 1, "town-east", level="usual", rank=1, facts=frozenset({"cause"}))
     yield lambda: offered(dataclasses.replace(spec.ctx(), offices=_under(pack)), matter, "town-east-2026-00042")
     for level in ("usual", "grave"):
@@ -252,6 +255,16 @@ def _outdated(pack: LoadedPack) -> object:
     told, now = (UsedFact(key="lamps", incident=INCIDENT, version=version) for version in (3, 9))
     made.hear(reached("status_published", at(1), unit="town-east", statement=STREAM, facts=(told,)))
     return repr(made.hear(reached("fact_revised", at(2), facts=(now,))).did)
+
+
+def _checked(pack: LoadedPack) -> object:
+    """What is asked at the gate of a submitted text."""
+    asked = Step(code="text_check", who=("approver",))
+    submitted = StatementSubmitted(unit="town-east", level="usual", steps=(asked,), gates=(asked,), by="0" * 64)
+    seen = {"stream": STREAM, "incident": Incident(INCIDENT, 1, "town-east", level="usual", rank=1)}
+    case = given(STATEMENTS, drafted(), submitted, actor=staff("approver", unit="town-east")).seeing(**seen)
+    ctx = dataclasses.replace(case.context, offices=_under(pack))
+    return shown(Case.of(case.state, seen["incident"], STREAM, ctx), ctx)  # type: ignore[arg-type]
 
 
 def _surges(pack: LoadedPack) -> object:
@@ -384,6 +397,7 @@ POOL = (
     "meet", "statement", "measure", "explanation", "reply", "none", "by_person", "arrival", "window_start", "reminder",
     "harm >= 1", "figures.clicks >= 7", "unit.kind == 'city'", "level == 'grave'", "festival", "text", "yes_no", "one",
     "two", "L2", "discovered", "stated", "derived", "reading", "other_code", "first_receiver", "chosen",
+    "secrecy_check",
 )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ WHO = {
     ("extraordinary", "principal_leader"): ("principal_leader", "leading_group"),
     ("general", "desk"): ("office",),
 }
+GATES = tuple(Step(code=code, who=("leader_in_charge", "principal_leader")) for code in ("secrecy_check", "text_check"))
 MAJOR = ("leader_in_charge", "principal_leader")
 MATTER = Incident(
     INCIDENT,
@@ -92,7 +93,7 @@ def submitted(level: str = "general", steps: tuple[str, ...] = GENERAL) -> Fact:
     """Submitted to the chain of the county's pack."""
     chain = "usual" if level == "general" else "upper"
     fixed = tuple(Step(code=step, who=WHO[level, step]) for step in steps)
-    return StatementSubmitted(unit="town-east", level=level, chain=chain, steps=fixed, by=by("wang"))
+    return StatementSubmitted(unit="town-east", level=level, chain=chain, steps=fixed, gates=GATES, by=by("wang"))
 
 
 def approved(

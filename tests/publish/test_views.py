@@ -85,7 +85,7 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
     start |= {"opened_at": events[0].recorded_text, "verification": Verification().model_dump_json()}
-    start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1}
+    start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1, "has_material": False}
     nothing = dict.fromkeys(
         (
             "policy",

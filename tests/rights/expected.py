@@ -217,6 +217,7 @@ draftStatement         | handler                       | own^ assigned^ helping^
 reviseStatement        | handler                       | own^ assigned^ helping^
 submitStatement        | handler                       | own^
 approveStatement       | approver                      | own^
+checkStatement         | approver chief                | own^
 rejectStatement        | approver chief spokesperson   | own^
 passStatementOn        | approver                      | own^
 publishStatement       | spokesperson                  | own^
@@ -282,7 +283,7 @@ SERVICES = ("Ingest", "Triage", "Escalation", "Publish", "Audit")
 
 DELEGATED = {
     "approveIncident", "rejectIncident", "cannotJudge", "approveStatement", "rejectStatement", "passStatementOn",
-    "decideDeferral",
+    "checkStatement", "decideDeferral",
 }  # fmt: skip
 """What the post `approver` may let another post do for it for a time."""
 

@@ -82,6 +82,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 STATEMENTS = {
     "approveStatement": "submitted",
     "rejectStatement": "submitted",
+    "checkStatement": "submitted",
     "passStatementOn": "submitted",
     "publishStatement": "approved",
     "unscheduleStatement": "scheduled",

@@ -24,6 +24,8 @@ from services.kernel.core.difference import difference, figures
 ROWS = 100
 NO_MATTER: dict[str, Any] = {"facts": (), "reports": (), "proposals": (), "drill": False}
 """What a form needs of a matter, where there is none."""
+DECIDING = ("check", "approve", "reject")
+"""Verbs before which a person reads the list of checks."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""
 SIGNED = ("approve", "reject", "cannot-judge", "publish", "correct", "withdraw")
@@ -166,6 +168,9 @@ def router(site: Site) -> APIRouter:
         # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
         choices["facts"] = list(({key: key for key in one["facts"]} | dict(choices["facts"])).items())
         choices["form"] = _forms(me)
+        mine = [gate for gate in one["checks"] if gate["mine"]]
+        choices["gate"] = [(gate["gate"], gate["title"] or gate["gate"]) for gate in mine]
+        choices["items"] = list({item["item"]: item["title"] for gate in mine for item in gate["items"]}.items())
         choices["took_part"] = me.offices.members(one["due"])
         is_writing = verb in WRITING
         return Asked(
@@ -177,6 +182,7 @@ def router(site: Site) -> APIRouter:
             without=(
                 *(() if choices["took_part"] else ("took_part",)),
                 *(() if one["incident_id"] else ("form", "facts", "waive")),
+                *(() if choices["items"] else ("items",)),
             ),
             version=str(one["revision"]),
             present=_marks(one) | (_written(one) if is_writing else {}),
@@ -186,7 +192,8 @@ def router(site: Site) -> APIRouter:
             adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
             beside=_beside(sheet, f"statements/{one['number']}/preview", one)
-            | {"signs": me.post if verb in SIGNED else None},
+            | {"signs": me.post if verb in SIGNED else None}
+            | ({"checks": one["checks"]} if verb in DECIDING else {}),
             face=_face(me, one, titles_of(sheet, me.language)),
         )
 

@@ -33,8 +33,8 @@ GROUPS: Mapping[str, str] = {
 """How soon a matter is due -> the title of its group, the most urgent first."""
 FILTERS: Mapping[str, str] = {"unit": N_("单位"), "level": N_("等级"), "category": N_("类别"), "soon": N_("时限")}
 """What narrows the board: parameter of the address -> its title."""
-AWAITED: Mapping[str, str] = {"submitted": "approve", "approved": "publish"}
-"""Phase of a statement -> the act for which it waits."""
+AWAITED: Mapping[str, Sequence[str]] = {"submitted": ("approve", "check"), "approved": ("publish",)}
+"""Phase of a statement -> the acts for which it waits; a post that may do several sees the first."""
 
 
 def _update(me: Staff, statement: Mapping[str, Any]) -> str:
@@ -204,9 +204,9 @@ def router(site: Site) -> APIRouter:
             outdated
             + [
                 (item, verb)
-                for one, verb in zip(found, AWAITED.values(), strict=True)
+                for one, awaited in zip(found, AWAITED.values(), strict=True)
                 for item in (one.value or {"items": ()})["items"]
-                if verb in item["may"]
+                for verb in [verb for verb in awaited if verb in item["may"]][:1]
             ]
         )
 

@@ -7,7 +7,7 @@ from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.decider import Ctx
 from services.kernel.rules.approval import Agreement, asked_anew, place
 from services.publish.commands import Approve, CannotJudge, Reject
-from services.publish.rights import Case
+from services.publish.rights import Case, unpassed
 from services.publish.state import State
 
 
@@ -18,7 +18,10 @@ def approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
     rule = place(case.pack, state.course.chain, due.step)
     took_part = taking_part(due, chosen, command.took_part, barred, ctx, rule=rule, pack=case.pack.name)
     given = Agreement(step=due.step, who=chosen.who, by=case.by)
-    following = state.course.with_agreement(given).due
+    course = state.course.with_agreement(given)
+    following = course.due
+    if refusal := unpassed(case, state.checks.waits_for(chosen.who, course)):
+        raise refusal
     return StatementApproved(
         step=due.step,
         who=chosen.who,

@@ -5,7 +5,8 @@ from schemas.publish import StatementSubmitted
 from services.kernel.access.approving import must_be_answered
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
-from services.kernel.rules.approval import chain_of, chains, place
+from services.kernel.rules.approval import chain_of, chains, fixed, place
+from services.publish.checking.checks import gates_of
 from services.publish.rights import Case
 from services.publish.state import State
 from services.publish.writing import binding, closing, filled, promising
@@ -60,6 +61,12 @@ def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact
         )
     steps, chosen = case.steps_of(chain), chain.code if chain else None
     must_be_answered(steps, state.unit, ctx.offices, rule=place(case.pack, chosen), pack=case.pack.name)
+    declared = {who for step in fixed(chain) for who in step.who}
+    beside = tuple(who for step in steps for who in step.who if who not in declared)
+    gates = gates_of(case.pack.model, case.context(level), beside)
+    for gate in gates:
+        if gate.who:
+            must_be_answered([gate], state.unit, ctx.offices, rule=f"gates.{gate.code}", pack=case.pack.name)
     title, text = (
         Typed(text=resolved[name]) if name in resolved and resolved[name] != ctx.seen.get(name) else None
         for name in ("title", "text")
@@ -73,5 +80,6 @@ def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact
         title=title,
         text=text,
         used=filled.used(keys, case, ctx),
+        gates=gates,
         by=case.by,
     )

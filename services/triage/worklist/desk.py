@@ -192,6 +192,7 @@ _STATEMENTS: tuple[type[Fact], ...] = (
     publish.StatementRevised,
     publish.StatementApproved,
     publish.StatementRejected,
+    publish.StatementChecked,
 )
 
 
@@ -350,7 +351,7 @@ def _of_statement(row: Row, event: Event) -> Row:
         case publish.StatementSubmitted(steps=(_, *_)):
             others = [one for one in row["statements"].split() if one != event.stream]
             return {"statements": " ".join([*others, event.stream])}
-        case publish.StatementApproved(last=False):
+        case publish.StatementApproved(last=False) | publish.StatementChecked(passed=True):
             return {}
     return {"statements": " ".join(one for one in row["statements"].split() if one != event.stream)}
 

@@ -1,0 +1,1 @@
+"""The gates of a submission: what must be passed before its approval."""
