@@ -59,6 +59,8 @@ class Asked:
     """The unit, post or statement that the command is about, for the head of the page: nearer than the matter."""
     reads: str = ""
     """The text on which the command decides, in full."""
+    signs: str | None = None
+    """The post whose key signs it."""
     onward: str = ""
     """The page of what the command makes, instead of `back`: `statements/{id}`, with a field of the answer."""
     once: str = ""
@@ -240,6 +242,7 @@ async def _page(
         request,
         asked.template,
         status,
+        signs=asked.signs,
         **asked.beside,
         **seen._asdict(),
         verb=asked.verb,

@@ -226,3 +226,17 @@ async def test_one_person_keeps_one_form_so_that_nobody_takes_the_room_of_others
     long = dict(page.form(action).fields) | {"reason": "x" * 150_000}
     await one.client.post(HOME + action, data=long, follow_redirects=False)
     assert not town.system.console.site._typed, "what no service would take is not kept"
+
+
+async def test_the_form_says_whose_key_signs_and_the_history_whether_it_holds(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "护栏松动", "滨河路")
+    await town.done(handler, f"{statement}/submit")
+    approver = await town.at("approver@town-east")
+    assert "密钥签名，签的就是这段文字" in (await approver.open(f"{statement}/approve")).said
+    assert "密钥签名" not in (await handler.open(f"{statement}/revise")).said, "a draft is signed by nobody"
+    await town.done(approver, f"{statement}/approve")
+    page = await handler.open(statement)
+    (key,) = re.findall(r'✓ 已由[^<]+的密钥签名</span> <code title="([0-9a-f]{64})">', page.text)
+    listed = await (await town.at("admin@county")).open("/keys")
+    assert key[:16] in listed.said and "正在使用" in listed.said
+    assert "huiying keys post list" in listed.said

@@ -192,8 +192,8 @@ def router(site: Site) -> APIRouter:
             adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
             beside=_beside(sheet, f"statements/{one['number']}/preview", one)
-            | {"signs": me.post if verb in SIGNED else None}
             | ({"checks": one["checks"]} if verb in DECIDING else {}),
+            signs=me.post if verb in SIGNED else None,
             face=_face(me, one, titles_of(sheet, me.language)),
         )
 
