@@ -272,9 +272,12 @@ async def test_a_channel_that_ended_gets_nothing_and_may_begin_again(office: Off
         CHANNELS, json=WEBHOOK | {"address": receiver.address}, headers=office.as_("admin")
     )
     assert twice.json()["type"].endswith("channel-there")
+    await outgoing.settle(office.runtime)
+    assert not receiver.messages, "what was published before its end stays behind"
+    assert {one["state"] for one in await deliveries(office)} == {"failed"}
     await office.published()
     await outgoing.settle(office.runtime)
-    assert receiver.messages
+    assert len(receiver.messages) == 1
 
 
 async def test_an_exercise_goes_nowhere(office: Office, receiver: Receiver) -> None:

@@ -17,6 +17,7 @@ from services.publish.delivering.answers import OWN, DeliveryState, ReplyState
 from services.publish.delivering.commands import Confirm, Retry
 from services.publish.delivering.deliveries import Question
 from services.publish.delivering.public import to_post
+from services.publish.delivering.views import is_left_behind
 from services.publish.rights import CHANNELS as CHANNEL_RIGHTS
 from services.publish.rights import DELIVERIES as DELIVERY_RIGHTS
 from services.publish.rights import Channel
@@ -62,7 +63,8 @@ def _page(settings: Settings, kind: str, statement: str = "") -> str:
     return settings.link(f"bulletin/{PAGES[kind]}")
 
 
-_GIVEN_UP = or_(DELIVERIES.c.next_at.is_(None), CHANNELS.c.state != "open")
+_LEFT_BEHIND = is_left_behind(DELIVERIES, CHANNELS)
+_GIVEN_UP = or_(DELIVERIES.c.next_at.is_(None), CHANNELS.c.state != "open", _LEFT_BEHIND)
 _CURRENT = DELIVERIES.c.release == statements.c.release
 _LEFT = DELIVERIES.c.delivered.is_(False)
 _STATES: Mapping[str, ColumnElement[bool]] = {
@@ -79,7 +81,8 @@ def _state(row: Row) -> DeliveryState:
         return "done"
     if row["release"] != row["newest"]:
         return "superseded"
-    return "failed" if row["next_at"] is None or row["channel_state"] != "open" else "due"
+    is_given_up = row["next_at"] is None or row["channel_state"] != "open" or row["left_behind"]
+    return "failed" if is_given_up else "due"
 
 
 _OF_STATEMENT = (
@@ -95,6 +98,7 @@ _OF_CHANNEL = (
     CHANNELS.c.kind.label("channel_kind"),
     CHANNELS.c.title.label("channel_title"),
     CHANNELS.c.state.label("channel_state"),
+    _LEFT_BEHIND.label("left_behind"),
     CHANNELS.c.address_ref.label("place_ref"),
 )
 

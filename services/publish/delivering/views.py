@@ -1,6 +1,18 @@
 """Channels, what is to go to them, and what became of it: tables as folds of publish's own events. Pure."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    FromClause,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    and_,
+    func,
+)
 
 from schemas.channels import ChannelChanged, ChannelEnded, ChannelPlaced
 from schemas.envelope import Event
@@ -22,8 +34,9 @@ from services.kernel.store.views import Key, Row, View
 def tables(metadata: MetaData) -> None:
     """Adds the tables.
 
-    `channels` has each channel; `state` is open, ended or gone. `deliveries` has each release for each channel to which
-    it goes; `next_at` is when it is sent, null if not by itself, and `at` when the release was published.
+    `channels` has each channel; `state` is open, ended or gone, and `ended_at` its last end. `deliveries` has each
+    release for each channel to which it goes; `next_at` is when it is sent, null if not by itself, `at` when the
+    release was published, and `retried_at` when somebody last asked for another try.
     `questions` are the reports that named a place to which their answer is returned; the place is in no table here.
     `postings` has each answer that was posted there. `channel_secrets` are settings and no fold: the secrets of
     webhooks, sealed.
@@ -40,6 +53,7 @@ def tables(metadata: MetaData) -> None:
         Column("address_ref", key(36), nullable=False),
         Column("state", key(16), nullable=False),
         Column("placed_at", key(27), nullable=False),
+        Column("ended_at", key(27)),
         Index(None, "unit", "code"),
     )
     Table(
@@ -54,6 +68,7 @@ def tables(metadata: MetaData) -> None:
         Column("delivered", Boolean, nullable=False),
         Column("error", key(16)),
         Column("next_at", key(27)),
+        Column("retried_at", key(27)),
         Column("address_ref", key(36)),
         Index(None, "next_at"),
         Index(None, "at", "statement_id", "channel"),
@@ -79,6 +94,15 @@ def tables(metadata: MetaData) -> None:
         Column("channel", key(), primary_key=True),
         Column("sealed", LargeBinary, nullable=False),
     )
+
+
+def is_left_behind(deliveries: FromClause, channels: FromClause) -> ColumnElement[bool]:
+    """Whether a channel ended since its release was published, or somebody last asked to try it again.
+
+    A channel that is placed again gets what is published from then on.
+    """
+    asked = func.coalesce(deliveries.c.retried_at, deliveries.c.at)
+    return and_(channels.c.ended_at.is_not(None), asked <= channels.c.ended_at)
 
 
 def views(metadata: MetaData) -> tuple[View, ...]:
@@ -109,12 +133,13 @@ def _channel(key: Key, row: Row | None, event: Event) -> Row | None:
                 "address_ref": data.address.ref,
                 "state": "open",
                 "placed_at": event.recorded_text,
+                "ended_at": row["ended_at"] if row else None,
             }
         case ChannelChanged() as data if row:
             row = row | {"title": data.title or row["title"]}
             row |= {"address_ref": data.address.ref} if data.address else {}
         case ChannelEnded() as data if row:
-            row = row | {"state": "gone" if data.cause == "gone" else "ended"}
+            row = row | {"state": "gone" if data.cause == "gone" else "ended", "ended_at": event.time_text}
     return row and row | {"revision": row["revision"] + int(event.actor != "system")}
 
 
@@ -135,6 +160,7 @@ def _delivery(key: Key, row: Row | None, event: Event) -> Row | None:
         case StatementPublished() | StatementNoticePublished() | StatementCorrected() | StatementWithdrawn():
             at = event.time_text
             waits = {"at": at, "tries": 0, "tried_at": None, "delivered": False, "error": None, "next_at": at}
+            waits |= {"retried_at": None}
             return {"statement_id": key[0], "release": key[1], "channel": key[2], **waits, "address_ref": None}
         case StatementDelivered() as data if row:
             address = data.address.ref if data.address else None
@@ -143,7 +169,7 @@ def _delivery(key: Key, row: Row | None, event: Event) -> Row | None:
             next_at = instant(data.next_at) if data.next_at else None
             return row | tried | {"error": data.error, "next_at": next_at}
         case StatementDeliveryRetried() if row:
-            return row | {"next_at": event.time_text}
+            return row | {"next_at": event.time_text, "retried_at": event.time_text}
     return row
 
 

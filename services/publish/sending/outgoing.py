@@ -29,6 +29,7 @@ from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.bulletin.queries import name_of
 from services.publish.delivering.commands import LoseChannel, RecordDelivery
+from services.publish.delivering.views import is_left_behind
 from services.publish.rows import releases_of
 from services.publish.sending import messages, secret_store, webhook
 from services.publish.views import METADATA, statements
@@ -128,6 +129,7 @@ def _to_send(now: datetime) -> Select[Any]:
         .join(CHANNELS, channel.id == of.channel)
         .join(statements, statements.c.id == of.statement_id)
         .where(channel.kind == "webhook", channel.state == "open", of.next_at <= instant(now))
+        .where(~is_left_behind(DELIVERIES, CHANNELS))
         # Of an earlier release nothing is sent any more: the newer one says what holds.
         .where(of.delivered.is_(False), statements.c.release == of.release, of.statement_id.not_in(held))
     )

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("address_ref", key(36), nullable=False),
         sa.Column("state", key(16), nullable=False),
         sa.Column("placed_at", key(27), nullable=False),
+        sa.Column("ended_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
     )
     op.create_index(op.f("ix_channels_unit_code"), "channels", ["unit", "code"], unique=False)
@@ -76,6 +77,7 @@ def upgrade() -> None:
         sa.Column("delivered", sa.Boolean(), nullable=False),
         sa.Column("error", key(16), nullable=True),
         sa.Column("next_at", key(27), nullable=True),
+        sa.Column("retried_at", key(27), nullable=True),
         sa.Column("address_ref", key(36), nullable=True),
         sa.PrimaryKeyConstraint("statement_id", "release", "channel", name=op.f("pk_deliveries")),
     )
