@@ -181,7 +181,7 @@ def said(value: Mapping[str, Any], titles: Mapping[str, str], look: Reader) -> I
             yield title, [(limit_said(one, look), False)]
         elif isinstance(one, dict):
             yield title, [_pair(key, inner, titles, look) for key, inner in one.items()]
-        elif name == "when":
+        elif name == "when" or (isinstance(one, str) and ("{{" in one or "{%" in one)):
             yield title, [(str(one), True)]
         else:
             yield title, [_said(each, titles, look) for each in (one if isinstance(one, list) else [one])]
