@@ -113,6 +113,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "revise": ("修改", "revise"),
     "submit": ("送审", "submit"),
     "preview": ("预览", "preview"),
+    "preview-alert": ("看演练预警", "look at the alert of an exercise"),
     "approve": ("审核", "approve"),
     "check": ("检查", "check"),
     "secrecy_check": ("保密审查", "check of secrecy"),
