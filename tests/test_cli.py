@@ -687,7 +687,7 @@ def test_the_readmes_example_works_when_pasted_and_leaves_nothing_behind(tmp_pat
     code, said = pasted(tmp_path, f"{example()}\necho code=$? port=$PORT data=$HUIYING_DATA jobs=$(jobs | wc -l)")
     assert code == 0, said
     assert "\nclean\n" in said
-    assert "published a statement (facts)" in said
+    assert "published a statement (facts, " in said
     assert json.dumps("huiying.incident.graded.v1") in said
     assert said.rstrip().endswith("code=0 port= data= jobs=0")
 

@@ -248,6 +248,8 @@ TEMPLATES: dict[str, str] = {
     "review.archive_sealed": "归档封存（记录数 {log_size}）|the file was sealed at log size {log_size}",
     "operation.key_made": "为{unit}的集成 {name} 发放密钥 {key}|key {key} made for the integration {name} of {unit}",
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
+    "operation.post_key_made": "岗位 {post} 启用签名密钥 {key}|{post} signs with the key {key}",
+    "operation.post_key_revoked": "岗位签名密钥 {key} 作废|the key {key} of a post was revoked",
     "operation.statement_key_made": "公告栏启用签名密钥 {key}|the bulletin signs with the key {key}",
     "operation.statement_key_revoked": "公告栏注销签名密钥 {key}|the bulletin's key {key} was revoked",
     "operation.record_read": "查阅 {record}|{record} was consulted",

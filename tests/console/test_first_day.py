@@ -276,4 +276,4 @@ async def test_a_matter_shows_acts_and_no_milestones_that_repeat_them(town: Town
     drafting = f"/statements/new?incident={own.rpartition('/')[2]}"
     await town.done(handler, drafting, kind="status", title="站牌已扶正", text="已扶正。")
     listed = await handler.open("/statements")
-    assert re.search(r"站牌已扶正 起草中 东镇：送审", listed.said), listed.said
+    assert re.search(r"站牌已扶正 起草中 阶段答复 东镇：送审", listed.said), listed.said

@@ -75,7 +75,7 @@ async def test_a_timeline_says_times_and_titles_as_people_do_by_kind_and_instant
         assert "—" not in course, "no sentence says that it has nothing to say"
         assert "交县水利局办理" in course and "系统自动记录" in course
     kinds = {link.partition("kind=")[2] for link in whole.links if "kind=" in link}
-    assert kinds == {"report", "incident", "clock", "statement"}
+    assert kinds == {"report", "incident", "clock", "statement", "press"}
     only = await desk.open(f"{own}/timeline?kind=report")
     assert "收到反映" in only.said and "定级：重大" not in only.said
     (earlier,) = re.findall(r'data-earlier href="([^"]+)"', whole.text)

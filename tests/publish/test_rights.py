@@ -214,7 +214,7 @@ async def test_an_answer_says_what_its_reader_may_ask(office: Office) -> None:
     await office.act(id_, "submit", "handler")
     for role, unit, verbs in (
         ("handler", "town-east", ["revise"]),
-        ("approver", "county", ["approve", "reject", "cannot-judge"]),
+        ("approver", "county", ["check", "approve", "reject", "cannot-judge"]),
         ("spokesperson", "county", []),
         ("auditor", "city", []),
     ):
@@ -263,5 +263,5 @@ async def test_a_list_shows_a_statement_as_far_as_its_reader_may_read_it(office:
     assert (await office.act(id_, "revise", "handler", {"text": "later"})).status_code == 200
     whole = (await read(office, id_, "county-roads")).json()
     [listed] = (await office.client.get(STATEMENTS, headers=office.as_("handler", "county-roads"))).json()["items"]
-    assert listed == {name: value for name, value in whole.items() if name not in ("releases", "may_not")}
+    assert listed == {name: value for name, value in whole.items() if name not in ("releases", "may_not", "signatures")}
     assert (listed["draft"], listed["may"]) == (TEXT, [])

@@ -17,6 +17,7 @@ OF_A_TREE = ("overseen", "listed")
 """What the tree of units says of a reader's units. Only a table of rights knows which role a reader needs besides."""
 REFUSALS = {
     "services/escalation/clock/leads.py": "the right of the post that leads, a kind of row",
+    "services/publish/checking/check.py": "the posts that a pack names for one check of a text",
     "services/publish/press/speakers.py": "the right of the posts that speak on a matter, a kind of row",
     "services/triage/handling/assigning.py": "for which of several helping units somebody speaks",
     "services/triage/offices/packs.py": "a value that a unit above has set",

@@ -152,7 +152,7 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     offered = await desk.offered()
 
     await verifier.finds(subject, "事项")
-    fact = {"事实项": "核查情况（文字）", "值": "当日留样检测合格，无人就诊", "来源": "留样检测报告和校医记录"}
+    fact = {"事实项": "核查情况（文字）", "值": "东镇中学当日留样检测合格，无人就诊", "来源": "留样检测报告和校医记录"}
     await verifier.does("查明事实", fact)
     await verifier.does("作出核实结论", {"结论": "与事实不符或出入较大", "内容": "留样合格，当日无人就诊"})
     offered += await verifier.offered()
@@ -163,7 +163,7 @@ async def test_a_rumour_about_a_school_meal_is_clarified_with_facts(town: Town) 
     offered += await writer.offered()
     await writer.touches(writer.main.get_by_role("link", name=re.compile(r"-S\d+$")))
     await writer.does(
-        "修改", {"标题": title, "内容": text, "事项已查明的事实": ["核查情况：当日留样检测合格，无人就诊"]}
+        "修改", {"标题": title, "内容": text, "事项已查明的事实": ["核查情况：东镇中学当日留样检测合格，无人就诊"]}
     )
     await writer.does("送审")
     await leader.finds(title, "说明稿")

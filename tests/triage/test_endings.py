@@ -86,16 +86,22 @@ def told(
 
 @pytest.mark.requirement("PUB-21")
 def test_a_matter_stays_open_until_its_closing_account_is_published() -> None:
+    publication = spec.offices().pack("town-east").model.publication
+    assert publication
+    asked = publication.model_dump(by_alias=True, mode="json") | {
+        "closing_account": {"levels": ["extraordinary"], "source": SOURCE}
+    }
+    rules = {"publication": asked}
     gravest = triage.IncidentGraded(level="extraordinary", rank=3)
     with pytest.raises(Rejected, match="asks for a closing account") as refused:
-        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED)
+        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, **rules)
     assert refused.value.members["rule"] == "publication.closing_account"
     with pytest.raises(Rejected, match="closing account"):
-        ends(Close(reason="r"), gravest, *HANDLED, told(), RESOLVED)
+        ends(Close(reason="r"), gravest, *HANDLED, told(), RESOLVED, **rules)
     account = told(closing=True)
-    assert isinstance(ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account), triage.IncidentClosed)
+    assert isinstance(ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account, **rules), triage.IncidentClosed)
     # It tells of one handling. After a reopening, another one is owed.
     again = triage.IncidentReopened(reason="r", discovered_at=spec.NOW)  # type: ignore[arg-type]
     with pytest.raises(Rejected, match="closing account"):
-        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account, again, *HANDLED, RESOLVED)
-    assert isinstance(ends(Close(reason="r"), *HANDLED, RESOLVED), triage.IncidentClosed)
+        ends(Close(reason="r"), gravest, *HANDLED, RESOLVED, account, again, *HANDLED, RESOLVED, **rules)
+    assert isinstance(ends(Close(reason="r"), *HANDLED, RESOLVED, **rules), triage.IncidentClosed)
