@@ -6,7 +6,6 @@ receiver knows it. Each channel has a worker of its own: one that is slow delays
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +20,6 @@ from schemas.publish import SendingError
 from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
-from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.store.session import OWNER, Held
@@ -31,7 +29,7 @@ from services.publish.bulletin.queries import name_of
 from services.publish.delivering.commands import LoseChannel, RecordDelivery
 from services.publish.delivering.views import is_left_behind
 from services.publish.rows import releases_of
-from services.publish.sending import messages, secret_store, webhook
+from services.publish.sending import looping, messages, secret_store, webhook
 from services.publish.views import METADATA, statements
 
 CHANNELS, DELIVERIES = METADATA.tables["channels"], METADATA.tables["deliveries"]
@@ -41,7 +39,6 @@ VALID = timedelta(days=3)
 """After this time a release is not sent by itself any more."""
 LONGEST_STEP = 3
 """The step that the rest of a channel does not exceed."""
-REST, LONGEST_REST = 0.2, 1.0
 PAGE = 200
 
 
@@ -62,19 +59,9 @@ class Known:
 
 async def run(runtime: Runtime) -> None:
     """The loop, until cancelled."""
-    known, waits = Known(), Lasting("outgoing.waits", service=runtime.service.name)
+    known = Known()
     try:
-        while True:
-            runtime.changed.clear()
-            try:
-                await turn(runtime, known)
-                waits.over()
-            except (Problem, DBAPIError, OSError) as error:
-                waits.told(brief(error))
-            await asyncio.sleep(REST)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_REST - REST):
-                    await runtime.changed.wait()
+        await looping.forever(runtime, "outgoing.waits", lambda: turn(runtime, known))
     finally:
         for task in known.busy.values():
             task.cancel()

@@ -5,18 +5,14 @@ decision of the statement's stream: a second one finds it published. A text that
 is tried again for an hour. After that it waits for a person.
 """
 
-import asyncio
-import contextlib
 from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from schemas.fields import instant
 from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.store.lease import Superseded
@@ -24,10 +20,10 @@ from services.kernel.store.session import Held
 from services.publish import seen
 from services.publish.commands import PublishDue
 from services.publish.releasing.scheduling import LATE
+from services.publish.sending import looping
 from services.publish.verifying import post_keys
 from services.publish.views import statements
 
-REST, LONGEST_REST = 0.2, 1.0
 LEFT_ALONE = timedelta(seconds=30)
 """The time after which a text that could not be published is tried again."""
 PAGE = 100
@@ -37,18 +33,8 @@ Resting = dict[str, datetime]
 
 async def run(runtime: Runtime) -> None:
     """The loop, until cancelled."""
-    resting, waits = Resting(), Lasting("timed.waits", service=runtime.service.name)
-    while True:
-        runtime.changed.clear()
-        try:
-            await turn(runtime, resting)
-            waits.over()
-        except (Problem, DBAPIError, OSError) as error:
-            waits.told(brief(error))
-        await asyncio.sleep(REST)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_REST - REST):
-                await runtime.changed.wait()
+    resting = Resting()
+    await looping.forever(runtime, "timed.waits", lambda: turn(runtime, resting))
 
 
 async def turn(runtime: Runtime, resting: Resting) -> None:
