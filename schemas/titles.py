@@ -130,6 +130,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "confirm": ("确认已发布", "confirm as posted"),
     "retry": ("重新发送", "send again"),
     "by_hand": ("人工发布", "posted by hand"),
+    "bulletin": ("公告栏", "bulletin"),
     "atom": ("Atom 订阅", "Atom feed"),
     "json_feed": ("JSON 订阅", "JSON feed"),
     "cap": ("预警文件（CAP）", "alerts (CAP)"),

@@ -536,7 +536,7 @@ GATES_SAID: Mapping[tuple[str, str], tuple[str, str, str]] = {
 
 CHECKS: Mapping[str, tuple[str, str, str]] = {
     "draft": ("still", "○", N_("送审后检查")),
-    "open": ("over", "▲", N_("等待检查")),
+    "open": ("run", "●", N_("等待检查")),
     "passed": ("met", "✓", N_("已通过")),
 }
 """State of a gate of a submission -> its colour, its shape and its title."""

@@ -405,7 +405,24 @@ def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             "this draft was prepared by the rules and nobody has written it yet; revise it first", code="only-prepared"
         )
-    return _still_works(case) or unverified(case, ctx)
+    return _still_works(case) or unverified(case, ctx) or _ungraded(case)
+
+
+def _ungraded(case: Case) -> Refusal:
+    """Why a statement of facts must wait for the grading.
+
+    A statement of status does not: it is often due within hours, and a late grading must not hold it up.
+    """
+    if case.statement.kind == "status" or case.incident.level is not None:
+        return None
+    if not case.pack.model.levels or not chains(case.pack, case.chained):
+        return None
+    return Rejected(
+        "the matter is not graded yet, so nobody knows who must approve; grade it first",
+        code="not-graded",
+        rule=place(case.pack),
+        pack=case.pack.name,
+    )
 
 
 def unverified(case: Case, ctx: Ctx) -> Refusal:

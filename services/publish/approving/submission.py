@@ -31,19 +31,11 @@ def submit(state: State, case: Case, ctx: Ctx) -> Fact:
 def _fixed(state: State, case: Case, ctx: Ctx, resolved: dict[str, str]) -> Fact:
     """Fixes the chain of approvals. If another chain counts later, another submission is needed.
 
-    A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
-    grading must not hold it up. It takes the chain of the lowest level. If the matter is then graded higher, the
-    statement needs the higher level's chain before it is published.
+    A statement of status on a matter that is not graded takes the chain of the lowest level. If the matter is then
+    graded higher, the statement needs the higher level's chain before it is published.
     """
     established(state.kind, state.facts, case)
     levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, case.chained)
-    if levels and asked and case.incident.level is None and state.kind == "facts":
-        raise Rejected(
-            "the matter is not graded yet, so nobody knows who must approve; grade it first",
-            code="not-graded",
-            rule=place(case.pack),
-            pack=case.pack.name,
-        )
     level = case.level
     if level is not None and level not in levels:
         raise Rejected(

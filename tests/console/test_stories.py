@@ -1,0 +1,120 @@
+"""Two stories of an answer, told in Chromium from the first draft to the citizen who checks it on a telephone."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+from playwright.async_api import Page as Tab
+
+from tests.console.browser import HOME
+from tests.console.conftest import Desk, faults
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
+TELEPHONE = {"viewport": {"width": 360, "height": 740}}
+TITLE = "幸福里小区停水通告"
+NOTICE = "因供水管网检修，11月30日8时至17时幸福里小区停水，请提前储水。\n咨询电话见小区公告栏。"
+
+
+@dataclass
+class Clerk:
+    """A person at a post, who reaches everything by pages."""
+
+    desk: Desk
+    context: BrowserContext
+    page: Tab
+
+    async def list(self, path: str) -> None:
+        """Opens a page that the navigation leads to."""
+        await self.desk.open(self.page, "/inbox")
+        await self.page.locator(f"nav a[href='{HOME}{path}']").first.click()
+
+    async def follow(self, name: str) -> None:
+        """Follows a link of the page, which may take until a view has it."""
+        async with asyncio.timeout(15):
+            while not await (link := self.page.get_by_role("link", name=name).first).is_visible():
+                await self.page.reload()
+        await link.click()
+
+    async def does(self, verb: str, **typed: str) -> None:
+        """Opens a verb that the page offers, fills in its form and sends it."""
+        await self.page.locator("#may").get_by_role("link", name=verb, exact=True).first.click()
+        await self.sends(verb, **typed)
+
+    async def sends(self, verb: str, **typed: str) -> None:
+        """Fills in the form of the page and sends it."""
+        for name, text in typed.items():
+            field = self.page.locator(f"main [name='{name}']:not([type=hidden])")
+            match await field.first.evaluate("field => field.type"):
+                case "radio" | "checkbox":
+                    await self.page.locator(f"main [name='{name}'][value='{text}']").check()
+                case "select-one":
+                    await field.select_option(text)
+                case _:
+                    await field.fill(text)
+        await self.page.locator("button.main").click()
+        await expect(self.page.locator("#done")).to_contain_text(f"已办：{verb}")
+
+
+async def clerk(desk: Desk, *posts: str) -> Clerk:
+    """A person with these posts."""
+    return Clerk(desk, *(await desk.at(*posts)))
+
+
+async def citizen(desk: Desk) -> Clerk:
+    """Somebody without an account, at a telephone."""
+    return Clerk(desk, *(await desk.at(**TELEPHONE)))
+
+
+async def pastes(one: Clerk, text: str) -> None:
+    """Pastes a text on the page of the check, which the bulletin leads to."""
+    await one.page.goto(f"{one.desk.address}/bulletin/")
+    await one.page.get_by_role("link", name="真伪核验").first.click()
+    await one.page.fill("#text", text)
+    await one.page.get_by_role("button", name="核验", exact=True).click()
+    await expect(one.page.locator(".verdict")).to_be_visible()
+    assert await one.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), one.page.url
+    assert await faults(one.page) == []
+
+
+async def test_a_forged_notice_is_found_out_by_a_citizen(desk: Desk, tmp_path: Path) -> None:
+    writer = await clerk(desk, "handler@town-east")
+    await writer.list("/statements")
+    await writer.follow("起草通告（不涉及具体事项）")
+    await writer.sends("起草", title=TITLE, text=NOTICE)
+    await writer.does("送审")
+    number = writer.page.url.rpartition("/")[2].partition("?")[0]
+    leader = await clerk(desk, "approver@town-east")
+    await leader.list("/inbox")
+    await leader.follow(TITLE)
+    await leader.does("检查", gate="secrecy_check", passed="yes")
+    await leader.does("审核")
+    await expect(leader.page.locator(".timeline")).to_contain_text("✓ 已由东镇 分管领导的密钥签名")
+    speaker = await clerk(desk, "spokesperson@town-east")
+    await speaker.list("/inbox")
+    await speaker.follow(TITLE)
+    await speaker.does("发布")
+
+    neighbour = await citizen(desk)
+    await pastes(neighbour, f"{TITLE}\n{NOTICE.replace('17时', '11时')}")
+    verdict = neighbour.page.locator(".verdict")
+    await expect(verdict.locator("h2")).to_have_text("没有发布过这样的文字")
+    marked = await verdict.locator(".difference").first.locator("del, ins").all_inner_texts()
+    assert marked == ["［公告］17", "［粘贴］11"]
+    await verdict.get_by_role("link", name="查看公告").click()
+    await expect(neighbour.page.locator("h1")).to_have_text(TITLE)
+    await expect(neighbour.page.locator("main")).to_contain_text("至17时")
+    code = tmp_path / "code.png"
+    await neighbour.page.locator(".code img").screenshot(path=code)
+
+    await pastes(neighbour, f"{TITLE}\n{NOTICE}")
+    await expect(verdict.locator("h2")).to_have_text("发布过，现在仍是这样写的")
+    for told in ("东镇", "发布时间", number):
+        await expect(verdict).to_contain_text(told)
+    await neighbour.page.locator("#picture").set_input_files(code)
+    await expect(verdict.locator("h2")).to_have_text("本公告栏发布过这份公告")
+    await expect(verdict).to_contain_text("至17时")
+    for one in (writer, leader, speaker, neighbour):
+        await one.context.close()
+    assert desk.complaints == []
