@@ -30,7 +30,7 @@ def test_one_character_in_a_long_text_is_one_change() -> None:
 
 def test_the_pieces_of_a_change_stand_in_order() -> None:
     assert difference("今日12时恢复。请绕行。", "今日17时恢复。请绕行。") == [
-        Piece("equal", "今日1"), Piece("delete", "2"), Piece("insert", "7"), Piece("equal", "时恢复。请绕行。"),
+        Piece("equal", "今日"), Piece("delete", "12"), Piece("insert", "17"), Piece("equal", "时恢复。请绕行。"),
     ]  # fmt: skip
     assert difference("", "新") == [Piece("insert", "新")] and difference("旧", "") == [Piece("delete", "旧")]
     assert difference("同", "同") == [Piece("equal", "同")] and difference("", "") == []

@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
 TELEPHONE = {"viewport": {"width": 360, "height": 740}}
 TITLE = "幸福里小区停水通告"
 NOTICE = "因供水管网检修，11月30日8时至17时幸福里小区停水，请提前储水。\n咨询电话见小区公告栏。"
+STREET, FIRST, SECOND = "北桥路停水", "北桥路停水的情况", "北桥路停水情况的更正"
+TOLD = "北桥路停水涉及{{fact:households}}，正在抢修。"
 
 
 @dataclass
@@ -116,5 +118,69 @@ async def test_a_forged_notice_is_found_out_by_a_citizen(desk: Desk, tmp_path: P
     await expect(verdict.locator("h2")).to_have_text("本公告栏发布过这份公告")
     await expect(verdict).to_contain_text("至17时")
     for one in (writer, leader, speaker, neighbour):
+        await one.context.close()
+    assert desk.complaints == []
+
+
+@pytest.mark.requirement("PUB-14")
+async def test_a_statement_whose_fact_was_revised_is_corrected_for_everybody_to_see(desk: Desk) -> None:
+    officer, checker = await desk.town.at("duty_officer@town-east"), await clerk(desk, "verifier@county-water")
+    own = (await desk.town.reported(officer, STREET, "早上开始没水", place="北桥路")).path.removeprefix(HOME)
+    await desk.town.done(officer, f"{own}/triage/request-verification", unit="county-water")
+    await checker.list("/inbox")
+    await checker.follow(STREET)
+    await checker.does("查明事实", key="households", value="120", source="现场统计")
+    await checker.does("作出核实结论", outcome="confirmed", text="北桥路停水属实")
+    writer = await clerk(desk, "handler@town-east")
+    await writer.list("/board")
+    await writer.follow(STREET)
+    await writer.does("起草", kind="facts", title=FIRST, text=TOLD, facts="households")
+    await expect(writer.page.locator("main")).to_contain_text("事项尚未定级，无法确定由谁审核；请先定级。")
+    await desk.town.done(officer, f"{own}/triage/grade", level="general", reason="影响一条街")
+    await writer.page.reload()
+    await writer.does("送审")
+    leader, speaker = await clerk(desk, "approver@town-east"), await clerk(desk, "spokesperson@town-east")
+    for one, verb in ((leader, "审核"), (speaker, "发布")):
+        await one.list("/inbox")
+        await one.follow(FIRST)
+        await one.does(verb)
+
+    await checker.page.get_by_label("按编号或收据号打开").fill(own.rpartition("/")[2])
+    await checker.page.get_by_role("button", name="打开").click()
+    await checker.does("查明事实", key="households", value="150", source="逐户核对")
+    await writer.list("/inbox")
+    row = writer.page.locator("li", has_text=FIRST)
+    await expect(row).to_contain_text("发布之后事实已经更正：涉及户数，现为150户。")
+    await expect(row.locator("[data-due]")).to_contain_text("事实更正后的更新")
+    await writer.follow(FIRST)
+    await expect(writer.page.locator("main")).to_contain_text("涉及户数，现为150户")
+    await writer.follow("起草新的一份")
+    for name, text in (("title", SECOND), ("text", f"{TOLD}水车已到。")):
+        await writer.page.fill(f"main [name={name}]", text)
+    await writer.page.get_by_role("button", name="比较：与先前公开的差别").click()
+    compared = writer.page.locator("#compared")
+    await expect(compared.locator("del").last).to_contain_text("120")
+    await expect(compared.locator("ins").nth(-2)).to_contain_text("150")
+    await writer.sends("起草", kind="facts", facts="households")
+    await writer.does("送审")
+    for one, verb in ((leader, "审核"), (speaker, "发布")):
+        await one.list("/inbox")
+        await one.follow(SECOND)
+        if one is leader:
+            await expect(one.page.get_by_role("heading", name="与先前公开的差别")).to_be_visible()
+        await one.does(verb)
+    await writer.list("/inbox")
+    await expect(writer.page.locator("main")).not_to_contain_text(FIRST)
+
+    neighbour = await citizen(desk)
+    await pastes(neighbour, f"{FIRST}\n北桥路停水涉及120户，正在抢修。")
+    verdict = neighbour.page.locator(".verdict")
+    await expect(verdict.locator("h2")).to_have_text("发布过，写到的事实后来已更正")
+    await verdict.get_by_role("link", name=SECOND).click()
+    await expect(neighbour.page.locator("main")).to_contain_text("涉及150户")
+    await neighbour.page.get_by_role("link", name=FIRST).click()
+    await expect(neighbour.page.locator("main")).to_contain_text("涉及120户")
+    await expect(neighbour.page.locator(".notice.corrected")).to_contain_text(SECOND)
+    for one in (checker, writer, leader, speaker, neighbour):
         await one.context.close()
     assert desk.complaints == []

@@ -53,6 +53,14 @@ def marked(page: str) -> tuple[list[str], list[str]]:
     return found[0], found[1]
 
 
+async def test_a_text_on_whose_matter_the_office_spoke_again_leads_to_the_new_one(office: Office) -> None:
+    await office.published(LONG)
+    await office.published("今日已恢复通行。", title="恢复通行")
+    shown = await pasted(office, LONG)
+    assert verdict(shown) == "followed" and "恢复通行</a>" in shown
+    assert verdict(await pasted(office, "今日已恢复通行。")) == "current"
+
+
 async def a_text_is_told_as_current_corrected_withdrawn_or_unknown(office: Office) -> None:
     id_ = await office.published(LONG)
     number = (await office.read(id_))["number"]

@@ -1,6 +1,7 @@
 """Statements: the list, one statement with its texts and its chain, and a form for each verb."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,9 @@ from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.forms import Choices, Control
 from services.console.labels import ACTS, DELIVERIES, FINDINGS, PHASES
+from services.console.matters import in_public
 from services.console.matters.matter import choices_of
-from services.console.page import HEADERS, Reader, render
+from services.console.page import HEADERS, Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 from services.console.words import N_, form_title, translations
@@ -28,6 +30,8 @@ DECIDING = ("check", "approve", "reject")
 """Verbs before which a person reads the list of checks."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""
+UNPUBLISHED = ("drafted", "submitted", "approved")
+"""Phases in which nobody outside has read the text."""
 SIGNED = ("approve", "reject", "cannot-judge", "publish", "correct", "withdraw")
 """Verbs that the post signs with its key."""
 
@@ -53,7 +57,17 @@ def router(site: Site) -> APIRouter:
     async def draft(request: Request, me: Signed, incident: Id | None = None, template: str = "") -> Response:
         """Begins a draft."""
         asked = await _draft(me, incident, template) if incident else await _notice(me, template)
-        return await verbs.act(request, me, asked)
+        return await _sent(request, me, asked)
+
+    async def _sent(request: Request, me: Signed, asked: Asked) -> Response:
+        """Sends the text of the editor, or shows how it differs from the one before it, and sends nothing."""
+        sent, before = await request.form(), asked.beside.get("before")
+        if "form.compare" not in sent or before is None:
+            return await verbs.act(request, me, asked)
+        look, sheet = await reader(request), asked.beside["sheet"]
+        title, text = (in_public.filled(str(sent.get(name, "")).strip(), sheet, look) for name in ("title", "text"))
+        told = {"compared": in_public.compared(before, title or before["title"] or "", text)}
+        return await verbs.again(request, me, replace(asked, beside={**asked.beside, **told}))
 
     async def _notice(me: Signed, template: str) -> Asked:
         (offered,) = await parts(me.calls.get("/publish/v1/templates"))
@@ -72,10 +86,11 @@ def router(site: Site) -> APIRouter:
 
     async def _draft(me: Signed, incident: Id, template: str) -> Asked:
         about = await me.calls.get(f"/triage/v1/incidents/{incident}")
-        lists, sheet, offered = await parts(
+        lists, sheet, offered, public = await parts(
             me.calls.get("/triage/v1/lists"),
             me.calls.get(f"/triage/v1/incidents/{incident}/facts"),
             me.calls.get("/publish/v1/templates", incident=about["id"]),
+            in_public.said(me.calls, about["id"]),
         )
         pack = await site.pack_of(about["unit"], about["policy"])
         return Asked(
@@ -89,7 +104,7 @@ def router(site: Site) -> APIRouter:
             present=_begun(offered, template),
             about=about,
             template="editor.html",
-            beside=_beside(sheet, f"statements/new/preview?incident={about['number']}")
+            beside=_beside(sheet, f"statements/new/preview?incident={about['number']}", before=in_public.last(public))
             | _offered(offered, f"?incident={about['number']}&", titles_of(sheet, me.language)),
         )
 
@@ -106,11 +121,13 @@ def router(site: Site) -> APIRouter:
     async def show(request: Request, me: Signed, id: Id, done: str = "", old: str = "", new: str = "") -> Response:
         """A statement as the public will see it, the difference to its last text, and its chain of approvals."""
         one = await me.calls.get(f"/publish/v1/statements/{id}")
-        deliveries, history, sheet = await parts(
+        deliveries, history, sheet, public = await parts(
             me.calls.get("/publish/v1/deliveries", statement=one["number"]),
             me.calls.get(f"/publish/v1/statements/{id}/history"),
             _sheet(me, one),
+            _public(me, one),
         )
+        before = in_public.last(public, one["id"]) if one["state"] in UNPUBLISHED else None
         names = titles_of(sheet, me.language)
         texts = [act for act in (history.value or {"items": ()})["items"] if act["draft"] and act["text"] is not None]
         compared = _compared(texts, old, new, names) if len(texts) > 1 else {}
@@ -128,6 +145,11 @@ def router(site: Site) -> APIRouter:
             titled=_titled,
             done=done,
             held=_held(one["held"], me.language),
+            owed=await in_public.owed(me.calls, one, await reader(request)) if one["outdated"] else None,
+            may_draft="draft" in (public.value or {"may": ()})["may"],
+            before=before,
+            against=before
+            and in_public.compared(before, one["resolved_title"] or "", one["resolved_text"] or one["draft"] or ""),
             **compared,
         )
 
@@ -154,7 +176,7 @@ def router(site: Site) -> APIRouter:
     @pages.post("/statements/{id}/{verb}")
     async def act(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """Sends the verb."""
-        return await verbs.act(request, me, await _asked(me, id, verb))
+        return await _sent(request, me, await _asked(me, id, verb))
 
     async def _asked(me: Signed, id: Id, verb: str) -> Asked:
         operation = verbs.operation(site, "publish", f"statements/{{id}}/{verb}")
@@ -212,10 +234,22 @@ async def _sheet(me: Staff, one: Mapping[str, Any]) -> Any:
     return await me.calls.get(f"/triage/v1/incidents/{one['incident_id']}/facts")
 
 
-def _beside(sheet: Part, preview: str, one: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What stands beside the text of the editor. `one` is the statement, if it is begun."""
+async def _public(me: Staff, one: Mapping[str, Any]) -> Any:
+    """The public statements of a statement's matter; none for a notice, which follows no other."""
+    return await in_public.said(me.calls, one["incident_id"]) if one["incident_id"] else {"items": (), "may": ()}
+
+
+def _beside(
+    sheet: Part, preview: str, one: Mapping[str, Any] | None = None, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What stands beside the text of the editor.
+
+    `one` is the statement, if it is begun. `before` is the one with which the text is compared: by default its present
+    text.
+    """
     told = {"findings": one["findings"], "waived": one["waived"][forms.ROWS - 1 :]} if one else {}
-    return {"sheet": sheet, "preview": preview, "found": FINDINGS, "findings": (), "waived": (), "offered": ()} | told
+    usual = {"sheet": sheet, "preview": preview, "found": FINDINGS, "findings": (), "waived": (), "offered": ()}
+    return usual | {"before": before or one, "is_begun": one is not None} | told
 
 
 def _begun(offered: Part, template: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from schemas.fields import NUMBER, UUID
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, part_of_path, parts
 from services.console.labels import LISTS
+from services.console.matters import in_public
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, Watching, titles
 from services.console.words import N_, translations, typed_day
@@ -128,7 +129,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/inbox")
     async def inbox(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """What waits for an act of this post."""
-        return await _page(request, me, "inbox", cursor, "inbox.html", statements=_statements(me))
+        return await _page(request, me, "inbox", cursor, "inbox.html", statements=_statements(request, me))
 
     @pages.get("/board")
     async def board(request: Request, me: Signed, list: str = "open", cursor: str | None = None) -> Response:
@@ -193,17 +194,19 @@ def router(site: Site) -> APIRouter:
         ticked = any("receipt" in one["may"] for one in found["items"])
         return await render(request, "receipts.html", status, found=found, ticked=ticked, cursor=cursor, error=error)
 
-    async def _statements(me: Staff) -> Part:
-        """The statements that wait for an act of this post, each with this act."""
+    async def _statements(request: Request, me: Staff) -> Part:
+        """The statements that wait for an act of this post, each with this act, and for outdated ones what is owed."""
+        look = await reader(request)
         states = (me.calls.get("/publish/v1/statements", state=state, limit=ROWS) for state in AWAITED)
         *found, stale = await parts(*states, me.calls.get("/publish/v1/statements", outdated=True, limit=ROWS))
         if down := next((one.down for one in (*found, stale) if one.down), None):
             return Part(down=down)
         outdated = [(item, act) for item in (stale.value or {"items": ()})["items"] if (act := _update(me, item))]
+        owed = await asyncio.gather(*(in_public.owed(me.calls, item, look) for item, _ in outdated))
         return Part(
-            outdated
+            [(item, act, due) for (item, act), due in zip(outdated, owed, strict=True)]
             + [
-                (item, verb)
+                (item, verb, None)
                 for one, awaited in zip(found, AWAITED.values(), strict=True)
                 for item in (one.value or {"items": ()})["items"]
                 for verb in [verb for verb in awaited if verb in item["may"]][:1]

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 SENTENCES = re.compile(r"[^。！？；!?\n]*[。！？；!?\n]?")
@@ -11,7 +12,7 @@ MOST = 20_000_000
 """Steps of a comparison, about a second. Passages for which none are left are shown as deleted and inserted."""
 SHORTEST = 2
 """A run of equal characters between two changes that is shorter belongs to the change."""
-
+DIGITS = "0123456789"
 
 Kind = Literal["equal", "insert", "delete"]
 
@@ -32,7 +33,7 @@ def difference(old: str, new: str, most: int = MOST) -> list[Piece]:
     end = _shared(old[begin:][::-1], new[begin:][::-1])
     before, after = old[begin : len(old) - end], new[begin : len(new) - end]
     changed = _Comparing(most).pieces(_sentences(before), _sentences(after))
-    return list(_joined((Piece("equal", old[:begin]), *changed, Piece("equal", old[len(old) - end :]))))
+    return _whole_figures(_joined((Piece("equal", old[:begin]), *changed, Piece("equal", old[len(old) - end :]))))
 
 
 def figures(pieces: Sequence[Piece]) -> tuple[int, int]:
@@ -107,3 +108,24 @@ def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
             equal += one.text
     if equal:
         yield Piece("equal", equal)
+
+
+def _whole_figures(found: Iterable[Piece]) -> list[Piece]:
+    """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
+    parts = [["", "", ""]]
+    """Each an equal passage, then what is deleted and what is inserted behind it."""
+    for kind, words in found:
+        if kind == "equal":
+            parts.append([words, "", ""])
+        else:
+            parts[-1][1 if kind == "delete" else 2] += words
+    for part, following in pairwise([*parts, ["", "", ""]]):
+        equal, *changed = part
+        begins = any(words[:1] in DIGITS for words in changed if words)
+        ends = any(words[-1:] in DIGITS for words in changed if words)
+        head = equal[len(equal.rstrip(DIGITS)) :] if begins else ""
+        tail = following[0][: len(following[0]) - len(following[0].lstrip(DIGITS))] if ends else ""
+        part[:] = [equal.removesuffix(head), *(head + words + tail for words in changed)]
+        following[0] = following[0].removeprefix(tail)
+    kinds: tuple[Kind, ...] = ("equal", "delete", "insert")
+    return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]

@@ -13,7 +13,16 @@ from services.kernel.store import sql, word_index
 from services.kernel.store.views import Row
 from services.publish.commands import Preview, PreviewDraft
 from services.publish.rows import Page, newest, numbers_of, releases_of
-from services.publish.views import DANGER, METADATA, SAID, incident_facts, incidents, releases, statements
+from services.publish.views import (
+    DANGER,
+    METADATA,
+    SAID,
+    incident_facts,
+    incidents,
+    releases,
+    statement_facts,
+    statements,
+)
 
 MOST = 1000
 """At most so many public texts are looked at for a word, the newest."""
@@ -189,13 +198,16 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, dril
     lines = await _lines(connection, about, drill=drill)
     names = await _names(connection, [row["unit"] for row in rows])
     numbers = await numbers_of(connection, rows)
+    beside = {row["id"]: _neighbours(lines.get(row["incident_id"], [row]), row["id"]) for row in rows}
+    retold = await _retold(connection, [id_ for id_, found in beside.items() if found["updated_by"]], drill=drill)
     return [
         row
         | {
             "incident_number": numbers.get(row["incident_id"]),
             "said": [release for release in said if release["statement_id"] == row["id"]],
             "unit_name": _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"],
-            **_neighbours(lines.get(row["incident_id"], [row]), row["id"]),
+            **beside[row["id"]],
+            "retold": retold.get(row["id"]),
         }
         for row in rows
     ]
@@ -224,7 +236,7 @@ async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now
         line.append(row)
     names = await _names(connection, [row["unit"]])
     unit = _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"]
-    return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"])}
+    return row | {"said": said, "unit_name": unit, **_neighbours(line, row["id"]), "retold": None}
 
 
 async def unbegun(connection: AsyncConnection, typed: PreviewDraft, now: str, own: str) -> Row:
@@ -268,6 +280,27 @@ def _neighbours(line: Sequence[Row], id_: str) -> Row:
     ids = [row["id"] for row in line]
     at = ids.index(id_)
     return {"updates": line[at - 1] if at else None, "updated_by": line[at + 1] if at + 1 < len(line) else None}
+
+
+async def _retold(connection: AsyncConnection, ids: Sequence[str], *, drill: bool = False) -> dict[str, Row]:
+    """Statement -> the last later one of its matter that tells one of its facts anew, after a revision of the fact."""
+    used, of = statement_facts.alias(), statements.alias()
+    chosen = (
+        _published(drill=drill)
+        .add_columns(used.c.statement_id)
+        .join(statement_facts, statement_facts.c.statement_id == statements.c.id)
+        .join(used, and_(used.c.key == statement_facts.c.key, used.c.incident_id == statement_facts.c.incident_id))
+        .join(of, and_(of.c.id == used.c.statement_id, of.c.incident_id == statements.c.incident_id))
+        .where(
+            used.c.statement_id.in_(ids),
+            statements.c.state == "published",
+            statement_facts.c.version > used.c.version,
+            statements.c.published_at > of.c.published_at,
+        )
+        .order_by(statements.c.published_at, statements.c.id)
+    )
+    found = (await connection.execute(chosen)).mappings() if ids else ()
+    return {row["statement_id"]: dict(row) for row in found}
 
 
 async def _names(connection: AsyncConnection, codes: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

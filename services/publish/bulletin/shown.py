@@ -100,6 +100,7 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
         "earlier": texts[-2::-1],
         "updates": _neighbour(row["updates"], zone, language),
         "updated_by": _neighbour(row["updated_by"], zone, language),
+        "retold": _neighbour(row["retold"], zone, language),
     }
 
 

@@ -1,16 +1,14 @@
 """The differences of a text that circulates, or was posted, to the one that was published. Pure."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
-from services.kernel.core.difference import Kind, Piece, difference
+from services.kernel.core.difference import Piece, difference
 from services.publish.verifying import likeness
 
 STEPS = 2_000_000
 """The most steps of one comparison, a tenth of a second: anybody may ask, and no text may take long."""
 LONGEST = 60
 """So many equal characters are shown beside a difference in a long text."""
-DIGITS = "0123456789"
 
 
 def differences(title: str, said: str, pasted: str) -> list[Piece]:
@@ -24,7 +22,7 @@ def pieces(old: str, new: str) -> list[Piece]:
     (before, old_at), (after, new_at) = likeness.with_places(old), likeness.with_places(new)
     at_old = at_new = 0
     found: list[Piece] = []
-    for piece in _whole_figures(difference(before, after, STEPS)):
+    for piece in difference(before, after, STEPS):
         size = len(piece.text)
         if piece.kind == "insert":
             found.append(Piece("insert", new[new_at[at_new] : new_at[at_new + size]]))
@@ -33,27 +31,6 @@ def pieces(old: str, new: str) -> list[Piece]:
         at_old += size if piece.kind != "insert" else 0
         at_new += size if piece.kind != "delete" else 0
     return found
-
-
-def _whole_figures(found: Sequence[Piece]) -> list[Piece]:
-    """The same pieces; a change in a figure takes in the whole figure, since `13` against `23` is one difference."""
-    parts = [["", "", ""]]
-    """Each an equal passage, then what is deleted and what is inserted behind it."""
-    for kind, words in found:
-        if kind == "equal":
-            parts.append([words, "", ""])
-        else:
-            parts[-1][1 if kind == "delete" else 2] += words
-    for part, following in pairwise([*parts, ["", "", ""]]):
-        equal, *changed = part
-        begins = any(words[:1] in DIGITS for words in changed if words)
-        ends = any(words[-1:] in DIGITS for words in changed if words)
-        head = equal[len(equal.rstrip(DIGITS)) :] if begins else ""
-        tail = following[0][: len(following[0]) - len(following[0].lstrip(DIGITS))] if ends else ""
-        part[:] = [equal.removesuffix(head), *(head + words + tail for words in changed)]
-        following[0] = following[0].removeprefix(tail)
-    kinds: tuple[Kind, ...] = ("equal", "delete", "insert")
-    return [Piece(kind, words) for part in parts for kind, words in zip(kinds, part, strict=True) if words]
 
 
 def shortened(found: Sequence[Piece]) -> list[Mapping[str, str]]:

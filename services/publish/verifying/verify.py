@@ -190,10 +190,15 @@ async def _named(
 def _compared(site: Site, found: finding.Found, items: Mapping[str, Item], offices: Offices) -> Response:
     if found.exact:
         first = found.exact[0]
-        verdict = "current" if first.holds else "withdrawn" if first.ended else "earlier"
+        verdict = _holding(items[first.statement]) if first.holds else "withdrawn" if first.ended else "earlier"
         return _page(site, verdict, offices, exact=list(items.values()), hidden=found.hidden)
     near = [{"item": items[one.statement], "pieces": differing.shortened(one.pieces)} for one in found.near]
     return _page(site, "unknown", offices, near=near, hidden=found.hidden)
+
+
+def _holding(item: Item) -> str:
+    """What is said of a text that still stands: whether a later one of its matter tells its facts anew, or follows."""
+    return "retold" if item["retold"] else "followed" if item["updated_by"] else "current"
 
 
 def _page(site: Site, verdict: str, offices: Offices | None = None, status: int = 200, **told: Any) -> Response:
