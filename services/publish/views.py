@@ -59,6 +59,7 @@ from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
 from services.publish.checking.checks import Checks
 from services.publish.delivering import views as delivering
+from services.publish.delivering.public import WHY, WITHDRAWN
 from services.publish.press import views as press
 from services.publish.progress import views as progress
 from services.publish.state import State, evolve, initial_state
@@ -545,8 +546,11 @@ def _likeness_keys(event: Event) -> list[Key]:
             | StatementNoticePublished(title=title, text=text)
             | StatementCorrected(title=title, text=text)
         ) if not event.drill:
-            both = likeness.found_by(text) + ([likeness.whole(f"{title}\n{text}")] if title else [])
-            return [(number, event.stream) for number in dict.fromkeys(both)]
+            both = [f"{title}\n{text}", f"{WITHDRAWN}{title}"] if title else []
+            numbers = (*likeness.found_by(text), *map(likeness.whole, both))
+            return [(number, event.stream) for number in dict.fromkeys(numbers)]
+        case StatementWithdrawn(reason=reason) if not event.drill:
+            return [(likeness.whole(f"{WHY}{reason}）"), event.stream)]
     return []
 
 

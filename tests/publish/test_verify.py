@@ -94,6 +94,26 @@ async def test_a_text_is_told_as_what_it_is(office: Office) -> None:
     await a_text_is_told_as_current_corrected_withdrawn_or_unknown(office)
 
 
+async def test_what_an_office_posts_elsewhere_of_a_correction_or_a_withdrawal_is_no_forgery(office: Office) -> None:
+    """The office posts a correction with its reason, and a withdrawal as title and reason. People paste just that."""
+    for at in range(finding.CANDIDATES + 1):
+        other = await office.incident(opened("town-west"), uuid=derived(f"other {at}"))
+        await office.published(LONG.replace("3台", f"{at + 10}台"), incident_id=other)
+    id_ = await office.published("今日停水。")
+    corrected = {"text": "今日停电。", "reason": "写错了"}
+    await office.act(id_, "correct", "spokesperson", corrected)
+    posted = f"{TITLE}\n今日停电。\n（更正说明：写错了）"
+    for same in (posted, posted.partition("\n")[2], posted.replace("\n（", "（")):
+        assert verdict(await pasted(office, same)) == "current"
+    assert verdict(await pasted(office, posted.replace("写错", "写对"))) == "unknown"
+    await office.act(id_, "withdraw", "spokesperson", {"reason": "管道\n已修好"})
+    assert verdict(await pasted(office, posted)) == "withdrawn"
+    shown = await pasted(office, f"【已撤回】{TITLE}\n（撤回原因：管道\n已修好）")
+    assert verdict(shown) == "withdrawal"
+    assert f"/bulletin/statements/{id_}" in shown
+    assert verdict(await pasted(office, f"【已撤回】{TITLE}\n（撤回原因：管道没有修好）")) == "unknown"
+
+
 @pytest.mark.postgres
 async def test_postgresql_finds_the_same(office_on_postgres: Office) -> None:
     await a_text_is_told_as_current_corrected_withdrawn_or_unknown(office_on_postgres)
@@ -320,6 +340,6 @@ def test_what_does_not_count_is_forgotten_and_the_rest_is_not() -> None:
 
 
 def test_a_title_and_a_text_that_run_together_into_another_figure_are_not_taken() -> None:
-    known = {"s": [{"kind": "publication", "title": "停水通知5", "text": "0户受影响。", "at": ""}]}
+    known = {"s": [{"kind": "publication", "title": "停水通知5", "text": "0户受影响。", "reason": None, "at": ""}]}
     assert finding.judge("停水通知5\n0户受影响。", known).exact
     assert not finding.judge("停水通知50户受影响。", known).exact

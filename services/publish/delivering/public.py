@@ -15,6 +15,8 @@ from schemas.publish import (
 )
 
 Kind = Literal["publication", "correction", "withdrawal"]
+CORRECTED, WITHDRAWN, WHY = "（更正说明：", "【已撤回】", "（撤回原因："
+"""With what a correction's reason, a withdrawal and its reason begin, wherever they are posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,9 @@ def to_post(kind: str, title: str, text: str, reason: str) -> str:
     """What a release says at a channel: title and text, a correction with its reason, a withdrawal with its reason."""
     match kind:
         case "correction":
-            return f"{title}\n{text}\n（更正说明：{reason}）"
+            return f"{title}\n{text}\n{CORRECTED}{reason}）"
         case "withdrawal":
-            return f"【已撤回】{title}\n（撤回原因：{reason}）"
+            return f"{WITHDRAWN}{title}\n{WHY}{reason}）"
         case _:
             return f"{title}\n{text}"
 

@@ -5,7 +5,7 @@ The database gets numbers made of the text, never the text itself.
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from services.kernel.store import numbers
 from services.kernel.store.database import is_sqlite
 from services.kernel.store.views import Row
 from services.publish.bulletin import queries
+from services.publish.delivering.public import to_post
 from services.publish.verifying import likeness
 from services.publish.verifying.differing import differences
 from services.publish.verifying.likeness import Hidden, compared, hidden_in
@@ -58,6 +59,8 @@ class Said(NamedTuple):
     """Whether the text holds now: it was not corrected since, and not withdrawn."""
     ended: bool
     """Whether the statement was withdrawn."""
+    announces: bool = False
+    """Whether the text is what offices post of a withdrawal."""
 
 
 class Near(NamedTuple):
@@ -198,10 +201,10 @@ def judge(pasted: str, known: Mapping[str, Sequence[Row]], named: Sequence[str] 
     """
     told, hidden = compared(pasted), hidden_in(pasted)
     exact = [
-        Said(id_, at, holds=at == _holding(releases), ended=_holding(releases) is None)
+        Said(id_, at, at == _holding(releases), _holding(releases) is None, releases[at - 1]["kind"] == "withdrawal")
         for id_, releases in known.items()
-        for at, title, said in _texts(releases)
-        if told and told in (compared(said), compared(title + "\n" + said))
+        for at, wordings in _wordings(releases)
+        if told and told in map(compared, wordings)
     ]
     if exact:
         exact.sort(key=lambda one: (one.holds, known[one.statement][0]["at"], one.release), reverse=True)
@@ -228,6 +231,17 @@ def _texts(releases: Sequence[Row]) -> list[tuple[int, str, str]]:
         if release["text"] is not None:
             found.append((at, title, release["text"]))
     return found
+
+
+def _wordings(releases: Sequence[Row]) -> Iterator[tuple[int, list[str]]]:
+    """What stands where a release was posted: its text, also below its title, and with the reason why it changed."""
+    said = {at: (title, text) for at, title, text in _texts(releases)}
+    title = ""
+    for at, release in enumerate(releases, 1):
+        title, text = said.get(at, (title, ""))
+        posted = to_post(release["kind"], title, text, release["reason"] or "")
+        below = posted.removeprefix(f"{title}\n")
+        yield at, [text, f"{title}\n{text}", below, posted] if at in said else [posted]
 
 
 def _holding(releases: Sequence[Row]) -> int | None:

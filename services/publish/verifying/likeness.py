@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from services.publish.delivering.public import CORRECTED, WHY
 from services.publish.writing.hidden import is_hidden
 
 RUN = 5
@@ -126,6 +127,18 @@ def found_by(text: str, kept: int = KEPT, rows: int = ROWS) -> list[int]:
 
 
 def asked_by(text: str) -> list[int]:
-    """The numbers to look for a pasted text. Its first line may be the title, so the rest counts as a whole, too."""
-    rest = text.strip().partition("\n")[2]
-    return list(dict.fromkeys((*([whole(rest)] if rest.strip() else ()), *found_by(text, ASKED, ASKED // 2))))
+    """The numbers to look for a pasted text.
+
+    Its first line may be the title, so the rest counts as a whole, too. So do the parts of what offices post elsewhere:
+    a correction before its reason, and the title and the reason of a withdrawal.
+    """
+    told = text.strip()
+    said = told.rpartition(CORRECTED)[0]
+    title, why, reason = told.partition(WHY)
+    parts = [_rest(told), said, _rest(said), *((title, why + reason) if why else ())]
+    wholes = [whole(part) for part in parts if part.strip()]
+    return list(dict.fromkeys((*wholes, *found_by(text, ASKED, ASKED // 2))))
+
+
+def _rest(text: str) -> str:
+    return text.partition("\n")[2]

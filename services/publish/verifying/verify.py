@@ -190,7 +190,8 @@ async def _named(
 def _compared(site: Site, found: finding.Found, items: Mapping[str, Item], offices: Offices) -> Response:
     if found.exact:
         first = found.exact[0]
-        verdict = _holding(items[first.statement]) if first.holds else "withdrawn" if first.ended else "earlier"
+        ended = "withdrawal" if first.announces else "withdrawn"
+        verdict = _holding(items[first.statement]) if first.holds else ended if first.ended else "earlier"
         return _page(site, verdict, offices, exact=list(items.values()), hidden=found.hidden)
     near = [{"item": items[one.statement], "pieces": differing.shortened(one.pieces)} for one in found.near]
     return _page(site, "unknown", offices, near=near, hidden=found.hidden)
