@@ -241,6 +241,7 @@ TYPES: Mapping[str, ProblemType] = {
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
             "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),
             "gate-not-open": ("无须检查", "{gate} 现在没有要检查的：已经通过，或者这份稿子不需要。"),
+            "nothing-to-check": ("无须检查", "这份稿子现在没有要检查的：都已通过，或者不需要。"),
             "gate-not-passed": ("检查未通过", "“{gate}”还没有通过，须先由{who}检查。"),
             "check-incomplete": (
                 "检查不完整",
@@ -312,6 +313,7 @@ TYPES: Mapping[str, ProblemType] = {
                 "文字和依据都与已公开的一样，没有更正什么。请改动后再更正，或者撤回。",
             ),
             "only-prepared": ("尚未撰写", "这份草稿由规则预先建立，还没有人撰写；请先修改。"),
+            "place-not-written": ("还有待填写", "稿子里还有没写的地方（写着“{place}…”）；请写好再送审。"),
             "not-approved": ("尚未审核通过", "稿件{phase}；各环节都审核通过后才能发布。"),
             "not-assigned": ("尚未交办", "{incident} 尚未交办给任何单位；请值班员先交办，再{act}。"),
             "not-graded": ("尚未定级", "事项尚未定级，无法确定由谁审核；请先定级。"),

@@ -56,7 +56,8 @@ UNRULED = {
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
         instant-missed
-        nothing-changed nothing-corrected only-prepared not-assigned already-solved already-screened nothing-screened
+        nothing-changed nothing-corrected only-prepared place-not-written nothing-to-check not-assigned already-solved
+        already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
         nothing-to-deliver channel-ended speaker-ended channel-there delivered-already
         conference-over promise-passed not-to-be-given not-scheduled no-alert

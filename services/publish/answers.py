@@ -448,6 +448,8 @@ _DRAFTED: dict[str, Any] = {
     "step": None,
     "post": None,
     "to": None,
+    "gate": None,
+    "passed": None,
     "took_part": [],
     "draft": 1,
     "title": "卫生院门前路灯已修复",
@@ -488,6 +490,10 @@ class ActOnStatement(Answered):
     """The post for which it was given."""
     to: Code | None
     """Who decides what the approver could not judge."""
+    gate: Code | None
+    """For a check: the gate."""
+    passed: bool | None
+    """For a check: whether the gate was passed. If not, the text went back."""
     took_part: tuple[Post, ...]
     """The members of a body who decided."""
     draft: int

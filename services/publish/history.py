@@ -94,6 +94,8 @@ def told(events: Iterable[Event], offices: Offices) -> list[Row]:
                 "step": getattr(data, "step", None),
                 "post": getattr(data, "post", None),
                 "to": getattr(data, "to", None),
+                "gate": getattr(data, "gate", None),
+                "passed": getattr(data, "passed", None),
                 "took_part": getattr(data, "took_part", ()),
                 "draft": texts,
                 "title": title if written is not None else None,

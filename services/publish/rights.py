@@ -495,6 +495,8 @@ def _checks(case: Case, ctx: Ctx) -> bool:
 def _can_be_checked(case: Case, ctx: Ctx, verb: str) -> Refusal:
     if case.statement.phase != "approved" and (refusal := _is_submitted(case, ctx, verb) or _not_outgrown(case)):
         return refusal
+    if not case.statement.checks.open:
+        return Rejected("nothing is to be checked on this text now; go on without", code="nothing-to-check")
     if case.separates and case.by in case.statement.writers:
         return Rejected(
             "you wrote on this text; somebody else must check it",

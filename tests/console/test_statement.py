@@ -143,6 +143,28 @@ async def test_a_waiver_is_seen_changed_and_taken_back_in_the_editor(town: Town)
     assert "办理安排" not in (await handler.open(action)).said
 
 
+async def test_who_approves_sees_what_was_waived_and_the_writer_finds_what_came_back(town: Town) -> None:
+    handler, statement, _ = await _drafted(town, "路沿石松动", "西关")
+    action = f"{statement}/revise"
+    waived = {"waive.0.figures": "三台", "waive.0.reason": "办理安排"}
+    await handler.send(await handler.open(action), action, text="出动车三台。", **waived)
+    number = statement.rpartition("/")[2]
+    assert number not in (await handler.open("/inbox")).said, "a draft lies where its writer left it"
+    await town.done(handler, f"{statement}/submit")
+    approver = await town.at("approver@town-east")
+    for page in (statement, f"{statement}/approve", f"{statement}/reject"):
+        said = (await approver.open(page)).said
+        waiver = said.partition("没有引用事实的数字和单位：")[2]
+        assert re.match(r"\s*三台\s*：\s*办理安排", waiver), (page, waiver[:60])
+    back = {"gate": "text_check", "passed": "no", "reason": "没有讲清"}
+    await town.done(approver, f"{statement}/check", **back)
+    inbox = (await handler.open("/inbox")).said
+    assert number in inbox and "没有讲清" in inbox.partition("待我处理")[0]
+    assert "检查未通过，退回 文字审核" in (await handler.open(statement)).said
+    await town.done(handler, f"{statement}/submit")
+    assert number not in (await handler.open("/inbox")).said
+
+
 async def test_a_preview_is_the_page_of_the_bulletin(town: Town) -> None:
     handler, statement, _ = await _drafted(town, "垃圾清运不及时", "北街")
     saved = await handler.open(f"{statement}/preview")

@@ -117,8 +117,15 @@ def test_a_list_is_gone_through_as_a_whole() -> None:
     (done,) = text.when(Check(gate="text_check", passed=True, items=all_of_it)).decided()
     assert done.data.items == all_of_it  # type: ignore[union-attr]
     some = Check(gate="text_check", passed=True, items=("courteous",))
-    text.when(some).then_raises(Rejected, "not confirmed: states_facts", rule="gates.text_check")
+    text.when(some).then_raises(Rejected, "文字审核 is passed .* not confirmed: 讲清事实", rule="gates.text_check")
     text.when(Check(gate="text_check", passed=True, items=("kind",))).then_raises(Malformed, "stands in no list")
+
+
+def test_what_is_not_to_be_checked_now_says_so_and_names_no_missing_role() -> None:
+    text = Check(gate="text_check", passed=True)
+    a_text(drafted(), actor=LEADER).when(text).then_raises(Rejected, "is drafted; submit it")
+    done = a_text(drafted(), submitted(TEXT_CHECK), FIRST, actor=LEADER)
+    done.when(text).then_raises(Rejected, "nothing is to be checked")
 
 
 def test_a_failed_check_sends_the_text_back_with_its_reason() -> None:
@@ -163,6 +170,8 @@ async def test_an_approver_of_the_default_pack_passes_the_gates_by_agreeing(offi
     assert {one["state"] for one in done["checks"]} == {"passed"} and done["state"] == "approved"
     history = await office.client.get(f"/publish/v1/statements/{id_}/history", headers=office.as_("handler"))
     assert [one["act"] for one in history.json()["items"]] == ["drafted", "submitted", "checked", "approved"]
+    told = history.json()["items"][2]
+    assert (told["gate"], told["passed"]) == (body["gate"], True)
 
 
 async def test_a_failed_check_shows_its_reason_and_the_material_is_seen(office: Office) -> None:

@@ -37,4 +37,6 @@ async def test_a_notice_has_its_own_and_nobody_else_asks(office: Office) -> None
 
 @pytest.mark.parametrize("text", ["已办结。（待填写：怎样处理。）", "（待填写）"])
 def test_what_is_still_to_be_written_is_not_submitted(text: str) -> None:
-    a_statement(drafted(), text=text).when(Submit()).then_raises(Rejected, "not written")
+    with pytest.raises(Rejected, match="not written") as refused:
+        a_statement(drafted(), text=text).when(Submit()).decided()
+    assert refused.value.code == "place-not-written", "a person wrote the rest: it does not say that nobody did"

@@ -138,6 +138,7 @@ def router(site: Site) -> APIRouter:
             history=history,
             texts=texts,
             facts=names,
+            check_titles={gate["gate"]: gate["title"] for gate in one["checks"]},
             acts=ACTS,
             deliveries=deliveries,
             became=DELIVERIES,
@@ -214,7 +215,7 @@ def router(site: Site) -> APIRouter:
             adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
             beside=_beside(sheet, f"statements/{one['number']}/preview", one)
-            | ({"checks": one["checks"]} if verb in DECIDING else {}),
+            | ({"checks": one["checks"], "waived": one["waived"]} if verb in DECIDING else {}),
             signs=me.post if verb in SIGNED else None,
             face=_face(me, one, titles_of(sheet, me.language)),
         )

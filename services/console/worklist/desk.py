@@ -34,7 +34,11 @@ GROUPS: Mapping[str, str] = {
 """How soon a matter is due -> the title of its group, the most urgent first."""
 FILTERS: Mapping[str, str] = {"unit": N_("单位"), "level": N_("等级"), "category": N_("类别"), "soon": N_("时限")}
 """What narrows the board: parameter of the address -> its title."""
-AWAITED: Mapping[str, Sequence[str]] = {"submitted": ("approve", "check"), "approved": ("publish",)}
+AWAITED: Mapping[str, Sequence[str]] = {
+    "drafted": ("revise",),
+    "submitted": ("approve", "check"),
+    "approved": ("publish",),
+}
 """Phase of a statement -> the acts for which it waits; a post that may do several sees the first."""
 
 
@@ -209,6 +213,8 @@ def router(site: Site) -> APIRouter:
                 (item, verb, None)
                 for one, awaited in zip(found, AWAITED.values(), strict=True)
                 for item in (one.value or {"items": ()})["items"]
+                # A draft waits for its writers once it was sent back; else it lies where they left it.
+                if item["state"] != "drafted" or item["rejection"]
                 for verb in [verb for verb in awaited if verb in item["may"]][:1]
             ]
         )

@@ -57,6 +57,8 @@ class Right(Generic[S]):
         if not self.holds(subject, ctx):
             where = sorted({unit for unit in units if unit})
             known = tuple(dict.fromkeys((*roles, *self.named(subject, ctx))))
+            if not known:  # nobody has the right now, so the state says why
+                self.refuse(subject, ctx)
             raise Forbidden(
                 f"to {titled(self.verb, 'en')} takes the role {' or '.join(known)} over {' or '.join(where)}; "
                 f"you act as {ctx.actor.post} of {ctx.actor.unit} with "

@@ -18,7 +18,8 @@ def submit(state: State, case: Case, ctx: Ctx) -> Fact:
     if TO_WRITE in f"{ctx.seen.get('title')}\n{ctx.seen.get('text')}":
         raise Rejected(
             f"the text still holds a place that is not written ({TO_WRITE}…); write what was found instead",
-            code="only-prepared",
+            code="place-not-written",
+            place=TO_WRITE,
         )
     closing.must_be_at_the_end(state, case)
     promising.must_name(state, case)

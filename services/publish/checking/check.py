@@ -24,10 +24,10 @@ def check(state: State, command: Check, case: Case, ctx: Ctx) -> Fact:
             gate=command.gate,
             known=listed,
         )
-    left = [code for code in listed if code not in command.items]
-    if command.passed and left:
+    left = [item.title_zh for item in rule.items if item.code not in command.items] if rule else []
+    if command.passed and rule and left:
         raise Rejected(
-            f"{command.gate} is passed when each line of its list holds; not confirmed: {', '.join(left)}. Confirm "
+            f"{rule.title_zh} is passed when each line of its list holds; not confirmed: {', '.join(left)}. Confirm "
             "them, or send the text back",
             code="check-incomplete",
             rule=f"gates.{command.gate}",
