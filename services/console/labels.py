@@ -216,6 +216,7 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
     ("reply", "text"): N_("答在反映人提问的地方；只讲明情况的，用“解释”。个人信息会自动遮盖"),
     ("hold-meeting", "took_part"): N_("到会的岗位，本岗位到会也要选；记录里只写岗位，不写姓名"),
     ("decide", "took_part"): N_("和本岗位一起决定的其他岗位。选中的每个岗位都要各自确认，全部确认以后决定才算数"),
+    ("check", "items"): N_("列出清单的检查，通过时逐项勾选；没有清单的不用选"),
     ("approve", "took_part"): N_("这一步由集体审定时，选一起审定的其他成员；本岗位不用选"),
 }
 """Verb and field -> what helps to fill it in there."""

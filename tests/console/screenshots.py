@@ -20,7 +20,7 @@ from deploy import native
 from services.apps.embedded import running
 from services.apps.up import served
 from services.kernel.settings import ROOT, Settings
-from tests.console.browser import HOME
+from tests.console.browser import HOME, Browser
 from tests.console.conftest import Desk, Town
 from tests.publish.test_pages import FLAGS
 
@@ -49,18 +49,59 @@ PAGES = {
     "pack": "/packs/county-default@2",
     "accounts": "/accounts",
     "health": "/health",
+    "draft": "/statements/new?incident={matter}",
+    "editor": "/statements/{draft}/revise",
+    "drafted": "/statements/{draft}",
+    "notice": "/statements/new",
+    "approver": "/inbox",
+    "approving": "/statements/{statement}/approve",
+    "checking": "/statements/{statement}/check",
+    "published": "/statements/{published}",
+    "correct": "/statements/{published}/correct",
+    "postings": "/postings",
+    "channels": "/channels",
+    "channel": "/channels/new?unit=town-east",
+    "press": "/incidents/{matter}/press",
+    "speakers": "/incidents/{matter}/press/fix-speakers",
+    "contact": "/incidents/{matter}/press/log-contact",
+    "keys": "/keys",
     "refused": "/no-such-page",
+    "bulletin": "/bulletin/",
+    "bulletin-statement": "/bulletin/statements/{published}",
+    "bulletin-accountability": "/bulletin/accountability",
+    "bulletin-status": "/bulletin/status?number={matter}",
+    "bulletin-verify": "/bulletin/verify?statement={published}",
 }
-GUIDE = ("report", "board", "matter", "statement", "roster")
+"""Page -> its path below `/console`, or one of the bulletin."""
+POSTS_OF: dict[str, Sequence[str]] = {
+    "accounts": ("admin@town-east",),
+    "health": ("admin@town-east",),
+    "channels": ("admin@town-east",),
+    "channel": ("admin@town-east",),
+    "keys": ("admin@county",),
+    "draft": ("handler@town-east",),
+    "editor": ("handler@town-east",),
+    "drafted": ("handler@town-east",),
+    "notice": ("handler@town-east",),
+    "contact": ("handler@town-east",),
+    "approver": ("approver@town-east",),
+    "approving": ("approver@town-east",),
+    "checking": ("approver@town-east",),
+    "published": ("spokesperson@town-east",),
+    "correct": ("spokesperson@town-east",),
+    "postings": ("spokesperson@town-east",),
+    "press": ("chief@town-east",),
+    "speakers": ("chief@town-east",),
+}
+"""Page -> the posts of who looks at it; `POSTS` without."""
+GUIDE = ("report", "board", "matter", "editor", "statement", "approver", "channels", "press", "keys", "roster")
 """The pages that the handbook shows."""
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
-    "narrow": {"color_scheme": "light", "viewport": {"width": 375, "height": 800}},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 360, "height": 800}},
     "print": {"color_scheme": "light", "viewport": {"width": 620, "height": 880}},
 }
-ADMINISTRATORS = ("accounts", "health")
-"""Pages that another post sees."""
 CHINA = timezone(timedelta(hours=8))
 REPORTS = (
     (25.0, "垃圾三天没有清运", "幸福里小区垃圾三天没有人清。", "幸福里小区"),
@@ -76,8 +117,8 @@ def ago(hours: float) -> str:
     return f"{datetime.now(CHINA) - timedelta(hours=hours):%Y-%m-%d %H:%M}"
 
 
-async def worked_at(town: Town) -> tuple[str, str]:
-    """Puts some work into a town. Numbers of a matter and of a statement on which much was done."""
+async def worked_at(town: Town) -> dict[str, str]:
+    """Puts some work into a town: the numbers of a matter and its statements, as the paths name them."""
     town.discovered_at = ago(3)
     matter, statement = await town.handled()
     officer, chief = await town.at("duty_officer@town-east"), await town.at("chief@town-east")
@@ -91,8 +132,52 @@ async def worked_at(town: Town) -> tuple[str, str]:
         duties |= {f"duties.{number - 1}.post": post, f"duties.{number - 1}.since": f"{since:%Y-%m-%d %H:%M}"}
         duties[f"duties.{number - 1}.until"] = f"{since + timedelta(hours=12):%Y-%m-%d %H:%M}"
     await town.done(chief, "/roster/plan-duties?unit=town-east", **duties)
+    return {"matter": matter, "statement": statement, **await _answered(town, matter)}
+
+
+async def _answered(town: Town, matter: str) -> dict[str, str]:
+    """Answers a matter: a public text with a fact that was revised since, one that follows it, channels, the press."""
+    admin, water = await town.at("admin@town-east"), await town.at("verifier@county-water")
+    for code, kind, title, address in (
+        ("site", "webhook", "县政府网站", "https://desk.example.gov.cn/in"),
+        ("wechat", "by_hand", "东镇发布", "微信公众号：东镇发布"),
+    ):
+        typed = {"code": code, "kind": kind, "title": title, "address": address}
+        form = "/channels/new?unit=town-east"
+        await admin.send(await admin.open(form), form, **typed)
+    establishing = f"/incidents/{matter}/triage/establish-fact"
+    await town.done(water, establishing, key="households", value="120", source="现场统计")
+    concluding = f"/incidents/{matter}/triage/conclude-verification"
+    await town.done(water, concluding, outcome="confirmed", text="人民路中段主管爆裂，影响沿街住户。")
+    handler, speaker = await town.at("handler@town-east"), await town.at("spokesperson@town-east")
+    drafting = f"/statements/new?incident={matter}"
+    told = "人民路水管爆裂，涉及{{fact:households}}。起因：{{fact:cause}}。抢修人员已经到场。"
+    typed = {"kind": "facts", "title": "人民路停水情况", "text": told}
+    published = await _drafted(handler, drafting, typed, "cause", "households")
+    await town.done(handler, f"{published}/submit")
+    await town.done(await town.at("approver@town-east"), f"{published}/approve")
+    await town.done(speaker, f"{published}/publish")
+    await town.done(water, establishing, key="households", value="150", source="逐户核对")
+    typed = {"kind": "facts", "title": "人民路停水情况（续）", "text": f"{told}预计11月29日6时恢复供水。"}
+    draft = await _drafted(handler, drafting, typed, "cause", "households")
+    chief, press = await town.at("chief@town-east"), f"/incidents/{matter}/press"
+    fixed = {"speaks": ["spokesperson@town-east"], "interviews": ["chief@town-east"], "reason": "会议确定"}
+    await town.done(chief, f"{press}/fix-speakers", **fixed)  # type: ignore[arg-type]
+    when = f"{datetime.now(CHINA) + timedelta(days=1):%Y-%m-%d %H:%M}"
+    await town.done(chief, f"{press}/call-conference", at=when, place="镇政府二楼会议室", reason="停水影响面大")
+    number = (await speaker.open(published)).path.rpartition("/")[2]
+    given = {"medium": "县融媒体中心", "how": "telephone", "spoke": "spokesperson@town-east"}
+    said = "人民路水管爆裂，涉及120户。起因：水管老化。抢修人员已经到场。"
+    await town.done(handler, f"{press}/log-contact", statement=number, text=said, **given)
     await town.system.settle()
-    return matter, statement
+    return {name: path.rpartition("/")[2] for name, path in (("published", published), ("draft", draft))}
+
+
+async def _drafted(handler: Browser, drafting: str, typed: dict[str, str], *facts: str) -> str:
+    """The path of a fresh draft, once its page is there."""
+    page = await handler.send(await handler.open(drafting), drafting, **typed, facts=list(facts))
+    (revise,) = {one for one in page.links if "/revise" in one}
+    return revise.removeprefix(HOME).partition("/revise")[0]
 
 
 async def take(folder: Path, names: Sequence[str], *, whole: bool = True, looks: Iterable[str] = LOOKS) -> None:
@@ -102,15 +187,19 @@ async def take(folder: Path, names: Sequence[str], *, whole: bool = True, looks:
         on.listen()
         async with running(Settings(data=Path(data))) as system:
             town = Town(system)
-            matter, statement = await worked_at(town)
+            numbers = await worked_at(town)
             async with served(system, on) as address, async_playwright() as playwright:
                 chrome = await playwright.chromium.launch(executable_path=str(native.chromium()), args=FLAGS)
-                desk = Desk(town, chrome, address, matter, statement, [])
-                for language, look, posts in product(("zh-CN", "en-GB"), looks, (POSTS, POSTS[2:])):
+                desk = Desk(town, chrome, address, numbers["matter"], numbers["statement"], [])
+                everybody = dict.fromkeys(POSTS_OF.get(name, POSTS) for name in names)
+                for language, look, posts in product(("zh-CN", "en-GB"), looks, everybody):
                     context, page = await desk.at(*posts, language=language, **LOOKS[look])
                     await page.emulate_media(media="print" if look == "print" else "screen")
-                    for name in (name for name in names if (name in ADMINISTRATORS) == (posts != POSTS)):
-                        await page.goto(address + HOME + PAGES[name].format(matter=matter, statement=statement))
+                    for name in (name for name in names if POSTS_OF.get(name, POSTS) == posts):
+                        path = PAGES[name].format(**numbers)
+                        is_public, english = path.startswith("/bulletin/"), language.startswith("en")
+                        asked = f"{path}{'&' if '?' in path else '?'}lang={'en' if english else 'zh'}"
+                        await page.goto(address + (asked if is_public else HOME + path))
                         file = folder / f"{name}-{language[:2]}-{look}.png"
                         await page.screenshot(path=file, full_page=whole)
                     await context.close()
