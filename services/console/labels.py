@@ -302,6 +302,7 @@ MEMBERS: Mapping[str, str] = {
     "first_answer": N_("属首次答复"),
     "follows": N_("升为"),
     "form": N_("方式"),
+    "statement_form": N_("文种"),
     "from": N_("起算"),
     "hours": N_("时长"),
     "how": N_("怎样牵头"),

@@ -64,7 +64,7 @@ PAGES = {
     "press": "/incidents/{matter}/press",
     "speakers": "/incidents/{matter}/press/fix-speakers",
     "contact": "/incidents/{matter}/press/log-contact",
-    "keys": "/keys",
+    "keys": "/keys#posts",
     "refused": "/no-such-page",
     "bulletin": "/bulletin/",
     "bulletin-statement": "/bulletin/statements/{published}",

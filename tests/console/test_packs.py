@@ -51,6 +51,7 @@ async def test_each_rule_stands_beside_its_clause_its_quotation_and_its_kind(tow
         else ("The document says so", "A reading", "a choice of this system", "gives no value")
     ):
         assert mark in page.said
+    assert ("文种 通告 " if language == "zh-CN" else "Form Notice ") in page.said, "not the notice to correct something"
     assert ("3 小时" if language == "zh-CN" else "3 h") in page.said
     assert "size(flags) &gt; 0" in page.said and len(page.text.encode()) < 150_000
     assert not [link for link in page.links if "pack-drafts" in link or link.endswith("/assign")]

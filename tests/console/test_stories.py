@@ -181,6 +181,7 @@ async def test_a_statement_whose_fact_was_revised_is_corrected_for_everybody_to_
     await neighbour.page.get_by_role("link", name=FIRST).click()
     await expect(neighbour.page.locator("main")).to_contain_text("涉及120户")
     await expect(neighbour.page.locator(".notice.corrected")).to_contain_text(SECOND)
+    await expect(neighbour.page.locator(".marks")).to_contain_text("事实已更正")
     for one in (checker, writer, leader, speaker, neighbour):
         await one.context.close()
     assert desk.complaints == []

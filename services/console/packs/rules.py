@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from schemas.titles import TITLES, Language
+from schemas.titles import FORMS, TITLES, Language
 from services.console import forms, verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Refused, part_of_path
@@ -177,7 +177,9 @@ def said(value: Mapping[str, Any], titles: Mapping[str, str], look: Reader) -> I
         if name in HIDDEN:
             continue
         title = MEMBERS.get(name, name)
-        if isinstance(one, dict) and ("mode" in one or "until" in one):
+        if name == "form" and one in FORMS:  # of a template: some of these codes have another title elsewhere
+            yield MEMBERS["statement_form"], [(look.form(one), False)]
+        elif isinstance(one, dict) and ("mode" in one or "until" in one):
             yield title, [(limit_said(one, look), False)]
         elif isinstance(one, dict):
             yield title, [_pair(key, inner, titles, look) for key, inner in one.items()]
