@@ -682,7 +682,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "地址不能用",
                 "自动推送的地址须是 https:// 开头、带主机名，不带用户名、密码和 # 的网址。",
             ),
-            "webhook-private": ("内部网络地址", "{host} 是内部网络的地址，自动推送只送到外部网络。"),
+            "webhook-private": (
+                "内部网络地址",
+                "{host} 是内部网络的地址。要推送到单位内网，请运维人员设置 HUIYING_CHANNELS_PRIVATE=true 后重启。",
+            ),
             "unit-unknown": ("没有此单位", "没有代码为 {unit} 的单位；现有：{known}。"),
             "number-unknown": ("没有此编号", "{field}：没有编号 {number}，请重新查找。"),
             "address-unknown-way": ("没有此通知方式", "地址须以下列之一开头：{known}，后接 ://。"),

@@ -123,6 +123,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "cannot-judge": ("把握不准，转请审定", "pass on what you cannot judge"),
     "delegate": ("委托审核", "delegate"),
     "publish": ("发布", "publish"),
+    "schedule": ("定时发布", "set the time of"),
     "unschedule": ("取消定时", "take back the time of"),
     "place-channel": ("增加渠道", "add a channel"),
     "change-channel": ("更改渠道", "change a channel"),

@@ -105,12 +105,14 @@ def posts_list(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """List every key that signs or signed for posts: id, post, times of making and revoking, whether it signs now."""
+    """List every key that signs or signed for posts: id, post, public key, times of making and revoking, whether it
+    signs now.
+    """
     from services.apps import access
 
     rows = run(access.post_keys(quiet(settings_of(data)), post))
     listed(rows, as_json)
-    note(f"{len(rows)} keys")
+    note(f"{len(rows)} keys; the last column says whether the post signs with it now")
 
 
 @posts.command("rotate")

@@ -10,9 +10,11 @@ from schemas.lists import CategoryList, ChannelList, FactList, SiteList, Telepho
 from schemas.pack import PolicyPack
 from schemas.pack.approval import ApprovalStep, Chain
 from schemas.pack.clocks import ClockRule, Limit
+from schemas.pack.gates import Gate
 from schemas.pack.levels import Level
 from schemas.pack.source import Source
-from schemas.titles import TITLES
+from schemas.pack.templates import Template
+from schemas.titles import FORMS, TITLES
 from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
@@ -90,6 +92,9 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
         "assigning": list(_assigning(pack)),
         "answering": list(_answering(pack)),
         "approval": [row for chain in chains for row in _chain(chain)],
+        "checks": [row for gate in pack.gates for row in _gate(gate)],
+        "templates": [_template(one) for one in pack.templates],
+        "speaking": list(_speaking(pack)),
         "afterwards": list(_afterwards(pack)),
         "file": [Row(part.code, part.title_zh, part.source) for part in (pack.archive.parts if pack.archive else ())],
     }
@@ -110,6 +115,43 @@ def _chain(chain: Chain) -> Iterator[Row]:
     )
     for step in chain.steps:
         yield Row(f"{chain.code}.{step.code}", step.title_zh, step.source, _agreeing(step))
+
+
+def _gate(gate: Gate) -> Iterator[Row]:
+    """A check before the last approval, and the lines of its list."""
+    who = f"by {' / '.join(gate.by)}" if gate.by else "by the record"
+    yield Row(gate.code, gate.title_zh, gate.source, who + _if(gate.when))
+    yield from (Row(f"{gate.code}.{item.code}", item.title_zh, gate.source) for item in gate.items)
+
+
+def _template(one: Template) -> Row:
+    return Row(one.code, one.title_zh, one.source, f"{one.form} of {one.kind}" + _if(one.when))
+
+
+def _if(condition: str | None) -> str:
+    return f" if {condition}" if condition else ""
+
+
+def _speaking(pack: PolicyPack) -> Iterator[Row]:
+    """Who speaks on a matter, and what is said further after a publication."""
+    if one := pack.press.speakers:
+        only = f", among {' / '.join(one.speaks)}" if one.speaks else ""
+        yield Row("speakers", TITLES["fix-speakers"][0], one.source, f"{one.by} at {one.at} fixes them{only}")
+    if called := pack.press.conference:
+        yield Row("conference", TITLES["call-conference"][0], called.source, _at(called.levels))
+    if (said := pack.publication) is None:
+        return
+    if next_one := said.progress:
+        named = "names the next one" if next_one.names_next else "need not name the next one"
+        yield Row("progress", FORMS["progress"][0], next_one.source, named)
+    if update := said.update:
+        yield _limited("update", TITLES["statement_update"][0], update.limit, update.source, "within")
+    if account := said.closing_account:
+        yield Row("closing_account", FORMS["closing_account"][0], account.source, _at(account.levels))
+
+
+def _at(levels: tuple[str, ...] | None) -> str:
+    return "at every level" if levels is None else f"at {', '.join(levels)}"
 
 
 def _assigning(pack: PolicyPack) -> Iterator[Row]:

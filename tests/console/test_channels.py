@@ -70,7 +70,7 @@ async def test_an_answer_goes_back_to_where_the_question_stands(town: Town) -> N
     await town.done(speaker, f"/statements/{statement}/publish")
     await town.system.settle()
     inbox = await speaker.open("/postings")
-    assert "留言板第 42 楼" in inbox.said
+    assert "留言板第 42 楼" in inbox.said and "热线电话" in inbox.said, "the channel by its title, not by its code"
     (confirm,) = [link.removeprefix(HOME) for link in inbox.links if "/confirm?report=" in link]
     form = await speaker.open(confirm)
     sent = await speaker.send(form, confirm, address="留言板第 43 楼", text="路灯的处置\n路灯正在修。")

@@ -1,5 +1,7 @@
 """The press part of a matter without script: who speaks, a conference, what media were given."""
 
+import re
+
 import pytest
 
 from tests.console.browser import HOME
@@ -26,6 +28,10 @@ async def test_a_speaker_is_fixed_a_text_that_differs_is_refused_and_the_approve
     await town.done(chief, f"{own}/press/fix-speakers", **fixed)
     page = await chief.open(f"{own}/press")
     assert "只由这些岗位发布" in page.said and "宣传部门" in page.said
+    await town.done(chief, f"{own}/press/call-conference", at="1-2 9:00", place="会议室", reason="通报情况")
+    (called,) = [link for link in (await chief.open(f"{own}/press")).links if "postpone-conference" in link]
+    shown = (await chief.open(called.removeprefix(HOME))).text
+    assert re.search(r">东镇 会议室 [^<T]*09:00</option>", shown), "in the zone of the unit"
     await town.done(handler, f"{statement}/submit")
     await town.done(await town.at("approver@town-east"), f"{statement}/approve")
     publisher = await town.at("spokesperson@town-east")

@@ -1,6 +1,7 @@
 """Writing and approving without script: facts beside the text, what changed, two editors, what the public sees."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -89,6 +90,11 @@ async def test_separate_persons_are_no_warning_and_nothing_after_the_approval(to
     for browser in (handler, approver):
         page = await browser.open(statement)
         assert "审核前的检查" in page.said and "您起草或审核过" not in page.said and "写审分离" not in page.said
+    speaker, publishing = await town.at("spokesperson@town-east"), f"{statement}/publish"
+    timed = await speaker.send(
+        await speaker.open(publishing), publishing, at=f"{datetime.now(UTC).year + 1}-01-02 09:00"
+    )
+    assert "已办：定时发布" in timed.said and "已办：发布" not in timed.said, "nothing is published yet"
 
 
 async def test_approval_counts_only_for_what_was_read(town: Town) -> None:

@@ -187,6 +187,12 @@ async def test_a_pack_is_shown_with_conditions_and_with_what_people_decide() -> 
     await asyncio.sleep(0)
     county = policy.rows(load_pack(ROOT / "policies" / "county-default.yaml").model)
     assert ("major/harm", "harm >= 2") in [(row.name, row.value) for row in county["levels"]]
+    checks = {row.name: row.value for row in county["checks"]}
+    assert checks["text_check"] == "by leader_in_charge / principal_leader" and "text_check.courteous" in checks
+    assert ("status_first", "interim_reply of status") in [(row.name, row.value) for row in county["templates"]]
+    assert {"progress", "update"} <= {row.name for row in county["speaking"]}
+    group = policy.rows(load_pack(ROOT / "policies" / "group-002-2.yaml").model)
+    assert ("speakers", "leading_group at unit fixes them") in [(row.name, row.value) for row in group["speaking"]]
     assert ("reminder", "tells unit after elapsed P1D") in [(row.name, row.value) for row in county["ladder"]]
     both = COUNTY.replace(
         "      who: [leader_in_charge, principal_leader]", "      who: [a, b]\n          needs: 2\n          quorum: 3"

@@ -4,6 +4,7 @@ network.
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +15,10 @@ import pytest
 from sqlalchemy import insert
 
 from schemas.fields import parse_instant
-from services.kernel.settings import Settings
+from services.kernel.settings import ROOT, Settings
 from services.kernel.store.session import OWNER
 from services.publish.sending import outgoing, webhook
+from services.publish.sending.messages import TYPES
 from services.publish.sending.outgoing import Known
 from tests.kit import receiver as kit
 from tests.kit import spec
@@ -103,6 +105,10 @@ async def test_corrections_and_withdrawals_go_to_the_same_channels_in_order(offi
         ("statement.corrected", "围挡已撤除。", "写错了"),
         ("statement.withdrawn", "围挡已撤除。", "不属本镇"),
     ]
+    assert [one.body["data"]["release"] for one in receiver.messages] == [1, 2, 3], "as the manifest counts them"
+    told = (ROOT / "docs" / "webhooks.md").read_text()
+    last = receiver.messages[-1].body
+    assert {f"`{name}`" for name in (*last, *last["data"], *TYPES.values())} <= set(re.findall(r"`[a-z_.]+`", told))
     assert len(receiver.counts) == 3
 
 

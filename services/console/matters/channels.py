@@ -10,6 +10,7 @@ from services.console import verbs
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, parts
 from services.console.labels import DELIVERIES
+from services.console.matters.matter import named
 from services.console.page import render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
@@ -56,10 +57,11 @@ def router(site: Site) -> APIRouter:
         request: Request, me: Signed, done: str = "", cursor: str | None = None, after: str | None = None
     ) -> Response:
         """What is to be posted by hand, with the text to copy; what no channel took."""
-        by_hand, owed, failed = await parts(
+        by_hand, owed, failed, lists = await parts(
             me.calls.get(POSTED, state="due", kind="by_hand", limit=ROWS, cursor=cursor),
             me.calls.get("/publish/v1/replies", state="due", limit=QUESTIONS, cursor=after),
             me.calls.get(POSTED, state="failed", limit=ROWS),
+            me.calls.get("/triage/v1/lists"),
         )
         asked = await _places(me, owed)
         further = {
@@ -73,6 +75,7 @@ def router(site: Site) -> APIRouter:
             owed=owed,
             failed=failed,
             asked=asked,
+            channels=named(lists, "channels", me.language),
             further={name: urlencode({name: value}) for name, value in further.items() if value},
             became=DELIVERIES,
             done=done,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from services.console import verbs
 from services.console.calls import parts
 from services.console.matters.matter import choices_of
-from services.console.page import render
+from services.console.page import reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 
@@ -41,14 +41,15 @@ def router(site: Site) -> APIRouter:
     @pages.get("/incidents/{id}/press/{verb}")
     async def form(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """The form of a verb."""
-        return await verbs.form(request, me, await _asked(me, id, verb))
+        return await verbs.form(request, me, await _asked(request, me, id, verb))
 
     @pages.post("/incidents/{id}/press/{verb}")
     async def act(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """Sends the verb."""
-        return await verbs.act(request, me, await _asked(me, id, verb))
+        return await verbs.act(request, me, await _asked(request, me, id, verb))
 
-    async def _asked(me: Signed, id: Id, verb: str) -> Asked:
+    async def _asked(request: Request, me: Signed, id: Id, verb: str) -> Asked:
+        look = await reader(request)
         operation = verbs.operation(site, "publish", f"press/{{id}}/{verb}")
         about = await me.calls.get(f"/triage/v1/incidents/{id}")
         press = await me.calls.get(f"/publish/v1/press/{about['id']}")
@@ -61,7 +62,7 @@ def router(site: Site) -> APIRouter:
                 (one["number"], f"{one['number']} {one['title'] or ''}") for one in known if one["state"] in GIVEN
             ],
             "conference": [
-                (one["conference"], f"{me.offices.unit(press['unit'])} {one['place'] or ''} {one['at'][:16]}")
+                (one["conference"], f"{me.offices.unit(press['unit'])} {one['place'] or ''} {look.moment(one['at'])}")
                 for one in press["conferences"]
                 if one["state"] == "called"
             ],

@@ -144,7 +144,7 @@ def router(site: Site) -> APIRouter:
             became=DELIVERIES,
             found=FINDINGS,
             titled=_titled,
-            done=done,
+            done=_became(done, one),
             held=_held(one["held"], me.language),
             owed=await in_public.owed(me.calls, one, await reader(request)) if one["outdated"] else None,
             may_draft="draft" in (public.value or {"may": ()})["may"],
@@ -290,6 +290,13 @@ def _held(code: str | None, language: str) -> str:
     if code is None:
         return ""
     return problems.TYPES[code].title_zh if language == "zh" else code.replace("-", " ")
+
+
+def _became(done: str, one: Mapping[str, Any]) -> str:
+    """The verb that was done, as what came of it: a time for a publication published nothing yet."""
+    if done == "publish" and one["scheduled_at"]:
+        return "schedule"
+    return "reject" if done == "check" and one["state"] == "drafted" else done
 
 
 def _compared(texts: Sequence[Mapping[str, Any]], old: str, new: str, names: Mapping[str, str]) -> dict[str, Any]:

@@ -21,11 +21,18 @@ def delivery_id(statement: str, release: int, channel: str) -> str:
 
 
 def compose(
-    statement: Mapping[str, Any], release: Mapping[str, Any], title: str, text: str, unit: Mapping[str, str], link: str
+    statement: Mapping[str, Any],
+    release: Mapping[str, Any],
+    number: int,
+    title: str,
+    text: str,
+    unit: Mapping[str, str],
+    link: str,
 ) -> bytes:
     """The body, the same bytes in each try. `title` and `text` are those that hold after the release.
 
-    `unit` has `code` and `name`, the name when the unit spoke.
+    `number` counts the releases from 1 on, as the manifest does. `unit` has `code` and `name`, the
+    name when the unit spoke.
     """
     reason = release["reason"]
     said: dict[str, Any] = {
@@ -38,7 +45,7 @@ def compose(
             "unit": unit,
             "kind": statement["kind"],
             "form": statement["form"],
-            "release": release["version"],
+            "release": number,
             "title": title,
             "text": text,
             "reason": reason,

@@ -185,11 +185,11 @@ async def _body(runtime: Runtime, connection: AsyncConnection, row: Row) -> byte
     chosen = select(statements).where(statements.c.id == row["statement_id"])
     said: dict[str, Any] = dict((await connection.execute(chosen)).mappings().one())
     release = {}
-    title = text = ""
+    number, title, text = 0, "", ""
     for one in await releases_of(connection, [said["id"]]):
         if one["version"] <= row["release"]:
-            release, title, text = one, one["title"] or title, one["text"] or text
+            release, number, title, text = one, number + 1, one["title"] or title, one["text"] or text
     unit = {"code": said["unit"], "name": await name_of(connection, said["unit"], said["published_at"])}
     return messages.compose(
-        said, release, title, text, unit, runtime.settings.link(f"bulletin/statements/{said['id']}")
+        said, release, number, title, text, unit, runtime.settings.link(f"bulletin/statements/{said['id']}")
     )

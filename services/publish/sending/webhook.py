@@ -58,7 +58,8 @@ def must_be_usable(address: str, *, private: bool) -> None:
     literal = _literal(parts.hostname or "")
     if literal is not None and not private and not is_public(literal):
         raise Malformed(
-            f"{parts.hostname} is an address of a private network; a webhook is reached from outside",
+            f"{parts.hostname} is an address of a private network; for a receiver there, the operator sets "
+            "HUIYING_CHANNELS_PRIVATE=true and restarts",
             code="webhook-private",
             field="address",
             host=parts.hostname,
