@@ -223,7 +223,7 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
 
 EMPTY: Mapping[tuple[str, str], str] = {
     ("assign", "unit"): N_("不选就由最先收到反映的单位承办"),
-    ("statements", "unit"): N_("不选就是事项的责任单位，由它的经办人送审"),
+    ("statements", "unit"): N_("不选就是事项的责任单位，通告是您所在的单位；由它的经办人送审"),
     ("statements", "form"): N_("不选时，事实说明是答复，处置情况是阶段答复"),
 }
 """Verb and field -> what it means to leave it empty, where one may."""
@@ -550,8 +550,8 @@ FINDINGS: Mapping[str, str] = {
     "differs-from-fact": N_("与查明的事实不符"),
     "differs-from-statement": N_("与已发布的稿子不符"),
     "cause-not-established": N_("写了原因，而原因还没有查明"),
-    "free-number": N_("数字没有引用事实"),
-    "free-office": N_("单位与本事项无关"),
+    "free-number": N_("数字没有引用事实，也没有写明理由"),
+    "free-office": N_("单位与本事项无关，也没有写明理由"),
 }
 """What stands against a text -> what it is."""
 

@@ -149,6 +149,20 @@ async def test_a_waiver_is_seen_changed_and_taken_back_in_the_editor(town: Town)
     assert "办理安排" not in (await handler.open(action)).said
 
 
+async def test_what_stands_against_a_text_is_named_in_the_language_of_the_page(town: Town) -> None:
+    handler, statement, own = await _drafted(town, "路灯不亮", "西门外")
+    verifier = await town.at("verifier@county-water")
+    await town.done(verifier, f"{own}/triage/establish-fact", key="lamps", value="12", source="现场查看")
+    await town.system.settle()
+    action = f"{statement}/revise"
+    await handler.send(await handler.open(action), action, text="13盏路灯不亮，县教育局参与。")
+    english = await town.at("handler@town-east", language="en-GB")
+    for page in (statement, action):
+        said = (await english.open(page)).said
+        assert "differs from an established fact" in said and "Street lamps" in said and "路灯数量" not in said, page
+        assert "no reason is given" in said, "it says what is missing"
+
+
 async def test_who_approves_sees_what_was_waived_and_the_writer_finds_what_came_back(town: Town) -> None:
     handler, statement, _ = await _drafted(town, "路沿石松动", "西关")
     action = f"{statement}/revise"

@@ -12,7 +12,9 @@ from services.kernel.core.ids import derived
 from tests.kit import spec
 from tests.publish.conftest import TEXT, TITLE, Office, graded, opened
 from tests.publish.test_by_hand import PAGE, confirmed
+from tests.publish.test_verify import FORM
 
+CODE = "ABCD-EFGH-JKLM"
 REPLIES = "/publish/v1/replies"
 FIRST = f"report-{spec.UUID}"
 OTHER = "01890a5d-ac96-774b-bcce-b302099a8099"
@@ -26,7 +28,9 @@ def attached(number: int) -> IncidentReportAttached:
     return IncidentReportAttached(report=report(number), unit="town-east", discovered_at=spec.NOW)
 
 
-async def received(office: Office, report_id: str, reply_ref: str | None = "留言板 42", *more: Any) -> None:
+async def received(
+    office: Office, report_id: str, reply_ref: str | None = "留言板 42", *more: Any, receipt: str = "0" * 64
+) -> None:
     data = ReportReceived.model_validate(
         {
             "unit": "town-east",
@@ -35,7 +39,7 @@ async def received(office: Office, report_id: str, reply_ref: str | None = "留�
             "text": "不亮",
             "discovered_at": spec.NOW,
             "reply_ref": reply_ref,
-            "receipt": "0" * 64,
+            "receipt": receipt,
         }
     )
     await office.hear(
@@ -70,6 +74,36 @@ async def test_each_report_that_named_a_place_is_owed_the_answer_there(office: O
     assert (await confirmed(office, id_, report=FIRST, text=TEXT)).json()["type"].endswith("delivered-already")
     (event,) = [event for event in await told(office, id_) if event.type == "huiying.statement.delivered.v1"]
     assert (event.data.report, event.data.via, event.data.channel) == (FIRST, "message_board", None)
+
+
+async def test_whoever_asked_reads_where_the_answer_stands_and_nobody_else(office: Office) -> None:
+    digest = office.runtime.keys.digest("receipt", CODE)
+    await received(office, FIRST, receipt=digest)
+    id_ = await office.published()
+    assert "posted" not in [one["how"] for one in await status(office, CODE)]
+    assert (await confirmed(office, id_, report=FIRST, text=TEXT)).status_code == 200
+    (back,) = [one for one in await status(office, CODE) if one["how"] == "posted"]
+    assert (back["place"], back["url"].rpartition("/")[2], back["withdrawn"]) == (PAGE, id_, False)
+    page = await office.client.post("/bulletin/status", content=f"code={CODE}", headers=FORM)
+    assert "已贴回提问的地方" in page.text and PAGE in page.text
+    body = {"text": "围挡已撤除。", "reason": "写错了"}
+    await office.act(id_, "correct", "spokesperson", body, person="qian")
+    elsewhere = f"{PAGE}-2"
+    again = f"{body['text']}\n（更正说明：写错了）"
+    await confirmed(office, id_, report=FIRST, text=f"{TITLE}\n{again}", address=elsewhere)
+    assert [one["place"] for one in await status(office, CODE) if one["how"] == "posted"] == [elsewhere]
+    number = (await office.read(id_))["incident_number"]
+    assert number is None or "posted" not in [one["how"] for one in await status(office, number)]
+    await received(office, FIRST, "留言板 42", ReportErased(refs=()), receipt=digest)
+    erased = (await office.client.post("/bulletin/status.json", json={"code": CODE})).json()
+    assert erased["erased"] and "posted" not in [one["how"] for one in erased["answers"]]
+
+
+async def status(office: Office, code: str) -> list[dict[str, Any]]:
+    """The answers of the public status."""
+    found = await office.client.post("/bulletin/status.json", json={"code": code})
+    assert found.status_code == 200, found.text
+    return list(found.json()["answers"])
 
 
 async def told(office: Office, id_: str) -> list[Event]:

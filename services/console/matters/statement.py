@@ -214,7 +214,8 @@ def router(site: Site) -> APIRouter:
             reads="" if is_writing else one["resolved_text"] or "",
             adapt=partial(_with_facts, one) if verb == "revise" and one["incident_id"] else None,
             template="editor.html" if is_writing else "verb.html",
-            beside=_beside(sheet, f"statements/{one['number']}/preview", one)
+            beside={"names": titles_of(sheet, me.language)}
+            | _beside(sheet, f"statements/{one['number']}/preview", one)
             | ({"checks": one["checks"], "waived": one["waived"]} if verb in DECIDING else {}),
             signs=me.post if verb in SIGNED else None,
             face=_face(me, one, titles_of(sheet, me.language)),

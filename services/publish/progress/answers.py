@@ -49,8 +49,11 @@ class AnswerTold(Answered):
 
     at: Instant
     """When."""
-    how: Literal["bulletin", "public", "direct"]
-    """On the bulletin, in public elsewhere, or to the asker alone."""
+    how: Literal["bulletin", "public", "direct", "posted"]
+    """On the bulletin, in public elsewhere, to the asker alone, or posted where the report asked.
+
+    The last one is told only by the receipt of that report, and not once its words were erased.
+    """
     number: Number | None
     """The statement's number, of one on the bulletin."""
     title: str | None
@@ -59,6 +62,8 @@ class AnswerTold(Answered):
     """The statement's page, of one on the bulletin."""
     withdrawn: bool
     """Whether the office withdrew the statement."""
+    place: str | None
+    """Where it was posted, as the office wrote it, of one that was posted where the report asked."""
 
 
 _EXAMPLE = {
@@ -86,13 +91,17 @@ _EXAMPLE = {
             "title": "卫生院门前路灯已修复",
             "url": "https://example.gov/bulletin/statements/statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70",
             "withdrawn": False,
+            "place": None,
         }
     ],
 }
 
 
 class PublicStatus(Answered, json_schema_extra=example(**_EXAMPLE)):
-    """Where a matter stands. It has no words of anybody but the titles of published statements."""
+    """Where a matter stands.
+
+    It has no words of anybody but the titles of published statements, and the places where the office posted them.
+    """
 
     by: Literal["number", "receipt"]
     """What was asked with."""

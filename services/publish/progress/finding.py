@@ -18,13 +18,14 @@ from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import numbers
 from services.kernel.store.views import Row
+from services.kernel.store.words import texts
 from services.publish.views import METADATA, incidents, statements, verification_of
 
 State = Literal["received", "verifying", "handling", "answered", "closed", "refused"]
 Kind = Literal["first_answer", "answer", "outcome"]
 Standing = Literal["running", "paused", "met", "met_late", "missed"]
 REPORTS, BELONGINGS = METADATA.tables["reports"], METADATA.tables["belongings"]
-DIRECT, LIMITS = METADATA.tables["direct_answers"], METADATA.tables["limits"]
+DIRECT, LIMITS, POSTINGS = (METADATA.tables[name] for name in ("direct_answers", "limits", "postings"))
 ANSWERS = frozenset({"explained", "replied", "status_published", "facts_published", "published"})
 OUTCOMES = frozenset({"solved", "resolved"})
 """The acts that a limit for the public waits for. Any other limit is the office's own and told to nobody."""
@@ -45,11 +46,13 @@ class Answer:
     """An answer: a published statement, with its number and title, or one that was given in another way."""
 
     at: str
-    how: Literal["bulletin", "public", "direct"]
+    how: Literal["bulletin", "public", "direct", "posted"]
     id: str | None = None
     number: str | None = None
     title: str | None = None
     withdrawn: bool = False
+    place: str | None = None
+    """Where it was posted, of one that went back to where the question was asked."""
     answers: bool = True
     """Whether it answers: not a published status, which only says how far the office is, and not a withdrawn one."""
 
@@ -115,6 +118,7 @@ async def _by_receipt(connection: AsyncConnection, offices: Offices, digest: str
     own = select(DIRECT.c.event).join(BELONGINGS, of.incident_id == DIRECT.c.incident_id)
     own = own.where(of.report_id == report["report_id"], or_(while_there, DIRECT.c.public))
     answers = [*await _statements(connection, family), *await _direct(connection, DIRECT.c.event.in_(own))]
+    answers += () if erased else await _posted(connection, report["report_id"], family)
     told = await _told("receipt", connection, offices, matter, answers, received=report["received_at"])
     return replace(told, erased=erased, state="refused" if refused else told.state)
 
@@ -143,8 +147,24 @@ async def _statements(connection: AsyncConnection, family: Sequence[str]) -> lis
     chosen = chosen.where(s.incident_id.in_(family), s.published_at.is_not(None), s.drill.is_(False))
     rows = (await connection.execute(chosen)).all()
     return [
-        Answer(at, "bulletin", id_, number, title, gone is not None, kind == "facts" and gone is None)
+        Answer(at, "bulletin", id_, number, title, gone is not None, answers=kind == "facts" and gone is None)
         for id_, number, title, at, kind, gone in rows
+    ]
+
+
+async def _posted(connection: AsyncConnection, report: str, family: Sequence[str]) -> list[Answer]:
+    """What stands where this report asked: the newest release of each statement that somebody posted there."""
+    s, p = statements.c, POSTINGS.c
+    chosen = select(s.id, s.number, s.title, s.withdrawn_at, p.at, p.address_ref, p.release).join(
+        POSTINGS, p.statement_id == s.id
+    )
+    chosen = chosen.where(p.report_id == report, s.incident_id.in_(family), s.drill.is_(False)).order_by(p.release)
+    newest = {row.id: row for row in await connection.execute(chosen)}
+    places = await texts(connection, METADATA, [row.address_ref for row in newest.values()])
+    return [
+        Answer(row.at, "posted", id_, row.number, row.title, row.withdrawn_at is not None, place, answers=False)
+        for id_, row in newest.items()
+        if (place := places.get(row.address_ref))
     ]
 
 

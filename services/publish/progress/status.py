@@ -141,6 +141,7 @@ def _as_json(runtime: Runtime, offices: Offices, told: Told) -> dict[str, Any]:
                 "title": answer.title,
                 "url": runtime.settings.link(f"bulletin/statements/{answer.id}") if answer.id else None,
                 "withdrawn": answer.withdrawn,
+                "place": answer.place,
             }
             for answer in told.answers
         ],
@@ -167,7 +168,14 @@ def _readable(told: Told, offices: Offices, site: Site) -> dict[str, Any]:
             for limit in told.limits
         ],
         "answers": [
-            {"at": at(one.at), "how": one.how, "id": one.id, "title": one.title, "withdrawn": one.withdrawn}
+            {
+                "at": at(one.at),
+                "how": one.how,
+                "id": one.id,
+                "title": one.title,
+                "withdrawn": one.withdrawn,
+                "place": one.place,
+            }
             for one in told.answers
         ],
     }
