@@ -9,7 +9,7 @@ import pytest
 from schemas.fields import instant
 from services.apps.embedded import Embedded, running
 from services.kernel.settings import Settings
-from tests.ingest.test_pictures import PNG
+from tests.kernel.test_pictures import PNG
 
 REPORT = {
     "unit": "town-east",

@@ -20,7 +20,6 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from schemas.receipts import receipt_read
 from services.ingest import answers, batch, decider, evidence, intake, queries, seen
-from services.ingest.blobs import blobs_of
 from services.ingest.commands import (
     AttachEvidence,
     Erase,
@@ -32,6 +31,7 @@ from services.ingest.commands import (
     Refuse,
     Report,
 )
+from services.ingest.evidence_files import blobs_of
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
 from services.kernel.core.commands import Command

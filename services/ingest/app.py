@@ -1,8 +1,8 @@
 """Ingest, joined with the kernel."""
 
 from schemas import offices
-from services.ingest.blobs import keep_swept, sweep
 from services.ingest.decider import DECIDER
+from services.ingest.evidence_files import keep_swept, sweep
 from services.ingest.views import METADATA, REVISIONS, VIEWS
 from services.kernel.delivery.runtime import Service
 

@@ -10,14 +10,14 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
-from services.ingest import blobs, views
+from services.ingest import evidence_files, views
 from services.ingest.keys import integration_id
 from services.kernel import tasks
 from services.kernel.core.problems import Unavailable
 from services.kernel.serving import commands
 from services.kernel.store.words import ERASED
 from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report, running
-from tests.ingest.test_pictures import PNG
+from tests.kernel.test_pictures import PNG
 from tests.kit import answers
 
 
@@ -303,10 +303,10 @@ class TestErasure:
         (folder / "forgotten.part").write_bytes(b"x")
         os.utime(folder / "forgotten.part", (0, 0))
         with monkeypatch.context() as patched:
-            patched.setattr("services.ingest.blobs.Blobs.delete", lambda *_: None)
+            patched.setattr("services.kernel.uploads.blobs.Blobs.delete", lambda *_: None)
             await erase(ingest, url.rpartition("/")[2])
         assert len(list(folder.iterdir())) == 5
-        await blobs.sweep(ingest.runtime)
+        await evidence_files.sweep(ingest.runtime)
         assert {path.name for path in folder.iterdir()} == {"nobodys", "begun.part"}
 
     async def test_is_finished_where_its_request_ends_at_the_commit(
@@ -330,7 +330,7 @@ class TestErasure:
         with pytest.raises(asyncio.CancelledError):
             await sending
         await asyncio.gather(*tasks._going_on)
-        assert blobs.blobs_of(ingest.runtime).names() == set()
+        assert evidence_files.blobs_of(ingest.runtime).names() == set()
 
 
 class TestAStoreThatFails:

@@ -12,12 +12,12 @@ import httpx
 import orjson
 import pytest
 
-from services.ingest import evidence
-from services.ingest.blobs import blobs_of
+from services.ingest.evidence_files import blobs_of
 from services.kernel import tasks
+from services.kernel.uploads import taking
 from tests.ingest.conftest import PATH, Ingest, erase, post, refused
-from tests.ingest.test_contents import HEIC, MP4
-from tests.ingest.test_pictures import JPEG, PNG, SECRET, TAKEN, anew, drawn, png, sized
+from tests.kernel.test_contents import HEIC, MP4
+from tests.kernel.test_pictures import JPEG, PNG, SECRET, TAKEN, anew, drawn, png, sized
 
 BOMB = sized("image/png", 60_000, 60_000)
 
@@ -195,14 +195,14 @@ class TestEvidence:
     ) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
-        began, go_on, store = threading.Event(), threading.Event(), evidence._store
+        began, go_on, store = threading.Event(), threading.Event(), taking._store
 
         def slow(*parts: Any) -> Any:
             began.set()
             assert go_on.wait(30)
             return store(*parts)
 
-        monkeypatch.setattr(evidence, "_store", slow)
+        monkeypatch.setattr(taking, "_store", slow)
         sending = asyncio.create_task(
             ingest.client.post(url, content=PNG, headers={**key, "Content-Type": "image/png"})
         )

@@ -9,7 +9,7 @@ import pytest
 
 from services.kernel.serving import idempotency
 from tests.ingest.conftest import PATH, Ingest, post, refused, report
-from tests.ingest.test_pictures import PNG
+from tests.kernel.test_pictures import PNG
 
 KEY = {"Idempotency-Key": "abc"}
 

@@ -11,7 +11,7 @@ import pytest
 from services.ingest.keys import integration_id
 from tests.ingest.conftest import PATH, Ingest, post, refused, report
 from tests.ingest.test_api import rebuilt
-from tests.ingest.test_pictures import PNG
+from tests.kernel.test_pictures import PNG
 
 KEYS = "/ingest/v1/keys"
 

@@ -9,7 +9,7 @@ from schemas import triage
 from schemas.fields import Fact
 from services.kernel.core.ids import derived
 from tests.ingest.conftest import PATH, Ingest, post, refused
-from tests.ingest.test_pictures import PNG
+from tests.kernel.test_pictures import PNG
 from tests.kit.spec import At
 
 REASON = {"reason": "r"}

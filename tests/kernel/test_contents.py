@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest import contents
-from services.ingest.contents import HEIF, recognised
-from tests.ingest.test_pictures import JPEG, PNG
+from services.kernel.uploads import contents
+from services.kernel.uploads.contents import HEIF, recognised
+from tests.kernel.test_pictures import JPEG, PNG
 
 
 def box(name: bytes, body: bytes = b"") -> bytes:

@@ -1,26 +1,16 @@
-"""Evidence files in a folder, each under a random reference that reveals nothing of its content.
+"""Files in a folder, each under a random reference that reveals nothing of its content.
 
 A file is complete or does not exist: it is written under another name, made durable, then renamed. Only the owner of
 the folder reads it. A file that no event names does no harm.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-
-from services.ingest import queries
-from services.kernel.delivery.runtime import Runtime
-
-SWEEP = 600.0
-"""Seconds from one sweep to the next."""
-FORGOTTEN = 3600.0
-"""After this many seconds nobody writes to a file any more."""
 
 
 class Blob(NamedTuple):
@@ -100,25 +90,3 @@ class Blobs:
         """Deletes files. A missing file is no error."""
         for file in files:
             self.path(file).unlink(missing_ok=True)
-
-
-def blobs_of(runtime: Runtime) -> Blobs:
-    """The evidence files of a deployment."""
-    return Blobs(runtime.settings.data / "evidence")
-
-
-async def sweep(runtime: Runtime) -> None:
-    """Deletes the remains of a crash: files of erased reports, and files that were never finished."""
-    blobs = blobs_of(runtime)
-    blobs.delete(blobs.unfinished(time.time() - FORGOTTEN))
-    if names := blobs.names():
-        async with runtime.database.read() as connection:
-            erased = await queries.erased_files(connection)
-        blobs.delete(names.intersection(erased))
-
-
-async def keep_swept(runtime: Runtime) -> None:
-    """Sweeps from time to time. An erasure may have left its files if its answer was lost."""
-    while True:
-        await asyncio.sleep(SWEEP)
-        await sweep(runtime)

@@ -8,10 +8,10 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from services.kernel.core.problems import Malformed, TooLarge
 
@@ -23,19 +23,29 @@ SECONDS = 180
 THREADS = ThreadPoolExecutor(2, "pictures")
 """At most this many programs run at the same time. Each may take a gigabyte."""
 
+
+class Area(NamedTuple):
+    """A part of an upright picture, in millionths of its width and height, from its upper left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 _PROGRAM = (sys.executable, "-I", str(Path(__file__).with_name("redraw.py")))
 
 
 @contextlib.contextmanager
-def redrawn(file: IO[bytes], media_type: str, pixels: int) -> Iterator[IO[bytes]]:
-    """The redrawn picture, to be read from the start. It blocks, so call it in one of `THREADS`.
+def redrawn(file: IO[bytes], media_type: str, pixels: int, areas: Iterable[Area] = ()) -> Iterator[IO[bytes]]:
+    """The redrawn picture, to be read from the start, with one colour over each area. It blocks: use `THREADS`.
 
     Raises `Malformed` if the picture breaks off or is damaged. Raises `TooLarge` if it has more than `pixels` pixels or
     takes too much time or memory.
     """
     with tempfile.TemporaryFile() as new:
         file.flush()
-        code, says = _run(file, new, media_type, pixels)
+        code, says = _run(file, new, media_type, pixels, areas)
         if code == TOO_MANY_PIXELS:
             raise TooLarge(
                 f"the picture has {says} pixels; at most {pixels} are allowed. Send a smaller copy",
@@ -57,9 +67,9 @@ def redrawn(file: IO[bytes], media_type: str, pixels: int) -> Iterator[IO[bytes]
         yield new
 
 
-def _run(file: IO[bytes], new: IO[bytes], media_type: str, pixels: int) -> tuple[int, str]:
+def _run(file: IO[bytes], new: IO[bytes], media_type: str, pixels: int, areas: Iterable[Area]) -> tuple[int, str]:
     """The program's exit code and output. It gets nothing of the service's environment."""
-    command = (*_PROGRAM, media_type, str(pixels))
+    command = (*_PROGRAM, media_type, str(pixels), *(",".join(map(str, area)) for area in areas))
     try:
         ended = subprocess.run(  # noqa: S603  our own program; of the request it gets a type of ours
             command, stdin=file, stdout=new, stderr=subprocess.PIPE, env={}, timeout=SECONDS, check=False

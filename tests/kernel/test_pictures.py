@@ -11,9 +11,9 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from services.ingest import pictures, redraw
-from services.ingest.pictures import TYPES, redrawn
 from services.kernel.core.problems import Malformed, TooLarge
+from services.kernel.uploads import pictures, redraw
+from services.kernel.uploads.pictures import TYPES, redrawn
 
 SECRET = b"Somebody's telephone, 30.5728 N 104.0668 E"
 """This text stands in every part that must be left out."""

@@ -1,4 +1,6 @@
-"""A separate program that decodes a picture and encodes only its pixels: `redraw.py TYPE PIXELS <picture >new`.
+"""A separate program that decodes a picture and encodes only its pixels: `redraw.py TYPE PIXELS [AREA…] <picture >new`.
+
+An area is `left,top,width,height` in millionths of the upright picture. One colour is drawn over it.
 
 Only pixels pass, upright and in the colours of sRGB. The program runs apart from the service, since codecs read
 whatever was sent. A defect in a codec, or a picture that takes all memory, ends only this program. It imports nothing
@@ -11,13 +13,16 @@ import resource
 import sys
 import warnings
 import zlib
+from collections.abc import Sequence
 from typing import IO, Any
 
-from PIL import Image, ImageCms, ImageFile, ImageOps, ImageSequence, JpegImagePlugin
+from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageOps, ImageSequence, JpegImagePlugin
 
 FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
 """The formats that each type is read as. The first one is also written."""
 DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
+WHOLE = 1_000_000
+"""The width and the height of a picture in the units of an area."""
 
 LIMITS = {
     resource.RLIMIT_AS: 1_000_000_000,
@@ -35,7 +40,7 @@ def main() -> None:
     Image.MAX_IMAGE_PIXELS = None  # our own limit
     warnings.simplefilter("ignore")
     try:
-        sys.exit(redraw(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1], int(sys.argv[2])))
+        sys.exit(redraw(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
     except MemoryError:
         sys.exit(TOO_COSTLY)
     except Exception as error:  # noqa: BLE001  codecs raise whatever they like
@@ -43,7 +48,7 @@ def main() -> None:
         sys.exit(TOO_COSTLY if "encod" in str(error) else DAMAGED)
 
 
-def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int) -> int:
+def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int, areas: Sequence[str] = ()) -> int:
     """Reads a file that can be rewound. Raises the errors of the codecs."""
     formats = FORMATS[media_type]
     source.seek(0)
@@ -61,11 +66,11 @@ def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int) -
             durations, shown = [], []
             for frame in ImageSequence.Iterator(picture):
                 durations.append(frame.info.get("duration", 0))
-                shown.append(_shown(frame.copy()))
+                shown.append(_masked(_shown(frame.copy()), areas))
             loop = picture.info.get("loop", 0)
             options |= {"save_all": True, "append_images": shown[1:], "duration": durations, "loop": loop}
         else:
-            shown = [_shown(picture)]
+            shown = [_masked(_shown(picture), areas)]
         shown[0].save(target, formats[0], **options)
     return 0
 
@@ -128,6 +133,31 @@ def _shown(picture: Image.Image) -> Image.Image:
     if picture.mode == "CMYK":
         picture = picture.convert("RGB")
     picture.info = {key: value for key, value in picture.info.items() if key == "transparency"}
+    return picture
+
+
+def _masked(picture: Image.Image, areas: Sequence[str]) -> Image.Image:
+    """The picture with black over the areas. A pixel that an area touches is covered whole."""
+    if not areas:
+        return picture
+    picture = _opaque(picture)
+    draw = ImageDraw.Draw(picture)
+    for area in areas:
+        left, top, width, height = map(int, area.split(","))
+        right, bottom = -(-(left + width) * picture.width // WHOLE), -(-(top + height) * picture.height // WHOLE)
+        draw.rectangle((left * picture.width // WHOLE, top * picture.height // WHOLE, right - 1, bottom - 1), fill=0)
+    return picture
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """The picture as it looks on white, in a mode that has black."""
+    if picture.mode.startswith(("I", "F")):
+        picture = picture.convert("F").point(lambda value: value / 256).convert("L")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    picture = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    picture.info = {}
     return picture
 
 
