@@ -13,7 +13,7 @@ from fastapi import Request
 from services.kernel.core.problems import UnsupportedMedia
 from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
-from services.kernel.uploads import contents, pictures
+from services.kernel.uploads import apart, contents, pictures
 from services.kernel.uploads.blobs import Blob, Blobs
 from services.kernel.uploads.contents import TEXT
 from services.kernel.uploads.taking import Sent, parts, received, stored
@@ -35,7 +35,7 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
     Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then nothing was stored.
     """
     async with received(request, "evidence", _limits(settings), ("note",)) as sent:
-        threads = pictures.THREADS if sent.media_type in pictures.TYPES else None
+        threads = apart.THREADS if sent.media_type in pictures.TYPES else None
         blob = await stored(sent, blobs, partial(_kept, settings.evidence_pixels, listed), threads)
         return Upload(blob, sent.media_type, note if sent.fields is None else sent.fields.get("note"))
 

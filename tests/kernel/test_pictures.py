@@ -12,13 +12,14 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from services.kernel.core.problems import Malformed, TooLarge
-from services.kernel.uploads import pictures, redraw
-from services.kernel.uploads.pictures import TYPES, redrawn
+from services.kernel.uploads import apart, redraw, rewrite
+from services.kernel.uploads.pictures import TYPES, Area, redrawn
 
 SECRET = b"Somebody's telephone, 30.5728 N 104.0668 E"
 """This text stands in every part that must be left out."""
 PIXELS = 50_000_000
 ORIENTATION = 0x0112
+CODES = ("DAMAGED", "TOO_LARGE", "TOO_COSTLY", "NOT_TAKEN")
 
 
 def exif(orientation: int | None = None) -> bytes:
@@ -278,8 +279,8 @@ def test_all_frames_count(tmp_path: Path) -> None:
 def test_a_program_that_fails_harms_nothing(
     does: str, raises: type[Exception] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_PROGRAM", (sys.executable, "-I", "-c", does))
-    monkeypatch.setattr(pictures, "SECONDS", 1)
+    monkeypatch.setattr(apart, "PYTHON", (sys.executable, "-I", "-c", does))
+    monkeypatch.setattr(apart, "SECONDS", 1)
     monkeypatch.setenv("HUIYING_SECRET", "secret")
     if raises is None:
         assert by_program(tmp_path / "picture", PNG, "image/png") == b""
@@ -289,6 +290,34 @@ def test_a_program_that_fails_harms_nothing(
 
 
 def test_the_codes_are_the_programs() -> None:
-    names = ("DAMAGED", "TOO_MANY_PIXELS", "TOO_COSTLY")
-    assert [getattr(pictures, name) for name in names] == [getattr(redraw, name) for name in names]
+    for program, names in ((redraw, CODES[:3]), (rewrite, CODES)):
+        assert [getattr(apart, name) for name in names] == [getattr(program, name) for name in names]
     assert tuple(redraw.FORMATS) == TYPES
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_nothing_of_a_covered_area_is_left(mode: str, tmp_path: Path) -> None:
+    sent = Image.new(mode, (40, 20), 51_200) if mode == "I;16" else Image.new("L", (40, 20), 255).convert(mode)
+    new = Image.open(io.BytesIO(_covered(tmp_path, sent, Area(250_000, 500_000, 250_000, 250_000))))
+    shown = new.convert("L")
+    covered = {(left, top) for left in range(40) for top in range(20) if shown.getpixel((left, top)) == 0}
+    assert covered == {(left, top) for left in range(10, 20) for top in range(10, 15)}
+
+
+def test_a_pixel_that_an_area_touches_is_covered_whole(tmp_path: Path) -> None:
+    new = Image.open(io.BytesIO(_covered(tmp_path, Image.new("L", (10, 10), 200), Area(150_001, 0, 100_000, 1))))
+    assert [new.getpixel((left, 0)) for left in range(4)] == [200, 0, 0, 200]
+    assert new.getpixel((1, 1)) == 200
+
+
+def test_what_lies_below_transparent_pixels_does_not_come_out(tmp_path: Path) -> None:
+    hidden = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    new = Image.open(io.BytesIO(_covered(tmp_path, hidden, Area(0, 0, 1, 1))))
+    assert new.getpixel((5, 5)) == (255, 255, 255)
+
+
+def _covered(folder: Path, picture: Image.Image, area: Area) -> bytes:
+    path = folder / "picture"
+    path.write_bytes(encoded("image/png", picture))
+    with path.open("rb+") as file, redrawn(file, "image/png", PIXELS, [area]) as new:
+        return new.read()

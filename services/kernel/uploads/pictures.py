@@ -5,23 +5,14 @@ chunks, films after the picture's end.
 """
 
 import contextlib
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import IO, NamedTuple
 
 from services.kernel.core.problems import Malformed, TooLarge
+from services.kernel.uploads import apart
 
 TYPES = ("image/jpeg", "image/png", "image/webp")
-DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
-"""The exit codes of `redraw.py`."""
-SECONDS = 180
-"""A picture may take this many seconds."""
-THREADS = ThreadPoolExecutor(2, "pictures")
-"""At most this many programs run at the same time. Each may take a gigabyte."""
 
 
 class Area(NamedTuple):
@@ -33,31 +24,26 @@ class Area(NamedTuple):
     height: int
 
 
-_PROGRAM = (sys.executable, "-I", str(Path(__file__).with_name("redraw.py")))
-
-
 @contextlib.contextmanager
 def redrawn(file: IO[bytes], media_type: str, pixels: int, areas: Iterable[Area] = ()) -> Iterator[IO[bytes]]:
-    """The redrawn picture, to be read from the start, with one colour over each area. It blocks: use `THREADS`.
+    """The redrawn picture, to be read from the start, with one colour over each area. It blocks: use `apart.THREADS`.
 
     Raises `Malformed` if the picture breaks off or is damaged. Raises `TooLarge` if it has more than `pixels` pixels or
     takes too much time or memory.
     """
     with tempfile.TemporaryFile() as new:
-        file.flush()
-        code, says = _run(file, new, media_type, pixels, areas)
-        if code == TOO_MANY_PIXELS:
+        drawn = (",".join(map(str, area)) for area in areas)
+        code, says = apart.run("redraw.py", (media_type, str(pixels), *drawn), file, new)
+        if code == apart.TOO_LARGE:
             raise TooLarge(
                 f"the picture has {says} pixels; at most {pixels} are allowed. Send a smaller copy",
                 code="picture-too-large",
                 limit=pixels,
             )
-        if code == TOO_COSTLY:
+        if code == apart.TOO_COSTLY:
             raise TooLarge(
                 "the picture takes too much time or memory; send a smaller copy", code="picture-too-large", limit=pixels
             )
-        if code > 0 and code != DAMAGED:
-            raise RuntimeError(f"the program that draws pictures ended with {code}: {says}")
         if code:
             kind = media_type.rpartition("/")[2].upper()
             raise Malformed(
@@ -65,16 +51,3 @@ def redrawn(file: IO[bytes], media_type: str, pixels: int, areas: Iterable[Area]
             )
         new.seek(0)
         yield new
-
-
-def _run(file: IO[bytes], new: IO[bytes], media_type: str, pixels: int, areas: Iterable[Area]) -> tuple[int, str]:
-    """The program's exit code and output. It gets nothing of the service's environment."""
-    command = (*_PROGRAM, media_type, str(pixels), *(",".join(map(str, area)) for area in areas))
-    try:
-        ended = subprocess.run(  # noqa: S603  our own program; of the request it gets a type of ours
-            command, stdin=file, stdout=new, stderr=subprocess.PIPE, env={}, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return TOO_COSTLY, ""
-    killed = ended.returncode in (-9, -24, -25)  # SIGKILL, SIGXCPU, SIGXFSZ: a limit was reached
-    return TOO_COSTLY if killed else ended.returncode, ended.stderr.decode(errors="replace").strip()

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageOps, ImageSequence, 
 
 FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
 """The formats that each type is read as. The first one is also written."""
-DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
+DAMAGED, TOO_LARGE, TOO_COSTLY = 10, 11, 12
 WHOLE = 1_000_000
 """The width and the height of a picture in the units of an area."""
 
@@ -77,7 +77,7 @@ def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int, a
 
 def _too_many(width: int, height: int) -> int:
     print(f"{width} x {height}", file=sys.stderr)
-    return TOO_MANY_PIXELS
+    return TOO_LARGE
 
 
 def _webp_size(source: IO[bytes]) -> tuple[int, int]:

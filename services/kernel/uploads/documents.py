@@ -1,0 +1,52 @@
+"""Documents (PDF) are written anew by a separate program (`rewrite`), so only what their pages show remains."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from services.kernel.core.problems import Malformed, TooLarge
+from services.kernel.uploads import apart
+
+TYPE = "application/pdf"
+WHY = {
+    "locked": "the document is locked with a password; send it without",
+    "signed": "the document has a digital signature, which would not hold any more; print it to a PDF and send that",
+    "form": "the document has fields to fill in; print it to a PDF and send that",
+}
+
+
+class Document(NamedTuple):
+    """A document that was written anew, to be read from the start, and the text of each of its pages."""
+
+    file: IO[bytes]
+    pages: list[str]
+
+
+@contextlib.contextmanager
+def rewritten(file: IO[bytes], pages: int) -> Iterator[Document]:
+    """The document, written anew. It blocks: use `apart.THREADS`.
+
+    Raises `Malformed` if it is damaged, locked, signed or a form. Raises `TooLarge` if it has more than `pages` pages
+    or takes too much time or memory.
+    """
+    with tempfile.TemporaryFile() as new, tempfile.TemporaryFile() as texts:
+        code, says = apart.run("rewrite.py", (str(pages), str(texts.fileno())), file, new, (texts.fileno(),))
+        if code == apart.TOO_LARGE:
+            raise TooLarge(
+                f"the document has {says} pages; at most {pages} are allowed. Send it in parts",
+                code="document-too-large",
+                limit=pages,
+            )
+        if code == apart.TOO_COSTLY:
+            raise TooLarge(
+                "the document takes too much time or memory; send a simpler one", code="document-too-large", limit=pages
+            )
+        if code == apart.NOT_TAKEN:
+            raise Malformed(WHY[says], code=f"document-{says}")
+        if code:
+            raise Malformed("the PDF breaks off or is damaged; send it again, whole", code="document-damaged")
+        texts.seek(0)
+        new.seek(0)
+        yield Document(new, json.load(texts))

@@ -1,0 +1,168 @@
+"""A separate program that writes a PDF anew: `rewrite.py PAGES TEXTS <document >new`.
+
+What the pages show stays: text, pictures, links, structure. Everything else is gone: author, times, programs, older
+versions, comments, scripts, actions, embedded files, data of cameras in pictures. The texts of the pages go to the file
+descriptor TEXTS, as a JSON list. The program imports nothing of the project, knows no secret, and ends with 0 or with
+one of the codes below.
+"""
+
+import io
+import json
+import os
+import resource
+import sys
+from typing import IO, Any
+
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
+
+DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN = 10, 11, 12, 13
+LIMITS = {
+    resource.RLIMIT_AS: 1_500_000_000,
+    resource.RLIMIT_CPU: 90,
+    resource.RLIMIT_FSIZE: 200_000_000,
+    resource.RLIMIT_CORE: 0,
+}
+"""The most bytes of memory, seconds of a processor, and bytes of output."""
+OF_DOCUMENT = frozenset(
+    ("/Type", "/Pages", "/Lang", "/MarkInfo", "/StructTreeRoot", "/OCProperties", "/PageLabels", "/Outlines")
+)
+"""What is kept of a document beside its pages. Neither actions at its opening, nor names of scripts and files."""
+NOT_SHOWN = (
+    *("/Metadata", "/PieceInfo", "/LastModified", "/Thumb", "/AA"),
+    *("/AF", "/SpiderInfo", "/JS", "/OpenAction", "/OPI"),
+)
+"""Entries of any object that no reader of the page sees."""
+OF_LINK = frozenset(
+    ("/Type", "/Subtype", "/Rect", "/Border", "/C", "/H", "/BS", "/QuadPoints", "/Dest", "/A", "/StructParent")
+)
+BESIDE = frozenset((*range(0xE0, 0xEE), 0xEF, 0xFE))
+"""Segments of a JPEG that hold data on it: thumbnails, EXIF, XMP, profiles, comments. Colours are the document's. Only
+Adobe's segment (EE) says how it looks."""
+
+
+def main() -> None:
+    """The program."""
+    for limit, most in LIMITS.items():
+        resource.setrlimit(limit, (most, most))
+    sys.setrecursionlimit(3_000)
+    try:
+        sys.exit(rewrite(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]), int(sys.argv[2])))
+    except MemoryError:
+        sys.exit(TOO_COSTLY)
+    except Exception as error:  # noqa: BLE001  a reader of PDF raises whatever it likes
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(DAMAGED)
+
+
+def rewrite(source: IO[bytes], target: IO[bytes], pages: int, texts: int) -> int:
+    """Reads a file that can be rewound. Raises the errors of the reader."""
+    source.seek(0)
+    reader = PdfReader(source)
+    if reader.is_encrypted and not reader.decrypt(""):
+        return _not_taken("locked")
+    if refused := _refused(reader):
+        return _not_taken(refused)
+    if (count := len(reader.pages)) > pages:
+        print(count, file=sys.stderr)
+        return TOO_LARGE
+    if count == 0:
+        return DAMAGED
+    writer = PdfWriter(clone_from=reader)
+    root = writer.root_object
+    for name in [name for name in root if name not in OF_DOCUMENT]:
+        del root[name]
+    for page in writer.pages:
+        _keep_links(page)
+    for one in list(writer._objects):  # noqa: SLF001  the only way to every object
+        _keep_shown(one)
+    reached = _reached(writer)
+    with os.fdopen(texts, "w", encoding="utf-8", errors="replace") as out:
+        json.dump([page.extract_text() for page in reached.pages], out)
+    reached.write(target)
+    return 0
+
+
+def _reached(writer: PdfWriter) -> PdfWriter:
+    """What the document leads to. What was taken out of it is not only out of reach, but gone."""
+    whole = io.BytesIO()
+    writer.metadata = None
+    writer.write(whole)
+    found = PdfWriter(clone_from=PdfReader(whole))
+    found.metadata = None
+    found.compress_identical_objects()
+    return found
+
+
+def _not_taken(why: str) -> int:
+    print(why, file=sys.stderr)
+    return NOT_TAKEN
+
+
+def _refused(reader: PdfReader) -> str:
+    """Why this document cannot be written anew as it is: its fields, or its signature; empty if it can."""
+    fields = reader.get_fields() or {}
+    if any(field.get("/FT") == "/Sig" and field.get("/V") is not None for field in fields.values()):
+        return "signed"
+    return "form" if fields else ""
+
+
+def _keep_links(page: DictionaryObject) -> None:
+    """Leaves of what lies over a page only the links, without who made them and when. Comments are gone."""
+    kept = ArrayObject()
+    for one in page.get("/Annots", ArrayObject()):
+        note = one.get_object()
+        if not isinstance(note, DictionaryObject) or note.get("/Subtype") != "/Link":
+            continue
+        if "/A" in note and not _leads(note["/A"]):
+            continue
+        for name in [name for name in note if name not in OF_LINK]:
+            del note[name]
+        kept.append(one)
+    page[NameObject("/Annots")] = kept
+
+
+def _leads(action: Any) -> bool:
+    """Whether an action only opens a place: in this document, or on the web."""
+    if not isinstance(action, DictionaryObject):
+        return False
+    action.pop("/Next", None)
+    if action.get("/S") == "/GoTo":
+        return True
+    return action.get("/S") == "/URI" and str(action.get("/URI", "")).lower().startswith(("https://", "http://"))
+
+
+def _keep_shown(one: Any) -> None:
+    """Takes out of an object what no reader sees, also within."""
+    if isinstance(one, DictionaryObject):
+        for name in NOT_SHOWN:
+            one.pop(name, None)
+        if "/A" in one and not _leads(one["/A"]):
+            del one["/A"]
+        if isinstance(one, StreamObject) and one.get("/Filter") in ("/DCTDecode", ["/DCTDecode"]):
+            one._data = without_data(one._data)  # noqa: SLF001  the bytes as they stand in the file
+    if isinstance(one, DictionaryObject | ArrayObject):
+        for inner in one.values() if isinstance(one, DictionaryObject) else one:
+            if isinstance(inner, DictionaryObject | ArrayObject):
+                _keep_shown(inner)
+
+
+def without_data(picture: bytes) -> bytes:
+    """A JPEG without the segments that hold data on it, and what follows it. What is no JPEG stays as it is."""
+    if picture[:2] != b"\xff\xd8":
+        return picture
+    kept, at = [picture[:2]], 2
+    while picture[at : at + 1] == b"\xff" and at + 4 <= len(picture):
+        code = picture[at + 1]
+        if code in (0xDA, 0xD9):
+            break
+        following = at + 2 + int.from_bytes(picture[at + 2 : at + 4], "big")
+        if code not in BESIDE:
+            kept.append(picture[at:following])
+        at = following
+    end = picture.find(b"\xff\xd9", at)  # pixels never look like the mark of the end
+    return b"".join((*kept, picture[at : end + 2 if end >= 0 else None]))
+
+
+if __name__ == "__main__":
+    main()

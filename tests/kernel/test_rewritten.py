@@ -1,0 +1,204 @@
+"""What the pages of a document show is kept. Nothing else is ever stored."""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+from pypdf import PdfReader, PdfWriter
+from pypdf.annotations import FreeText, Link
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    EncodedStreamObject,
+    NameObject,
+    NumberObject,
+    TextStringObject,
+)
+
+from services.kernel.core.problems import Malformed, TooLarge
+from services.kernel.uploads.documents import rewritten
+from tests.kernel.test_pictures import SECRET, TAKEN
+
+SHOWN = "Lamp 12 of 36 is repaired"
+HIDDEN = SECRET.decode()
+
+
+def page(writer: PdfWriter, text: str = SHOWN) -> DictionaryObject:
+    """A page that shows a text."""
+    made = writer.add_blank_page(595, 842)
+    font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
+    named = DictionaryObject({NameObject(key): NameObject(value) for key, value in font.items()})
+    fonts = DictionaryObject({NameObject("/F1"): named})
+    made[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    stream = DecodedStreamObject()
+    stream.set_data(f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET".encode())
+    made[NameObject("/Contents")] = writer._add_object(stream)
+    return made
+
+
+def pdf(change: Callable[[PdfWriter, DictionaryObject], object] | None = None, pages: int = 1) -> bytes:
+    writer = PdfWriter()
+    made = [page(writer) for _ in range(pages)]
+    if change is not None:
+        change(writer, made[0])
+    return written(writer)
+
+
+def written(writer: PdfWriter) -> bytes:
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def anew(data: bytes, pages: int = 20) -> tuple[bytes, list[str]]:
+    """The document as the service writes it, and the texts of its pages."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        with rewritten(file, pages) as found:
+            return found.file.read(), found.pages
+
+
+def _metadata(writer: PdfWriter, _: DictionaryObject) -> None:
+    writer.add_metadata({"/Author": HIDDEN, "/Title": HIDDEN})
+    xmp = DecodedStreamObject()
+    xmp.set_data(SECRET)
+    writer.root_object[NameObject("/Metadata")] = writer._add_object(xmp)
+
+
+def _script(writer: PdfWriter, _: DictionaryObject) -> None:
+    action = {NameObject("/S"): NameObject("/JavaScript"), NameObject("/JS"): TextStringObject(HIDDEN)}
+    writer.root_object[NameObject("/OpenAction")] = writer._add_object(DictionaryObject(action))
+
+
+def _opens(writer: PdfWriter, _: DictionaryObject) -> None:
+    launch = {NameObject("/S"): NameObject("/Launch"), NameObject("/F"): TextStringObject(HIDDEN)}
+    writer.root_object[NameObject("/OpenAction")] = DictionaryObject(launch)
+
+
+def _attached(writer: PdfWriter, _: DictionaryObject) -> None:
+    writer.add_attachment("list.txt", SECRET)
+
+
+def _comment(writer: PdfWriter, _: DictionaryObject) -> None:
+    note = FreeText(text=HIDDEN, rect=(50, 550, 200, 650))
+    note[NameObject("/T")] = TextStringObject(HIDDEN)
+    writer.add_annotation(0, note)
+
+
+def _worked_on(writer: PdfWriter, made: DictionaryObject) -> None:
+    made[NameObject("/PieceInfo")] = DictionaryObject({NameObject("/App"): TextStringObject(HIDDEN)})
+
+
+def _photographed(writer: PdfWriter, made: DictionaryObject) -> None:
+    picture = EncodedStreamObject()
+    picture._data = TAKEN
+    names = {"/Type": "/XObject", "/Subtype": "/Image", "/Filter": "/DCTDecode", "/ColorSpace": "/DeviceRGB"}
+    picture.update({NameObject(key): NameObject(value) for key, value in names.items()})
+    picture.update({NameObject(f"/{key}"): NumberObject(8) for key in ("Width", "Height", "BitsPerComponent")})
+    shown = DictionaryObject({NameObject("/P"): writer._add_object(picture)})
+    made["/Resources"][NameObject("/XObject")] = shown
+
+
+@pytest.mark.parametrize("change", [_metadata, _script, _opens, _attached, _comment, _worked_on])
+def test_only_what_pages_show_is_left(change: Callable[..., None]) -> None:
+    sent = pdf(change)
+    assert PdfReader(io.BytesIO(sent)).pages, "the document is whole"
+    new, texts = anew(sent)
+    assert texts == [SHOWN]
+    assert SECRET not in _plain(new)
+    found = PdfReader(io.BytesIO(new))
+    assert not found.metadata
+    assert set(found.root_object) <= {"/Type", "/Pages"}
+
+
+def test_a_picture_in_it_loses_what_the_camera_wrote() -> None:
+    new, _ = anew(pdf(_photographed))
+    (picture,) = (one.get_object() for one in PdfReader(io.BytesIO(new)).pages[0]["/Resources"]["/XObject"].values())
+    assert SECRET not in picture._data
+    assert Image.open(io.BytesIO(picture._data)).tobytes() == pixels(TAKEN)
+
+
+def pixels(picture: bytes) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its data name a second picture that is not there
+        return Image.open(io.BytesIO(picture)).tobytes()
+
+
+def test_earlier_versions_of_it_are_gone() -> None:
+    sent = pdf(lambda writer, made: made.__setitem__(NameObject("/Contents"), _stream(writer, HIDDEN)))
+    later = PdfWriter(io.BytesIO(sent), incremental=True)
+    later.pages[0][NameObject("/Contents")] = _stream(later, SHOWN)
+    both = written(later)
+    assert SECRET in both
+    new, texts = anew(both)
+    assert texts == [SHOWN]
+    assert SECRET not in _plain(new)
+
+
+def _stream(writer: PdfWriter, text: str) -> object:
+    stream = DecodedStreamObject()
+    stream.set_data(f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET".encode())
+    return writer._add_object(stream)
+
+
+def test_links_stay_and_lead_to_places_alone() -> None:
+    def change(writer: PdfWriter, _: DictionaryObject) -> None:
+        writer.add_annotation(0, Link(rect=(1, 1, 9, 9), url="https://example.gov.cn/"))
+        writer.add_annotation(0, Link(rect=(1, 1, 9, 9), url="javascript:alert(1)"))
+
+    new, _ = anew(pdf(change))
+    links = [one.get_object() for one in PdfReader(io.BytesIO(new)).pages[0]["/Annots"]]
+    assert [one["/A"]["/URI"] for one in links] == ["https://example.gov.cn/"]
+
+
+def _field(kind: str, **more: object) -> Callable[[PdfWriter, DictionaryObject], None]:
+    def change(writer: PdfWriter, _: DictionaryObject) -> None:
+        field = DictionaryObject({NameObject("/FT"): NameObject(kind), NameObject("/T"): TextStringObject("f")})
+        field.update({NameObject(f"/{name}"): value for name, value in more.items()})
+        fields = ArrayObject([writer._add_object(field)])
+        writer.root_object[NameObject("/AcroForm")] = DictionaryObject({NameObject("/Fields"): fields})
+
+    return change
+
+
+def _locked() -> bytes:
+    writer = PdfWriter()
+    page(writer)
+    writer.encrypt("open sesame", algorithm="AES-256")
+    return written(writer)
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (_locked(), "password"),
+        (pdf(_field("/Sig", V=DictionaryObject())), "signature"),
+        (pdf(_field("/Tx")), "fields to fill in"),
+        (b"%PDF-1.7\nnothing", "damaged"),
+        (pdf()[:200], "damaged"),
+    ],
+    ids=["locked", "signed", "form", "nothing", "cut"],
+)
+def test_what_cannot_be_written_anew_is_refused(sent: bytes, says: str) -> None:
+    with pytest.raises(Malformed, match=says):
+        anew(sent)
+
+
+def test_it_has_a_limit_of_pages() -> None:
+    assert len(anew(pdf(pages=3), pages=3)[1]) == 3
+    with pytest.raises(TooLarge, match="4 pages; at most 3"):
+        anew(pdf(pages=4), pages=3)
+
+
+def _plain(data: bytes) -> bytes:
+    """All streams of a document, unpacked, beside its own bytes."""
+    reader = PdfReader(io.BytesIO(data))
+    found = [data]
+    for number in (*reader.xref[0], *reader.xref_objStm):
+        one = reader.get_object(number)
+        found.append(one.get_data() if hasattr(one, "get_data") else repr(one).encode())
+    return b"\n".join(found)
