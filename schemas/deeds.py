@@ -60,15 +60,15 @@ def subject_of(
     used: Iterable[UsedFact],
     steps: Iterable[Step],
     writers: Iterable[str],
-    attachments: Iterable[str] = (),
+    attachments: Iterable[Mapping[str, Any]] = (),
 ) -> str:
     """The digest of what is decided on: a submission with its exact words, facts, attachments and chain.
 
     `version` is that of the submission. `title` and `text` are the salted digests of its words, `attachments` the
-    digests of files.
+    files in order, as `attached` says them.
     """
     content = {
-        "attachments": sorted(attachments),
+        "attachments": list(attachments),
         "facts": [one.model_dump(mode="json") for one in used],
         "statement": statement,
         "steps": [step.model_dump(mode="json", exclude_none=True) for step in steps],
@@ -79,6 +79,11 @@ def subject_of(
         "writers": sorted(writers),
     }
     return hashlib.sha256(canonical(content)).hexdigest()
+
+
+def attached(media_type: str, size: int, sha256: str, title: str) -> dict[str, Any]:
+    """A file as a subject holds it. `title` is the salted digest of its title."""
+    return {"media_type": media_type, "sha256": sha256, "size": size, "title": title}
 
 
 def subject_at(statement: str, said: Publication) -> str:
@@ -95,6 +100,10 @@ def subject_at(statement: str, said: Publication) -> str:
         used=said.used if isinstance(said, StatementPublished) else (),
         steps=said.steps,
         writers=sub.writers,
+        attachments=[
+            attached(one.media_type, one.size, one.sha256, salted(one.title_salt or "", one.title))
+            for one in said.attachments
+        ],
     )
 
 

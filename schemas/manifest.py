@@ -63,10 +63,11 @@ def content_of(
     text: str | None,
     reason: str | None,
     facts: Iterable[str] = (),
+    attachments: Iterable[Mapping[str, Any]] = (),
 ) -> Content:
-    """What one release says. A withdrawal has no title and no text."""
+    """What one release says. A withdrawal has no title, no text and no files."""
     return {
-        "attachments": [],
+        "attachments": list(attachments),
         "facts": sorted(facts),
         "kind": kind,
         "number": number,

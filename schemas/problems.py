@@ -308,6 +308,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "没有改动",
                 "文字和依据都与现在的稿子一样，没有另存，已有的审核照旧有效。要改请改动后再提交。",
             ),
+            "files-full": ("文件已满", "一份稿件最多 {limit} 个文件；请先移除，或者合并成一个文档。"),
+            "not-a-picture": ("不是图片", "只有图片可以遮挡，这是文档。"),
+            "file-public": ("文件已公开", "这个文件已经公开过，只能保持原样；请更正稿件，不再附它。"),
+            "persons-uncovered": ("画面中的人未遮挡", "图片“{what}”中有人可以辨认，请先遮挡。"),
             "nothing-corrected": (
                 "没有更正",
                 "文字和依据都与已公开的一样，没有更正什么。请改动后再更正，或者撤回。",
@@ -511,6 +515,10 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         413,
         {
+            "document-too-large": (
+                "文档过大",
+                "文档的页数过多，或者处理它需要的时间、内存过多（上限 {limit} 页），请拆分或者简化后发送。",
+            ),
             "picture-too-large": (
                 "图片过大",
                 "图片的像素过多，或者处理它需要的时间、内存过多（上限 {limit} 像素），请发送较小的图片。",
@@ -652,6 +660,22 @@ TYPES: Mapping[str, ProblemType] = {
             "no-web-address": ("不是网址", "{field} 应为一个以 http:// 或 https:// 开头的网址。"),
             "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),
             "not-utf-8": ("不是 UTF-8", "{field} 不是 UTF-8 编码，第 {at} 字节有误；请用 UTF-8 发送。"),
+            "document-damaged": ("文档损坏", "PDF 不完整或者已经损坏，请重新发送完整的文档。"),
+            "document-locked": ("文档有密码", "文档有打开密码，请去掉密码后发送。"),
+            "document-signed": ("文档有数字签名", "文档有数字签名，重写后签名会失效；请打印成 PDF 后发送。"),
+            "document-form": ("文档是可填写的表单", "文档里有可填写的栏目，请打印成 PDF 后发送。"),
+            "document-personal-number": (
+                "文档含有个人信息",
+                "第 {page} 页有个人信息（{kind}）；公开内容不得含个人信息，请从文档中删去，用色块盖住的也算。",
+            ),
+            "form-needed": ("须以表单发送", "请以表单（multipart/form-data）发送，含 file、title，图片另含 persons。"),
+            "persons-unsaid": (
+                "未说明有没有人",
+                "请说明画面：无人可辨认填 none；有人可辨认填 to_cover，随后遮挡。",
+            ),
+            "persons-of-pictures": ("只对图片说明", "persons 只对图片填写，请去掉。"),
+            "area-outside": ("超出图片", "遮挡的范围超出图片，请到图片边缘为止。"),
+            "statement-file-unknown": ("没有此文件", "稿件没有文件 {given}；现有：{known}。"),
             "picture-damaged": ("图片损坏", "{kind} 图片不完整或者已经损坏，请重新发送完整的图片。"),
             "file-empty": ("文件是空的", "文件是空的，请重新发送完整的文件。"),
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),

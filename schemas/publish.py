@@ -13,12 +13,14 @@ from schemas.fields import (
     Fact,
     Figure,
     Instant,
+    MediaType,
     Post,
     PublishedText,
     PublishedTitle,
     SaltHex,
     SignatureHex,
     StreamId,
+    Token,
     UnitCode,
     Words,
 )
@@ -34,6 +36,23 @@ StatementForm = Literal[
 def usual_form(kind: StatementKind) -> StatementForm:
     """The form of a statement whose drafter, or whose event of an earlier version, names none."""
     return "reply" if kind == "facts" else "interim_reply"
+
+
+Persons = Literal["none", "to_cover", "covered"]
+"""Of a picture: nobody in it can be recognised, somebody can be, or an officer covered whoever could be."""
+
+
+class Attachment(Fact):
+    """A file that is in public with a statement, under a random reference. `sha256` is of its bytes, `title` says what
+    it shows. With `title_salt`, everybody can compare the title with what was submitted.
+    """
+
+    file: Token
+    media_type: MediaType
+    size: Figure
+    sha256: Digest
+    title: PublishedTitle
+    title_salt: SaltHex | None = None
 
 
 class UsedFact(Fact):
@@ -151,6 +170,46 @@ class StatementRevised(Fact):
     by: Digest
 
 
+@event("statement.file_attached")
+class StatementFileAttached(Fact):
+    """A file was put to a statement: to its draft, which voids all approvals, or to a correction that is to come.
+
+    A document has `pages`. Of a picture, `persons` says whether somebody in it can be recognised.
+    """
+
+    file: Token
+    media_type: MediaType
+    size: Figure
+    sha256: Digest
+    title: Words
+    persons: Persons | None = None
+    pages: Figure | None = None
+    by: Digest
+
+
+@event("statement.file_covered")
+class StatementFileCovered(Fact):
+    """An officer covered the persons in a picture: so many `areas` of it are black now. The picture before is deleted.
+
+    `stored` is the reference of the new bytes; `file` stays the name of the picture.
+    """
+
+    file: Token
+    stored: Token
+    size: Figure
+    sha256: Digest
+    areas: Figure
+    by: Digest
+
+
+@event("statement.file_removed")
+class StatementFileRemoved(Fact):
+    """A file that was never in public was taken from a statement, and deleted."""
+
+    file: Token
+    by: Digest
+
+
 @event("statement.submitted")
 class StatementSubmitted(Fact):
     """The text went to the approval chain that the pack chooses for it. Without steps, the pack asks for no approval.
@@ -265,7 +324,7 @@ class StatementPublished(Fact):
     `channels` are the unit's channels to which it goes besides the office's own pages.
     `steps` is the chain of the submission, and `approvals` are the answers to it, so that a reader of this event alone
     can check that every step agreed to this text.
-    `next_at` is when the next statement on the matter is promised.
+    `next_at` is when the next statement on the matter is promised. `attachments` are in public with the text.
     """
 
     incident: StreamId
@@ -276,6 +335,7 @@ class StatementPublished(Fact):
     text: PublishedText
     facts: tuple[Code, ...] = ()
     used: tuple[UsedFact, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     channels: tuple[StreamId, ...] = ()
     next_at: Instant | None = None
     by: Digest
@@ -289,12 +349,13 @@ class StatementPublished(Fact):
 class StatementNoticePublished(Fact):
     """The office published a notice on the bulletin, under its own name. It is about no matter.
 
-    Its approvals are as in `statement.published`.
+    Its approvals and attachments are as in `statement.published`.
     """
 
     unit: UnitCode
     title: PublishedTitle
     text: PublishedText
+    attachments: tuple[Attachment, ...] = ()
     channels: tuple[StreamId, ...] = ()
     by: Digest
     submission: Submission | None = None
@@ -349,7 +410,7 @@ class StatementCorrected(Fact):
     """The office corrected its own statement, and its title if `title` is there. The earlier text stays visible.
 
     `used` are the facts on which the text rests now, `waived` is as in `statement.drafted`, `channels` as in
-    `statement.published`.
+    `statement.published`. `attachments` are all that hold from now on; without them, the earlier ones do.
     """
 
     title: PublishedTitle | None = None
@@ -357,6 +418,7 @@ class StatementCorrected(Fact):
     reason: PublishedText
     used: tuple[UsedFact, ...] = ()
     waived: Words | None = None
+    attachments: tuple[Attachment, ...] | None = None
     channels: tuple[StreamId, ...] = ()
     by: Digest
     signature: Signature | None = None

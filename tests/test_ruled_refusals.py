@@ -27,12 +27,14 @@ UNRULED = {
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
         invisible-character personal-number text-too-long-resolved marker-malformed
         check-item-unknown check-reason-needed
+        document-damaged document-locked document-signed document-form document-personal-number
+        form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered area-outside
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
         no-question-of-it channel-not-of-it
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
-        fact-not-bindable
+        fact-not-bindable statement-file-unknown
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         conference-unknown statement-unknown
@@ -50,7 +52,7 @@ UNRULED = {
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
         already-classified already-categorized already-drafted already-linked already-offered already-graded
-        fact-revised fact-words-missing
+        fact-revised fact-words-missing files-full file-public
         already-published already-received already-refused flag-set flag-not-set harm-judged doubt-judged
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided

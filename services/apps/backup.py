@@ -1,6 +1,6 @@
 """Backups of a deployment. A restore must not undo erasures and revocations.
 
-Embedded: every database file by SQLite's online backup, also while the server runs, then the event log, the evidence
+Embedded: every database file by SQLite's online backup, also while the server runs, then the event log, the
 files, the secret and the keys of staff tokens. The log is copied after the stores. A store that is older than the log
 catches up from it at the start, but an offset beyond the log would stop its consumer. Deployed: each service's database
 through `pg_dump`. Kafka keeps the topics itself.
@@ -39,7 +39,8 @@ LOG = "log.sqlite"
 CONSOLE = "console"
 """The accounts of staff. No event brings them back, so they go back only if they are missing or asked for."""
 ENDED = "select id from account where ended"
-EVIDENCE = "evidence"
+FILES = {"evidence": "ingest", "attachments": "publish"}
+"""Folders of files, and the service that keeps them."""
 TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 POSTGRES_PROGRAMS = "/usr/lib/postgresql"
 
@@ -106,8 +107,9 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
         if (data / name).exists():
             _copy_database(data / name, partial / name)
     # A file is written before the event that names it. So all files that the stores name exist by now.
-    if (data / EVIDENCE).is_dir():
-        _copy_files(data / EVIDENCE, partial / EVIDENCE)
+    for folder in FILES:
+        if (data / folder).is_dir():
+            _copy_files(data / folder, partial / folder)
     for name in (SECRET_FILE, *TOKEN_KEYS):
         if (data / name).exists():
             shutil.copyfile(data / name, private_file(partial / name))
@@ -148,10 +150,11 @@ def restore_folder(
     if log and (source / LOG).exists():
         _put_back(source / LOG, data / LOG, _forget_records(everywhere))
         done.append(LOG)
-    if (source / EVIDENCE).is_dir() and "ingest" in services:
-        # When ingest starts, it deletes the files of reports that were erased meanwhile.
-        _copy_files(source / EVIDENCE, data / EVIDENCE)
-        done.append(EVIDENCE)
+    for folder, service in FILES.items():
+        if (source / folder).is_dir() and service in services:
+            # When the service starts, it deletes the files that were erased meanwhile.
+            _copy_files(source / folder, data / folder)
+            done.append(folder)
     return done
 
 

@@ -166,7 +166,7 @@ def backup(
 ) -> None:
     """Copy all stores into a new folder.
 
-    Embedded: with the event log, the evidence files and the secret, also while a server runs.
+    Embedded: with the event log, the evidence files, the files of statements and the secret, also while a server runs.
     """
     from services.apps import backup as copies
 
@@ -175,7 +175,9 @@ def backup(
         names = copies.back_up_folder(settings.data, to)
     else:
         names = copies.back_up_databases(settings.database, to)
-        note("the backup lacks Kafka's topics, HUIYING_SECRET and the evidence folder; keep these, too")
+        note(
+            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence and attachments; keep these, too"
+        )
     say(f"{len(names)} files in {to}")
 
 

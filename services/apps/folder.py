@@ -6,7 +6,7 @@ from typing import IO
 
 from services.kernel.files import private_file, private_folder
 
-OURS = frozenset({"lock", "secret", "signing-key.pem", "token-keys.json", "evidence", "faust"})
+OURS = frozenset({"lock", "secret", "signing-key.pem", "token-keys.json", "evidence", "attachments", "faust"})
 """A data folder with anything in it has one of these, or a database."""
 
 

@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HUIYING_", frozen=True, extra="ignore")
 
     data: Path = Path("data")
-    """Folder for the embedded databases, evidence files, the secret, the keys of tokens, and the lock."""
+    """Folder for the embedded databases, the files of reports and statements, the secret, the keys of tokens, and the
+    lock."""
     database: str = ""
     """`postgresql+psycopg://user:password@host/huiying_{service}`: one database for each service."""
     kafka: str = ""
@@ -171,6 +172,10 @@ class Settings(BaseSettings):
     """The most bytes of one evidence file."""
     evidence_pixels: int = Field(50_000_000, ge=1)
     """The most pixels of one picture, all frames together."""
+    attachment_limit: int = 20_000_000
+    """The most bytes of one file of a statement."""
+    attachment_pages: int = Field(300, ge=1)
+    """The most pages of one document of a statement."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
 

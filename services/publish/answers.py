@@ -4,12 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.fields import Code, Digest, IncidentId, Instant, Number, Post, StatementId, UnitCode
+from schemas.fields import Code, Digest, IncidentId, Instant, MediaType, Number, Post, StatementId, UnitCode
 from schemas.pack.gates import GateCode
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.approvals import Gate, Step
+from services.publish.attaching.answers import SHA256, AttachedFile, File
+from services.publish.attaching.commands import FILE
 from services.publish.writing.one_text import What
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
@@ -35,6 +37,19 @@ _SHOWN: dict[str, Any] = {
     "findings": [],
     "outdated": [],
     "facts": ["inspected"],
+    "files": [
+        {
+            "file": FILE,
+            "media_type": "image/jpeg",
+            "size": 184_320,
+            "sha256": SHA256,
+            "title": "修复后的路灯",
+            "persons": "none",
+            "pages": None,
+            "shown": True,
+            "public": True,
+        }
+    ],
     "secret": False,
     "major_information": False,
     "level": "general",
@@ -198,6 +213,8 @@ class Statement(Answered):
     """
     facts: tuple[Code, ...]
     """Keys of the facts on which it rests."""
+    files: tuple[File, ...]
+    """Its files. Those of a draft go public with it; later ones wait for a correction that names them."""
     secret: bool
     """Whether its drafter or an approver said that it touches a secret."""
     major_information: bool
@@ -243,6 +260,9 @@ class Statement(Answered):
     may: tuple[
         Literal[
             "revise",
+            "attach-file",
+            "cover-persons",
+            "remove-file",
             "submit",
             "check",
             "approve",
@@ -322,6 +342,8 @@ class Release(Answered):
     """The text; a withdrawal has none."""
     reason: str | None
     """Why it was corrected or withdrawn."""
+    attachments: tuple[AttachedFile, ...] | None
+    """The files that are in public from then on, in order; null if the earlier ones are."""
 
 
 KEY = "0b7e9b3c6f1a4d5e8c2b9a7f6e5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e7d"
@@ -539,6 +561,19 @@ class FeedAbout(Answered):
     """When the next statement on the matter comes, as this one promises; null once it came."""
 
 
+class FeedFile(Answered):
+    """A file that is in public with a statement."""
+
+    url: str
+    """Its address."""
+    mime_type: MediaType
+    """Its type."""
+    title: str
+    """What it shows."""
+    size_in_bytes: int
+    """Its bytes."""
+
+
 class FeedEntry(Answered):
     """A statement in the feed."""
 
@@ -556,6 +591,8 @@ class FeedEntry(Answered):
     """When it was last published, corrected or withdrawn."""
     authors: tuple[FeedAuthor, ...]
     """The unit that speaks."""
+    attachments: tuple[FeedFile, ...]
+    """Its files; none after a withdrawal."""
     tags: tuple[str, ...]
     """`status` or `facts`, and `corrected` or `withdrawn` if that applies."""
     huiying: FeedAbout = Field(alias="_huiying")
@@ -580,6 +617,7 @@ class Feed(
                 "date_modified": "2026-03-02T10:00:00Z",
                 "authors": [{"name": "东镇"}],
                 "tags": ["facts"],
+                "attachments": [],
                 "_huiying": {
                     "number": "town-east-2026-S00007",
                     "incident_number": "town-east-2026-00042",

@@ -1,6 +1,7 @@
 """Statements over HTTP, for staff."""
 
 import functools
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from schemas.fields import IncidentRef, UnitCode, instant
 from services.kernel.access.operating import LOOK
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Ctx
+from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
@@ -20,6 +21,7 @@ from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of, spoken
 from services.kernel.store.session import Session
 from services.publish import answers, bulletin, queries, seen
+from services.publish.attaching import api as attaching
 from services.publish.commands import (
     Approve,
     CannotJudge,
@@ -47,6 +49,12 @@ SIGNED = (Approve, Reject, CannotJudge, Publish, Correct, Withdraw)
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
+async def _files(runtime: Runtime, id_: str, actor: Actor) -> Collection[str] | None:
+    async with runtime.database.read() as connection:
+        found = await queries.one_statement(connection, await runtime.context(connection, actor), id_)
+    return found and [one["file"] for one in found["files"]]
+
+
 @functools.cache
 def router() -> APIRouter:
     """`/publish/v1`.
@@ -57,6 +65,7 @@ def router() -> APIRouter:
     erasure.add_route(api, "publish")
     operating.add_routes(api, "publish")
     delivering.add_routes(api)
+    attaching.add_routes(api, _files)
 
     async def act(runtime: Runtime, id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(seen.for_statement, id_)

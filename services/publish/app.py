@@ -4,6 +4,7 @@ from schemas import deeds, offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
 from services.publish import decider, reactions, views
+from services.publish.attaching import files
 from services.publish.delivering import channels
 from services.publish.press import decider as press
 from services.publish.sending import outgoing, timed
@@ -13,6 +14,7 @@ from services.publish.verifying import keys
 async def _start(runtime: Runtime) -> None:
     await word_index.make(runtime.database, views.SAID)
     await keys.make_first(runtime)
+    await files.sweep(runtime)
 
 
 SERVICE = Service(
@@ -34,6 +36,6 @@ SERVICE = Service(
         "services.publish.accounts.accountability",
     ),
     on_start=_start,
-    loops=(timed.run, outgoing.run),
+    loops=(timed.run, outgoing.run, files.keep_swept),
     stream="services.publish.stream",
 )

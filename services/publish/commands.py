@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode, WrittenInstant
+from schemas.fields import Code, IncidentId, IncidentRef, Post, Token, UnitCode, WrittenInstant
 from schemas.pack.gates import GateCode
 from schemas.publish import StatementForm, StatementKind
 from services.kernel.core.commands import Command, example
@@ -224,6 +224,8 @@ class Correct(
     """What was wrong; it is published."""
     waive: Waivers = ()
     """Figures of the corrected text that need no fact."""
+    attachments: Annotated[tuple[Token, ...], Field(max_length=20)] | None = None
+    """The files that hold from now on, in order; without it, those that are in public stay."""
 
 
 class Withdraw(Command, json_schema_extra=example(reason="发布对象有误")):

@@ -4,7 +4,8 @@
 `Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
 the draft, `agreed_title` and `agreed_text`, those of the submission, and `waived`; None if there are none or they were
 erased. `channels` are the channels of the unit that speaks, `earlier` the statements of the matter that are in public,
-the newest last. `signer` is the key of the post that acts. `rests_on` are the facts of what is in public.
+the newest last. `signer` is the key of the post that acts. `rests_on` are the facts of what is in public. `file_titles`
+are the titles of its files by their references; None if one was erased.
 """
 
 from schemas.fields import Fact
@@ -14,6 +15,8 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.publish.approving import answering
 from services.publish.approving.signing import signed
 from services.publish.approving.submission import submit
+from services.publish.attaching import attaching
+from services.publish.attaching.commands import AttachFile, Covered, RemoveFile
 from services.publish.checking.check import check
 from services.publish.commands import (
     Approve,
@@ -87,6 +90,12 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return drafting.notice(command, case) if case.is_notice else drafting.draft(command, case, ctx)
         case Revise():
             return drafting.revise(state, command, case, ctx)
+        case AttachFile():
+            return attaching.attach(state.files, command, case.by)
+        case Covered():
+            return attaching.cover(state.files, command, case.by)
+        case RemoveFile():
+            return attaching.remove(state.files, command, case.by)
         case Submit():
             return submit(state, case, ctx)
         case Check():

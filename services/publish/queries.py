@@ -19,6 +19,7 @@ from services.kernel.serving.approvals import GateState, gate, gates, shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
+from services.publish.attaching.queries import as_shown, files_of, told
 from services.publish.checking.shown import shown as checks_shown
 from services.publish.commands import Approve, Correct, Draft, Preview, PreviewDraft, Publish, Submit, Withdraw
 from services.publish.history import history, signatures
@@ -110,9 +111,9 @@ async def list_statements(
         if reads is None or reads.until is None:
             continue
         del items[row["id"]]
-        then, _ = await _then(connection, row["id"], reads.until)
+        then, said, attached = await _then(connection, row["id"], reads.until)
         if then and state in (None, then[0]["state"]):
-            items[row["id"]] = await _as_it_stood(connection, then)
+            items[row["id"]] = await _as_it_stood(connection, then, said, attached)
     return Page([items[row["id"]] for row in rows if row["id"] in items], further)
 
 
@@ -129,13 +130,17 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
         item["may_not"] = await _refusals(connection, ctx, row)
         said = await releases_of(connection, [id_])
     else:
-        rows, said = await _then(connection, id_, reads.until)
+        rows, said, attached = await _then(connection, id_, reads.until)
         if not rows:
             return None
-        item = await _as_it_stood(connection, rows)
+        item = await _as_it_stood(connection, rows, said, attached)
     item["signatures"] = await signatures(connection, id_, reads.until.at if reads.until else None, ctx.offices)
     return item | {
-        "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
+        "releases": [
+            {name: release[name] for name in ("kind", "at", "title", "text", "reason")}
+            | {"attachments": release["attachments"] and told(release["attachments"])}
+            for release in said
+        ]
     }
 
 
@@ -170,20 +175,23 @@ async def _refusals(connection: AsyncConnection, ctx: Ctx, row: Row) -> list[Pro
     return found
 
 
-async def _as_it_stood(connection: AsyncConnection, rows: Sequence[Row]) -> Row:
-    """A statement from its row of `_then`, for a reader who can send no commands on it any more."""
+async def _as_it_stood(
+    connection: AsyncConnection, rows: Sequence[Row], said: Sequence[Row], attached: Sequence[Row]
+) -> Row:
+    """A statement from its rows of `_then`, for a reader who can send no commands on it any more."""
     (item,) = await _shown(connection, rows)
-    return item
+    files = await as_shown(connection, attached, said)
+    return item | {"files": files.get(item["id"], [])}
 
 
-async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[list[Row], list[Row]]:
-    """The statement's row and its releases as they stood when an event of the incident was recorded."""
+async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[list[Row], list[Row], list[Row]]:
+    """The statement's row, its releases and its files as they stood when an event of the incident was recorded."""
     table = METADATA.tables["events"]
     chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.recordedtime <= until.at)
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
     events = [Event.parse(bytes_) for bytes_ in ordered]
-    rows, said = (folded(view, events) for view in OF_ONE)
-    return rows, said
+    rows, attached, said = (folded(view, events) for view in OF_ONE)
+    return rows, said, attached
 
 
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
@@ -312,6 +320,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
     )
     outdated = await _outdated(connection, [row["id"] for row in rows])
     numbers = await numbers_of(connection, rows)
+    files = await files_of(connection, [row["id"] for row in rows])
     return [
         {
             "number": row["number"],
@@ -332,6 +341,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "findings": [],
             "outdated": outdated.get(row["id"], []),
             "facts": row["facts"].split(),
+            "files": files.get(row["id"], []),
             "secret": "secret" in row["marks"],
             "major_information": "major_information" in row["marks"],
             "level": row["level"],

@@ -26,6 +26,7 @@ from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules.approval import Course, Due, Kind, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
+from services.publish.attaching.commands import AttachFile, Covered, RemoveFile
 from services.publish.checking.checks import Checks
 from services.publish.commands import (
     Approve,
@@ -374,6 +375,13 @@ def _is_not_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
     )
 
 
+def _may_hold_files(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    """A published statement takes files for a correction that is to come."""
+    if case.statement.phase == "withdrawn":
+        return Rejected("the statement was withdrawn; say more in a new one", code="withdrawn")
+    return None
+
+
 def _still_works(case: Case) -> Refusal:
     unit, incident = case.statement.unit, case.incident
     if case.is_notice and unit in case.tree.former:
@@ -648,6 +656,9 @@ def _fixed_speakers(case: Case) -> Sequence[str]:
 RIGHTS: Mapping[type[Command], Right[Case]] = {
     Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
+    AttachFile: Right("attach-file", ("handler",), _writing, _may_hold_files),
+    Covered: Right("cover-persons", ("handler",), _writing, _may_hold_files),
+    RemoveFile: Right("remove-file", ("handler",), _writing, _may_hold_files),
     Submit: Right("submit", ("handler",), _speaking, _can_be_submitted),
     Check: Right("check", _nobody_by_role, _speaking, _can_be_checked, _checks, _checking),
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),

@@ -201,7 +201,8 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
         "agreed_text": state.agreed_text,
         "waived": state.waived,
     }
-    words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
+    asked = [words.ref for words in refs.values() if words]
+    words = await texts(connection, METADATA, [*asked, *(one.title.ref for one in state.files.all)])
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
     return {
         "stream": stream,
@@ -210,6 +211,7 @@ async def for_statement(stream: str, connection: AsyncConnection, state: State) 
         "channels": await read_channels(connection, state.unit),
         "past": await past_values(connection, {one.incident for one in state.used}),
         "rests_on": await _rests_on(connection, stream),
+        "file_titles": {one.title.ref: words.get(one.title.ref) for one in state.files.all},
         **written,
     }
 

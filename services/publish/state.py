@@ -11,6 +11,9 @@ from schemas.publish import (
     StatementChecked,
     StatementCorrected,
     StatementDrafted,
+    StatementFileAttached,
+    StatementFileCovered,
+    StatementFileRemoved,
     StatementNoticeDrafted,
     StatementNoticePublished,
     StatementPublished,
@@ -24,6 +27,8 @@ from schemas.publish import (
     usual_form,
 )
 from services.kernel.rules.approval import Agreement, Course, Referral
+from services.publish.attaching import attached
+from services.publish.attaching.attached import NO_FILES, Files
 from services.publish.checking.checks import Checks
 from services.publish.delivering import public
 from services.publish.delivering.public import NOTHING, Public
@@ -49,6 +54,7 @@ class State(Statement):
     agreed_text: WordsRef | None = None
     """The words of the submission, if the draft has markers."""
     public: Public = NOTHING
+    files: Files = NO_FILES
     submitted: int = 0
     """The version of the submission; 0 before it."""
     answers: tuple[Approval, ...] = ()
@@ -64,7 +70,8 @@ def initial_state() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The statement after the event."""
-    return replace(_evolved(state, event), public=public.evolve(state.public, event))
+    after = _evolved(state, event)
+    return replace(after, public=public.evolve(state.public, event), files=attached.evolve(state.files, event))
 
 
 def _evolved(state: State, event: Event) -> State:
@@ -111,6 +118,9 @@ def _evolved(state: State, event: Event) -> State:
             waived = data.waived or state.waived
             written = replace(written, next_at=instant(data.next_at) if data.next_at else state.next_at)
             return replace(written, title=data.title or state.title, draft=data.draft, facts=facts, waived=waived)
+        case StatementFileAttached() | StatementFileCovered() | StatementFileRemoved() as data:
+            written = state if state.phase == "published" else _back(state)
+            return replace(written, writers=state.writers | {data.by}, desks=state.desks | {event.actor})
         case StatementSubmitted() as data:
             course = Course(chain=data.chain, steps=data.steps)
             phase = "submitted" if data.steps else "approved"

@@ -1,5 +1,6 @@
 """What publish knows: triage's incidents, its own statements, and their public texts."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from schemas.publish import (
     StatementWithdrawn,
     UsedFact,
 )
+from schemas.releases import told
 from schemas.triage import (
     IncidentAbsorbed,
     IncidentAssigned,
@@ -57,6 +59,7 @@ from services.kernel.store import numbers, offices, reach, standings, tables, wo
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
+from services.publish.attaching import views as attaching
 from services.publish.checking.checks import Checks
 from services.publish.delivering import views as delivering
 from services.publish.delivering.public import WHY, WITHDRAWN
@@ -73,6 +76,7 @@ progress.tables(METADATA)
 accounts.tables(METADATA)
 press.tables(METADATA)
 delivering.tables(METADATA)
+attaching.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -209,10 +213,12 @@ releases = Table(
     Column("reason", Text),
     Column("danger_in", key()),
     Column("danger_version", Integer),
+    Column("attachments", Text),
 )
 """The public texts in order: publication, correction, withdrawal. A withdrawal has no text. A correction has a title
 only if it changes the title. `danger_in` and `danger_version` are the matter and the version of the fact `danger` on
-which the text rests."""
+which the text rests. `attachments` are files as JSON, each with its `file` and as `schemas.releases.told` says it; null
+if the earlier ones hold."""
 SAID = word_index.Indexed(
     "said_pairs", "releases", ("title", "text", "reason"), "statement_id", "at", ("statement_id", "version")
 )
@@ -527,7 +533,7 @@ def _release_keys(event: Event) -> list[Key]:
 def _release(key: Key, _: Row | None, event: Event) -> Row | None:
     danger = _danger(event)
     known = {"danger_in": danger and danger.incident, "danger_version": danger and danger.version}
-    row = {"statement_id": key[0], "version": key[1], "at": event.time_text, **known}
+    row = {"statement_id": key[0], "version": key[1], "at": event.time_text, **known, "attachments": _attached(event)}
     match event.data:
         case StatementPublished() | StatementNoticePublished() as data:
             return row | {"kind": "publication", "title": data.title, "text": data.text, "reason": None}
@@ -537,6 +543,11 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
             return row | {"kind": "withdrawal", "title": None, "text": None, "reason": data.reason}
         case _:
             return None
+
+
+def _attached(event: Event) -> str | None:
+    attachments = getattr(event.data, "attachments", None)
+    return None if attachments is None else json.dumps([{"file": one.file, **told(one)} for one in attachments])
 
 
 def _likeness_keys(event: Event) -> list[Key]:
@@ -578,6 +589,7 @@ def _statement_key(key: Key, row: Row | None, event: Event) -> Row | None:
 
 OF_ONE = (
     View(statements, _statement_keys, _statement, ("statement",), one_stream=True),
+    attaching.view(METADATA),
     View(releases, _release_keys, _release, ("statement",), one_stream=True),
 )
 """Views that fold only a statement's own events."""

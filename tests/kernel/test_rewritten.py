@@ -83,7 +83,7 @@ def _attached(writer: PdfWriter, _: DictionaryObject) -> None:
     writer.add_attachment("list.txt", SECRET)
 
 
-def _comment(writer: PdfWriter, _: DictionaryObject) -> None:
+def comment(writer: PdfWriter, _: DictionaryObject) -> None:
     note = FreeText(text=HIDDEN, rect=(50, 550, 200, 650))
     note[NameObject("/T")] = TextStringObject(HIDDEN)
     writer.add_annotation(0, note)
@@ -103,7 +103,7 @@ def _photographed(writer: PdfWriter, made: DictionaryObject) -> None:
     made["/Resources"][NameObject("/XObject")] = shown
 
 
-@pytest.mark.parametrize("change", [_metadata, _script, _opens, _attached, _comment, _worked_on])
+@pytest.mark.parametrize("change", [_metadata, _script, _opens, _attached, comment, _worked_on])
 def test_only_what_pages_show_is_left(change: Callable[..., None]) -> None:
     sent = pdf(change)
     assert PdfReader(io.BytesIO(sent)).pages, "the document is whole"

@@ -10,11 +10,6 @@ from services.kernel.core.problems import Malformed, TooLarge
 from services.kernel.uploads import apart
 
 TYPE = "application/pdf"
-WHY = {
-    "locked": "the document is locked with a password; send it without",
-    "signed": "the document has a digital signature, which would not hold any more; print it to a PDF and send that",
-    "form": "the document has fields to fill in; print it to a PDF and send that",
-}
 
 
 class Document(NamedTuple):
@@ -44,9 +39,24 @@ def rewritten(file: IO[bytes], pages: int) -> Iterator[Document]:
                 "the document takes too much time or memory; send a simpler one", code="document-too-large", limit=pages
             )
         if code == apart.NOT_TAKEN:
-            raise Malformed(WHY[says], code=f"document-{says}")
+            raise _not_taken(says)
         if code:
             raise Malformed("the PDF breaks off or is damaged; send it again, whole", code="document-damaged")
         texts.seek(0)
         new.seek(0)
         yield Document(new, json.load(texts))
+
+
+def _not_taken(why: str) -> Malformed:
+    match why:
+        case "locked":
+            return Malformed("the document is locked with a password; send it without", code="document-locked")
+        case "signed":
+            return Malformed(
+                "the document has a digital signature, which would not hold any more; print it to a PDF and send that",
+                code="document-signed",
+            )
+        case _:
+            return Malformed(
+                "the document has fields to fill in; print it to a PDF and send that", code="document-form"
+            )

@@ -14,6 +14,7 @@ from schemas.publish import Signature, Submission
 from services.kernel.access.signatures import Awaited, Unproven, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
+from services.publish.attaching import attaching
 from services.publish.rights import Case
 from services.publish.state import State
 
@@ -64,6 +65,7 @@ def _subject(state: State, statement: str) -> str:
         used=state.used,
         steps=state.course.steps,
         writers=state.writers,
+        attachments=attaching.submitted(state.files),
     )
 
 

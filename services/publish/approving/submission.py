@@ -6,6 +6,7 @@ from services.kernel.access.approving import must_be_answered
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.rules.approval import chain_of, chains, fixed, place
+from services.publish.attaching import attaching
 from services.publish.checking.checks import gates_of
 from services.publish.rights import Case
 from services.publish.state import State
@@ -24,6 +25,7 @@ def submit(state: State, case: Case, ctx: Ctx) -> Fact:
     closing.must_be_at_the_end(state, case)
     promising.must_name(state, case)
     promising.must_lie_ahead(state, ctx)
+    attaching.must_be_ready(state.files.all, ctx)
     texts = {name: ctx.seen[name] for name in ("title", "text") if ctx.seen.get(name) is not None}
     filled.check_wording(ctx, **texts)
     return _fixed(state, case, ctx, filled.fill(texts, state.facts, binding.read(ctx.seen.get("waived")), case, ctx))

@@ -108,9 +108,14 @@ def document(
             drill=drill,
             web=None if drill else site.full(f"statements/{row['id']}"),
             contact=site.contact,
+            files=[one | {"uri": site.full(f"files/{one['file']}")} for one in _held(item)],
         )
     )
     return text.encode()
+
+
+def _held(item: dict[str, Any]) -> list[Row]:
+    return [] if item["withdrawal"] else item["files"]
 
 
 @lru_cache(256)

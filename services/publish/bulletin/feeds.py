@@ -61,6 +61,7 @@ def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
                 "date_modified": item["updated"].iso,
                 "authors": [{"name": item["unit_name"]}],
                 "tags": tags(item),
+                "attachments": _attachments(item, site),
                 "_huiying": {
                     **{name: item[name] for name in ("number", "incident_number", "incident_id", "corrections")},
                     "next_at": item["next"].iso if item["next"] else None,
@@ -70,6 +71,19 @@ def json_feed(site: Site, page: Found, cursor: str | None) -> dict[str, Any]:
         ],
     }
     return feed | ({"next_url": site.full("feed.json", **narrowed, cursor=page.next)} if page.next else {})
+
+
+def _attachments(item: Item, site: Site) -> list[dict[str, Any]]:
+    held = [] if item["withdrawal"] else item["files"]
+    return [
+        {
+            "url": site.full(f"files/{one['file']}"),
+            "mime_type": one["media_type"],
+            "title": one["title"],
+            "size_in_bytes": one["size"],
+        }
+        for one in held
+    ]
 
 
 def _feed_id(runtime: Runtime, site: Site, *parts: str | None) -> str:

@@ -21,8 +21,10 @@ def office(name: str, url: str, logo: str | None, contact: str) -> Markup:
     return _data(_office(name, url) | ({"logo": logo} if logo else {}) | ({"description": contact} if contact else {}))
 
 
-def statement(item: Item, url: str, unit_url: str, related: str | None) -> Markup:
-    """A published statement with its corrections. `related` is the address of the one that it updates."""
+def statement(item: Item, url: str, unit_url: str, related: str | None, files: str) -> Markup:
+    """A published statement with its corrections. `related` is the address of the one that it updates, `files` that of
+    the folder of files.
+    """
     speaker = _office(item["unit_name"], unit_url)
     data = {
         "url": url,
@@ -49,7 +51,21 @@ def statement(item: Item, url: str, unit_url: str, related: str | None) -> Marku
         data["creativeWorkStatus"] = "Withdrawn"
     if related:
         data["citation"] = related
+    if item["files"] and not item["withdrawal"]:
+        data["associatedMedia"] = [_file(one, files) for one in item["files"]]
     return _data(data)
+
+
+def _file(one: Item, files: str) -> dict[str, Any]:
+    is_picture = one["media_type"].startswith("image/")
+    return {
+        "@type": "ImageObject" if is_picture else "MediaObject",
+        "name": one["title"],
+        "contentUrl": files + one["file"],
+        "encodingFormat": one["media_type"],
+        "contentSize": str(one["size"]),
+        "sha256": one["sha256"],
+    }
 
 
 def _office(name: str, url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import instant, parse_instant
 from schemas.publish import StatementKind
 from schemas.titles import Language
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, NotFound
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, records
@@ -22,11 +22,14 @@ from services.kernel.settings import picture_type
 from services.kernel.store import word_index
 from services.kernel.store.views import Row
 from services.publish import answers
+from services.publish.attaching import api as attaching
+from services.publish.attaching import files
+from services.publish.attaching import queries as attached
 from services.publish.bulletin import alerts, linked, queries
 from services.publish.bulletin.feeds import ATOM, FEED, Cursor, atom, json_feed
 from services.publish.bulletin.kept import Kept
 from services.publish.bulletin.shown import Choices, Found, Narrowed, month_title, readable, zone_name
-from services.publish.bulletin.site import HTML, Site, answer, headers, packaged, read
+from services.publish.bulletin.site import HEADERS, HTML, Site, answer, headers, packaged, read, unchanged
 from services.publish.rows import Page
 
 PER_PAGE = 20
@@ -135,10 +138,35 @@ def router() -> APIRouter:
             return site.missing()
         item, named_zone = readable(row, zone, site.language), zone_name(zone, site.language)
         related = item["updates"] and site.full(f"statements/{item['updates']['id']}")
-        data = linked.statement(item, site.full(f"statements/{row['id']}"), site.full(unit=row["unit"]), related)
+        data = linked.statement(
+            item, site.full(f"statements/{row['id']}"), site.full(unit=row["unit"]), related, f"{site.url}files/"
+        )
         place = f"statements/{row['id']}"
         body = site.draw("statement.html", place, item=item, zone=named_zone, linked=data)
         return kept.keep(request, mark, body, site.language)
+
+    @pages.get("/files/{file}", **documents.answers_content("The file.", attaching.KEPT))
+    async def read_public_file(
+        runtime: http.Serving,
+        request: Request,
+        file: Annotated[str, Path(description="The file, as the page links it.", max_length=128)],
+        lang: Lang = None,
+    ) -> Response:
+        """A file that is or was in public with a statement. A document is to save."""
+        async with runtime.database.read() as connection:
+            row = await attached.public_file(connection, file)
+            site = Site(runtime.settings, await runtime.offices(connection), "en" if lang == "en" else "zh")
+        if row is None:
+            return site.missing()
+        kind = row["media_type"].rpartition("/")[2]
+        shown = "attachment" if kind == "pdf" else "inline"
+        told = {"Content-Disposition": f'{shown}; filename="{row["number"]}-{row["sha256"][:8]}.{kind}"'}
+        if (same := unchanged(request, row["sha256"])) is not None:
+            return same
+        try:
+            return await files.sent(runtime, row, HEADERS | told | {"ETag": f'"{row["sha256"]}"'})
+        except NotFound:
+            return site.missing()
 
     @feeds.get(
         "/feed.atom",

@@ -1,5 +1,6 @@
 """What the bulletin reads: published statements, and never a drill on a public page."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -215,10 +216,16 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, dril
 
 async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
     """A statement of the API as a row of the bulletin, as if what is typed were published now."""
-    said: list[Row] = [dict(release) for release in shown["releases"]]
+    said: list[Row] = [
+        release | {"attachments": release["attachments"] and json.dumps(release["attachments"])}
+        for release in shown["releases"]
+    ]
     title, text = typed.title or shown["resolved_title"] or "", typed.text or shown["resolved_text"] or ""
     if not said:
-        said.append({"kind": "publication", "at": now, "title": title, "text": text, "reason": None})
+        files = json.dumps([one | {"file": ""} for one in shown.get("files", ())])
+        said.append(
+            {"kind": "publication", "at": now, "title": title, "text": text, "reason": None, "attachments": files}
+        )
     elif typed.text:
         said.append({"kind": "correction", "at": now, "title": title, "text": text, "reason": typed.reason or ""})
     elif typed.reason:

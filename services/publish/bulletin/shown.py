@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from schemas.fields import parse_instant
 from schemas.titles import Language, form_titled, titled
 from services.kernel.store.views import Row
+from services.publish.attaching.queries import told
 from services.publish.bulletin.words import N_, translations
 
 ACTS = {"publication": N_("发布"), "correction": N_("更正"), "withdrawal": N_("撤回")}
@@ -81,6 +82,10 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
     """A statement of the public view with its times, its headings, and the text that holds now."""
     gettext = translations(language).gettext
     said = [release | {"at": moment(parse_instant(release["at"]), zone, language)} for release in row["said"]]
+    files = list[Row]()
+    for release in said:
+        files = _files(release) if release.get("attachments") else files
+        release["files"] = files
     texts = [release for release in said if release["text"] is not None]
     withdrawal = next((release for release in said if release["kind"] == "withdrawal"), None)
     correction = texts[-1] if len(texts) > 1 else None
@@ -97,11 +102,21 @@ def readable(row: Row, zone: tzinfo, language: Language = "zh") -> Item:
         "next": moment(parse_instant(row["next_at"]), zone, language) if _is_promised(row, withdrawal) else None,
         "correction": correction,
         "withdrawal": withdrawal,
+        "files": files,
         "earlier": texts[-2::-1],
         "updates": _neighbour(row["updates"], zone, language),
         "updated_by": _neighbour(row["updated_by"], zone, language),
         "retold": _neighbour(row["retold"], zone, language),
     }
+
+
+def _files(release: Row) -> list[Row]:
+    """The files of a release, each with its size as people read it."""
+    return [one | {"read_size": _size(one["size"])} for one in told(release["attachments"])]
+
+
+def _size(bytes_: int) -> str:
+    return f"{bytes_ / 1_000_000:.1f} MB" if bytes_ >= 1_000_000 else f"{max(1, round(bytes_ / 1_000))} KB"
 
 
 def _is_promised(row: Row, withdrawal: Row | None) -> bool:

@@ -166,6 +166,15 @@ def answer(
     return Response(body, 200, told, media_type)
 
 
+def unchanged(request: Request, mark: str) -> Response | None:
+    """304 if the reader has the file with this mark; else None."""
+    named = request.headers.get("if-none-match", "")
+    tags = [http.tag_as_sent(part) for part in named.split(",")]
+    if "*" in tags or f'"{mark}"' in tags:
+        return Response(status_code=304, headers=HEADERS | {"ETag": f'"{mark}"'})
+    return None
+
+
 def digest(body: bytes) -> str:
     """A mark of exactly these bytes."""
     return hashlib.sha256(body).hexdigest()[:32]

@@ -6,6 +6,7 @@ from schemas.fields import Fact, parse_instant
 from schemas.publish import StatementCorrected, StatementNoticePublished, StatementPublished, StatementWithdrawn
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
+from services.publish.attaching import attaching
 from services.publish.commands import Correct, Withdraw
 from services.publish.rights import Case, Channel
 from services.publish.state import State
@@ -21,8 +22,12 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
     """
     title, text = agreed(state, case, ctx)
     channels = _open(ctx.seen.get("channels", {}), case, ctx)
+    signer = ctx.seen.get("signer")
+    attachments = attaching.public(state.files.all, ctx, signer.salts if signer else {})
     if case.is_notice:
-        return StatementNoticePublished(unit=state.unit, title=title, text=text, channels=channels, by=by)
+        return StatementNoticePublished(
+            unit=state.unit, title=title, text=text, attachments=attachments, channels=channels, by=by
+        )
     closing.must_be_at_the_end(state, case)
     promising.must_lie_ahead(state, ctx)
     return StatementPublished(
@@ -34,6 +39,7 @@ def publish(state: State, by: str, case: Case, ctx: Ctx) -> Fact:
         text=text,
         facts=state.facts,
         used=state.used,
+        attachments=attachments,
         channels=channels,
         next_at=parse_instant(state.next_at) if state.next_at else None,
         by=by,
@@ -59,7 +65,9 @@ def correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
     said = filled.fill(texts, state.facts, waivers, case, ctx)
     used = filled.used((*state.facts, *binding.bound(command.title, command.text)), case, ctx)
     title, text = said.get("title", state.public.title), said["text"]
-    if (title, text, set(used)) == (state.public.title, state.public.text, ctx.seen.get("rests_on")):
+    attachments = attaching.corrected(state.files, command.attachments, ctx)
+    before = (state.public.title, state.public.text, ctx.seen.get("rests_on"), None)
+    if (title, text, set(used), attachments) == before:
         raise Rejected(
             "this is what stands in public, so it corrects nothing; change the text, or withdraw the statement",
             code="nothing-corrected",
@@ -70,6 +78,7 @@ def correct(state: State, command: Correct, case: Case, ctx: Ctx) -> Fact:
         reason=command.reason,
         used=used,
         waived=waived(command.waive) if command.waive else None,
+        attachments=attachments,
         channels=_open(state.public.channels, case, ctx),
         by=case.by,
     )

@@ -1,6 +1,6 @@
 """What a message to a webhook says: one release of a statement, as the bulletin has it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -28,8 +28,9 @@ def compose(
     text: str,
     unit: Mapping[str, str],
     link: str,
+    attachments: Iterable[Mapping[str, Any]] = (),
 ) -> bytes:
-    """The body, the same bytes in each try. `title` and `text` are those that hold after the release.
+    """The body, the same bytes in each try. `title`, `text` and `attachments` are those that hold after the release.
 
     `number` counts the releases from 1 on, as the manifest does. `unit` has `code` and `name`, the
     name when the unit spoke.
@@ -52,6 +53,7 @@ def compose(
             "shown": to_post(release["kind"], title, text, reason or ""),
             "published_at": statement["published_at"],
             "withdrawn": release["kind"] == "withdrawal",
+            "attachments": list(attachments),
         },
     }
     return orjson.dumps(said)

@@ -25,6 +25,7 @@ from services.kernel.serving.commands import Caller
 from services.kernel.store.session import OWNER, Held
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
+from services.publish.attaching.queries import told
 from services.publish.bulletin.queries import name_of
 from services.publish.delivering.commands import LoseChannel, RecordDelivery
 from services.publish.delivering.views import is_left_behind
@@ -186,10 +187,19 @@ async def _body(runtime: Runtime, connection: AsyncConnection, row: Row) -> byte
     said: dict[str, Any] = dict((await connection.execute(chosen)).mappings().one())
     release = {}
     number, title, text = 0, "", ""
+    files = list[Row]()
     for one in await releases_of(connection, [said["id"]]):
         if one["version"] <= row["release"]:
             release, number, title, text = one, number + 1, one["title"] or title, one["text"] or text
+            files = told(one["attachments"]) if one["attachments"] else files
     unit = {"code": said["unit"], "name": await name_of(connection, said["unit"], said["published_at"])}
+    link = runtime.settings.link
+    held = () if release["kind"] == "withdrawal" else files
+    attached = [
+        {name: one[name] for name in ("title", "media_type", "size", "sha256")}
+        | {"url": link(f"bulletin/files/{one['file']}")}
+        for one in held
+    ]
     return messages.compose(
-        said, release, number, title, text, unit, runtime.settings.link(f"bulletin/statements/{said['id']}")
+        said, release, number, title, text, unit, link(f"bulletin/statements/{said['id']}"), attached
     )

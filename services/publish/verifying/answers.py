@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from schemas import manifest
-from schemas.fields import Code, Digest, Instant, Number, StatementId, UnitCode
+from schemas.fields import Code, Digest, Instant, MediaType, Number, StatementId, UnitCode
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered
 from services.publish.answers import STATEMENT, TEXT
@@ -23,11 +23,24 @@ _CONTENT: dict[str, Any] = manifest.content_of(
 _KID = "9c1f2e5d0b7a4c83962f1e0d5b7a4c83962f1e0d5b7a4c83962f1e0d5b7a4c83"
 
 
+class SaidFile(Answered):
+    """A file as a release says it."""
+
+    media_type: MediaType
+    """Its type."""
+    sha256: Digest
+    """SHA-256 of its bytes."""
+    size: int
+    """Its bytes."""
+    title: str
+    """What it shows."""
+
+
 class Content(Answered):
     """What one release says. Its canonical JSON (RFC 8785) are the exact bytes of the digest."""
 
-    attachments: tuple[str, ...]
-    """Digests of attached files. There are none yet."""
+    attachments: tuple[SaidFile, ...]
+    """The files that are in public with the text, in order."""
     facts: tuple[Code, ...]
     """The established facts on which the statement rests."""
     kind: Literal["publication", "correction", "withdrawal"]

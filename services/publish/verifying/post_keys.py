@@ -151,6 +151,6 @@ async def _add(runtime: Runtime, session: Session, ctx: Ctx, post: str, key: Sig
 
 async def _salts(session: Session, state: State) -> dict[str, str]:
     contents = METADATA.tables["contents"]
-    refs = [words.ref for words in submitted(state)]
+    refs = [*(words.ref for words in submitted(state)), *(one.title.ref for one in state.files.all)]
     chosen = select(contents.c.ref, contents.c.salt).where(contents.c.ref.in_(refs))
     return {ref: bytes(salt).hex() for ref, salt in await session.connection.execute(chosen)}

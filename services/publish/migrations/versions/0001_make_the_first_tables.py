@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("danger_in", key(64), nullable=True),
         sa.Column("danger_version", sa.Integer(), nullable=True),
+        sa.Column("attachments", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("statement_id", "version", name=op.f("pk_releases")),
     )
     op.create_table(
@@ -293,6 +294,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("statement_id", "key", name=op.f("pk_statement_facts")),
     )
     op.create_index(op.f("ix_statement_facts_incident_id_key"), "statement_facts", ["incident_id", "key"], unique=False)
+    op.create_table(
+        "statement_files",
+        sa.Column("file", key(128), nullable=False),
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("media_type", key(100), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", key(64), nullable=False),
+        sa.Column("title_ref", key(36), nullable=False),
+        sa.Column("persons", key(16), nullable=True),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("stored", key(128), nullable=False),
+        sa.Column("former", sa.Text(), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
+        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("file", name=op.f("pk_statement_files")),
+    )
+    op.create_index(op.f("ix_statement_files_sha256"), "statement_files", ["sha256"], unique=False)
+    op.create_index(
+        op.f("ix_statement_files_statement_id_version"), "statement_files", ["statement_id", "version"], unique=False
+    )
     op.create_table(
         "statement_keys",
         sa.Column("kid", key(64), nullable=False),
