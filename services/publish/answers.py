@@ -448,6 +448,7 @@ class WholeStatement(
                 "title": "卫生院门前路灯已修复",
                 "text": TEXT,
                 "reason": None,
+                "attachments": None,
             }
         ],
     ),
