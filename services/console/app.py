@@ -34,6 +34,7 @@ PAGES = (
     "matters.report",
     "matters.evidence",
     "matters.channels",
+    "matters.files",
     "matters.statement",
     "rosters.duty",
     "rosters.notices",
@@ -153,7 +154,7 @@ async def unreadable(app: FastAPI, scope: Scope, problem: Problem) -> Response:
 async def _unreadable(request: Request) -> tuple[int, str] | None:
     """The status and the sentence of a form that no page, store or service could take whole; None for all others."""
     try:
-        has_files = request.scope["path"].endswith("/evidence") and await session_of(request) is not None
+        has_files = request.scope["path"].endswith(("/evidence", "/files")) and await session_of(request) is not None
         body = await read_body(request, LONGEST_FILES if has_files else LONGEST)
         request._body = body  # noqa: SLF001, for whoever reads the form after this
         if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

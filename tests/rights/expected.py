@@ -215,6 +215,9 @@ eraseWordsOfEscalation | chief admin                   | own^
 # publish: whoever works on the matter or helps drafts; the accountable unit speaks
 draftStatement         | handler                       | own^ assigned^ helping^
 reviseStatement        | handler                       | own^ assigned^ helping^
+attachFile             | handler                       | own^ assigned^ helping^
+coverPersons           | handler                       | own^ assigned^ helping^
+removeFile             | handler                       | own^ assigned^ helping^
 submitStatement        | handler                       | own^
 approveStatement       | approver                      | own^
 checkStatement         | approver chief                | own^
@@ -243,6 +246,7 @@ listReplies            | staff                         | own^
 listStatements         | staff                         | part^
 readStatement          | staff                         | part^
 readHistory            | staff                         | part^
+readFile               | staff                         | part^
 previewAlert           | staff                         | part^
 previewStatement       | staff                         | part^
 previewDraft           | handler                       | own^ assigned^ helping^
@@ -256,6 +260,7 @@ readAlerts             | anybody                       | everywhere
 readAlert              | anybody                       | everywhere
 readManifest           | anybody                       | everywhere
 readCode               | anybody                       | everywhere
+readPublicFile         | anybody                       | everywhere
 readPublicKeys         | anybody                       | everywhere
 showVerify             | anybody                       | everywhere
 showStatus             | anybody                       | everywhere

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.kernel.settings import ROOT
-from tests.rights.world import UNITS, World
+from tests.rights.world import UNITS, World, picture_form
 
 METHODS = ("get", "put", "post", "patch", "delete")
 OWN, OTHER = UNITS["own"], UNITS["assigned"]
@@ -75,6 +75,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "publishStatement": {"at": None},
     "placeChannel": {"unit": OWN, "code": "another"},
     "confirmDelivery": {"channel": "{page}"},
+    "coverPersons": {"file": "{picture}"},
+    "removeFile": {"file": "{picture}"},
+    "correctStatement": {"attachments": None},
     "retryDelivery": {"channel": "{channel}"},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
@@ -105,6 +108,7 @@ PATHS = {
     "cap": "published",
     "events": "event",
     "evidence": "file",
+    "files": "picture",
     "delegations": "delegation",
     "addresses": "place",
     "channels": "channel",
@@ -218,6 +222,7 @@ def _placed(operation: str, path: str, names: Mapping[str, Any]) -> str:
         if part.startswith("{"):
             of = parts[at - 1]
             name = STATEMENTS.get(operation, PATHS[of]) if of == "statements" else PATHS[of]
+            name = "public picture" if operation == "readPublicFile" else name
             parts[at] = names[name] + part.rpartition("}")[2]
     return "/".join(parts)
 
@@ -227,6 +232,8 @@ def _body(
 ) -> tuple[str, bytes]:
     if operation == "attachEvidence":
         return "text/plain", "现场情况".encode()
+    if operation == "attachFile":
+        return picture_form()
     for kind, content in described.get("requestBody", {}).get("content", {}).items():
         schema = content["schema"]
         named = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema

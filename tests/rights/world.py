@@ -31,7 +31,10 @@ from services.kernel.serving import sign_in
 from services.kernel.settings import ROOT, Settings
 from services.kernel.store import sql
 from services.kernel.store.database import Database
+from tests.kernel.test_pictures import PNG
 
+PICTURED = {"draft": "picture", "published": "public picture"}
+"""Statement -> the name of the picture that it gets."""
 UNITS = {
     "own": "town-east",
     "child": "east-clinic",
@@ -241,6 +244,8 @@ async def _made(world: World) -> None:
             "facts": ["danger"],
         }
         names[name] = (await world.done(own, "handler", "POST", "/publish/v1/statements", **draft))["id"]
+        if name in PICTURED:
+            names[PICTURED[name]] = await _pictured(world, names[name])
         steps = (("handler", "submit"), ("approver", "approve"), ("chief", "approve"), ("spokesperson", "publish"))
         for role, verb in steps[:last]:
             await world.done(own, role, "POST", f"/publish/v1/statements/{names[name]}/{verb}")
@@ -290,6 +295,29 @@ async def _made(world: World) -> None:
     names["letter"] = await _set_aside(system)
     drafted = await world.done("city", "auditor", "GET", f"/audit/v1/events?subject={names['draft']}")
     names["draft ref"] = drafted["items"][0]["data"]["title"]["ref"]
+
+
+async def _pictured(world: World, statement: str) -> str:
+    """The name of a picture that a statement gets."""
+    at, who = f"/publish/v1/statements/{statement}", world.credential(UNITS["own"], "handler")
+    kind, form = picture_form()
+    status, said = await world.ask("POST", f"{at}/files", who, form, kind, '"1"')
+    assert status == 201, said
+    return str((await world.done(UNITS["own"], "handler", "GET", at))["files"][0]["file"])
+
+
+def picture_form() -> tuple[str, bytes]:
+    """Type and body of a form with a picture in which nobody can be recognised."""
+    parts = (("title", "", b"lamp"), ("persons", "", b"none"), ("file", '; filename="a.png"', PNG))
+    told = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n'.encode()
+        + (b"Content-Type: image/png\r\n" if more else b"")
+        + b"\r\n"
+        + content
+        + b"\r\n"
+        for name, more, content in parts
+    ]
+    return "multipart/form-data; boundary=b", b"".join((*told, b"--b--\r\n"))
 
 
 async def _set_aside(system: Embedded) -> str:

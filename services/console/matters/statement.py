@@ -195,6 +195,7 @@ def router(site: Site) -> APIRouter:
         choices["gate"] = [(gate["gate"], gate["title"] or gate["gate"]) for gate in mine]
         choices["items"] = list({item["item"]: item["title"] for gate in mine for item in gate["items"]}.items())
         choices["took_part"] = me.offices.members(one["due"])
+        choices["attachments"] = [(file["file"], file["title"] or file["file"]) for file in one["files"]]
         is_writing = verb in WRITING
         return Asked(
             operation,
@@ -206,9 +207,10 @@ def router(site: Site) -> APIRouter:
                 *(() if choices["took_part"] else ("took_part",)),
                 *(() if one["incident_id"] else ("form", "facts", "waive")),
                 *(() if choices["items"] else ("items",)),
+                *(() if one["files"] else ("attachments",)),
             ),
             version=str(one["revision"]),
-            present=_marks(one) | (_written(one) if is_writing else {}),
+            present=_marks(one) | (_written(one) | _attached(one) if is_writing else {}),
             about=about.value,
             named=f"{one['number']} {one['title'] or ''}".strip(),
             reads="" if is_writing else one["resolved_text"] or "",
@@ -324,6 +326,11 @@ def _compared(texts: Sequence[Mapping[str, Any]], old: str, new: str, names: Map
 def _marks(one: Mapping[str, Any]) -> dict[str, str]:
     """What was stated of a text, as a form has it: who writes on or approves sees it, and need not state it anew."""
     return {mark: "yes" if one[mark] else "no" for mark in ("secret", "major_information")}
+
+
+def _attached(one: Mapping[str, Any]) -> dict[str, Any]:
+    """The files that are in public, as they are ticked in the form of a correction."""
+    return {"attachments": [file["file"] for file in one["files"] if file["shown"]]}
 
 
 def _forms(me: Staff) -> list[tuple[str, str]]:
