@@ -116,6 +116,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "preview-alert": ("看演练预警", "look at the alert of an exercise"),
     "approve": ("审核", "approve"),
     "attach-file": ("附上文件", "add a file to"),
+    "files": ("附上文件", "add a file to"),
     "cover-persons": ("遮挡图片中的人", "cover persons in a picture of"),
     "remove-file": ("移除文件", "remove a file of"),
     "check": ("检查", "check"),

@@ -206,7 +206,7 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
         incident = known[row["id"]]
         with suppress(Unavailable):
             case = Case.of(state_of(row), incident, row["id"], ctx)
-            item["may"] = may(RIGHTS.values(), case, ctx)
+            item["may"] = [verb for verb in may(RIGHTS.values(), case, ctx) if verb not in _idle(item["files"])]
             item.update(shown(case.statement.course, case.pack))
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
             found = _one_text(case, row, item, ctx, said.get(row["incident_id"], ()), past)
@@ -214,6 +214,13 @@ async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row
             item["checks"] = checks_shown(case, ctx)
             item["held"] = _held(case, row, ctx, past) if row["scheduled_at"] else None
     return items
+
+
+def _idle(files: Sequence[Row]) -> set[str]:
+    """The verbs for which a statement has no file."""
+    own = [one for one in files if not one["public"]]
+    has_picture = any(one["persons"] for one in own)
+    return {*(() if own else ("remove-file",)), *(() if has_picture else ("cover-persons",))}
 
 
 def _held(case: Case, row: Row, ctx: Ctx, past: Sequence[Established]) -> str | None:

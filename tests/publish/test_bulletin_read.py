@@ -19,6 +19,17 @@ from tests.publish.test_bulletin import NASTY, page
 
 WHO = {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}}
 URI, AT, SAID = {"type": "string", "format": "uri"}, {"type": "string", "format": "date-time"}, {"type": "string"}
+FILE = {
+    "type": "object",
+    "required": ["url", "mime_type"],
+    "properties": {
+        "url": URI,
+        "mime_type": SAID,
+        "title": SAID,
+        **{key: {"type": "number"} for key in ("size_in_bytes", "duration_in_seconds")},
+    },
+    "additionalProperties": False,
+}
 ITEM = {
     "type": "object",
     "required": ["id"],
@@ -29,6 +40,7 @@ ITEM = {
         **dict.fromkeys(("date_published", "date_modified"), AT),
         "authors": WHO,
         "tags": {"type": "array", "items": SAID},
+        "attachments": {"type": "array", "items": FILE},
     },
     "patternProperties": {"^_[a-zA-Z]": {"type": "object"}},
     "additionalProperties": False,
@@ -47,7 +59,7 @@ JSON_FEED = {
     "patternProperties": {"^_[a-zA-Z]": {"type": "object"}},
     "additionalProperties": False,
 }
-"""JSON Feed 1.1 as its specification has it (jsonfeed.org/version/1.1), without attachments and hubs."""
+"""JSON Feed 1.1 as its specification has it (jsonfeed.org/version/1.1), without hubs."""
 
 
 async def _three(office: Office) -> list[str]:

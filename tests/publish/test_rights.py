@@ -113,7 +113,7 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(
     speaks: str | None, usual: list[str], more: list[tuple[str, str]], actor: Actor, incident: Any
 ) -> None:
     state, past = came_to(draft(unit=speaks), [*zip(usual, ("wang", "li", "zhao"), strict=False), *more])
-    (row,), _ = (folded(view, past) for view in OF_ONE)
+    (row,), *_ = (folded(view, past) for view in OF_ONE)
     asked = state_of(row)
     assert all(getattr(asked, name) == getattr(state, name) for name in Statement.__dataclass_fields__)
     ctx = context(actor, incident)
@@ -150,14 +150,14 @@ async def test_who_has_a_part_in_the_matter_reads_its_statements(office: Office)
 async def test_whoever_helps_drafts_and_the_unit_that_speaks_submits(office: Office) -> None:
     id_ = await office.draft()
     await office.incident(IncidentAssigned(unit="county-roads"), IncidentHelpRequested(unit="town-west"))
-    assert (await read(office, id_, "town-west")).json()["may"] == ["revise"]
-    assert (await read(office, id_, "county-roads")).json()["may"] == ["revise"]
-    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "submit"]
+    assert (await read(office, id_, "town-west")).json()["may"] == ["revise", "attach-file"]
+    assert (await read(office, id_, "county-roads")).json()["may"] == ["revise", "attach-file"]
+    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "attach-file", "submit"]
     body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT}
     made = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler", "town-west"))
     assert made.status_code == 201, made.text
     drafted = (await read(office, made.json()["id"], "town-west")).json()
-    assert (drafted["unit"], drafted["may"]) == ("town-east", ["revise"])
+    assert (drafted["unit"], drafted["may"]) == ("town-east", ["revise", "attach-file"])
     for unit, status in (("town-west", 409), ("county-roads", 201)):
         named = await office.client.post(
             STATEMENTS, json={**body, "unit": unit}, headers=office.as_("handler", "town-west")
@@ -210,10 +210,10 @@ def recorded(event: Event, at: Any) -> Event:
 
 async def test_an_answer_says_what_its_reader_may_ask(office: Office) -> None:
     id_ = await office.draft()
-    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "submit"]
+    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "attach-file", "submit"]
     await office.act(id_, "submit", "handler")
     for role, unit, verbs in (
-        ("handler", "town-east", ["revise"]),
+        ("handler", "town-east", ["revise", "attach-file"]),
         ("approver", "county", ["check", "approve", "reject", "cannot-judge"]),
         ("spokesperson", "county", []),
         ("auditor", "city", []),

@@ -17,7 +17,7 @@ from services.console.forms import Choices, Control
 from services.console.labels import ACTS, DELIVERIES, FINDINGS, PHASES
 from services.console.matters import in_public
 from services.console.matters.matter import choices_of
-from services.console.page import HEADERS, Reader, reader, render
+from services.console.page import HEADERS, Reader, go, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 from services.console.words import N_, form_title, translations
@@ -28,6 +28,8 @@ NO_MATTER: dict[str, Any] = {"facts": (), "reports": (), "proposals": (), "drill
 """What a form needs of a matter, where there is none."""
 DECIDING = ("check", "approve", "reject")
 """Verbs before which a person reads the list of checks."""
+OF_FILES = ("attach-file", "cover-persons", "remove-file")
+"""Verbs that the page of files does."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""
 UNPUBLISHED = ("drafted", "submitted", "approved")
@@ -172,11 +174,15 @@ def router(site: Site) -> APIRouter:
     @pages.get("/statements/{id}/{verb}")
     async def form(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """The form of a verb, filled in with the present text where the verb changes it."""
+        if verb in OF_FILES:
+            return go(f"statements/{id}/files")
         return await verbs.form(request, me, await _asked(me, id, verb))
 
     @pages.post("/statements/{id}/{verb}")
     async def act(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """Sends the verb."""
+        if verb in OF_FILES:
+            return go(f"statements/{id}/files")
         return await _sent(request, me, await _asked(me, id, verb))
 
     async def _asked(me: Signed, id: Id, verb: str) -> Asked:
