@@ -279,6 +279,7 @@ async def _made(world: World) -> None:
     # A refusal is the only thing that audit itself records.
     timeline = f"/audit/v1/incidents/{incident}/timeline"
     assert (await world.ask("GET", timeline, world.credential(UNITS["sibling"], "auditor")))[0] == 403
+    await _gap_told(world)
     await system.settle()
     for service, narrowed in (("ingest", "type=operation.key_made"), ("audit", f"unit={UNITS['sibling']}")):
         found = await world.done("city", "auditor", "GET", f"/audit/v1/events?{narrowed}")
@@ -295,6 +296,13 @@ async def _made(world: World) -> None:
     names["letter"] = await _set_aside(system)
     drafted = await world.done("city", "auditor", "GET", f"/audit/v1/events?subject={names['draft']}")
     names["draft ref"] = drafted["items"][0]["data"]["title"]["ref"]
+
+
+async def _gap_told(world: World) -> None:
+    """Waits for the timer that tells that nobody is on duty: it fires by itself."""
+    async with asyncio.timeout(30):
+        while not (await world.done(UNITS["own"], "duty_officer", "GET", "/triage/v1/desk/gaps"))["items"]:
+            await asyncio.sleep(0.05)
 
 
 async def _pictured(world: World, statement: str) -> str:
