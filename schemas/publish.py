@@ -202,8 +202,8 @@ class StatementFileCovered(Fact):
     by: Digest
 
 
-@event("statement.file_removed")
-class StatementFileRemoved(Fact):
+@event("statement.file_detached")
+class StatementFileDetached(Fact):
     """A file that was never in public was taken from a statement, and deleted."""
 
     file: Token

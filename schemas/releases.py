@@ -14,7 +14,7 @@ from schemas.publish import (
     StatementDrafted,
     StatementFileAttached,
     StatementFileCovered,
-    StatementFileRemoved,
+    StatementFileDetached,
     StatementNoticeDrafted,
     StatementNoticePublished,
     StatementPublished,
@@ -40,7 +40,7 @@ def releases(events: Iterable[Event]) -> list[Release]:
             case StatementSubmitted() | StatementRevised() | StatementRejected() | StatementChecked(passed=False):
                 approvals = 0
                 continue
-            case StatementFileAttached() | StatementFileCovered() | StatementFileRemoved():
+            case StatementFileAttached() | StatementFileCovered() | StatementFileDetached():
                 approvals = 0
                 continue
             case StatementApproved():

@@ -118,7 +118,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "attach-file": ("附上文件", "add a file to"),
     "files": ("附上文件", "add a file to"),
     "cover-persons": ("遮挡图片中的人", "cover persons in a picture of"),
-    "remove-file": ("移除文件", "remove a file of"),
+    "detach-file": ("移除文件", "remove a file of"),
     "check": ("检查", "check"),
     "secrecy_check": ("保密审查", "check of secrecy"),
     "text_check": ("文字审核", "check of the text"),

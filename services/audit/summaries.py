@@ -215,7 +215,7 @@ TEMPLATES: dict[str, str] = {
     "statement.revised": "修改稿件[，改为{form}]|the draft was revised[, and is a {form} now]",
     "statement.file_attached": "附上文件（{media_type}，{size} 字节）|file attached ({media_type}, {size} bytes)",
     "statement.file_covered": "遮挡图片中的人（{areas} 处）|persons in a picture covered ({areas} places)",
-    "statement.file_removed": "移除未公开的文件|a file that was never in public removed",
+    "statement.file_detached": "移除未公开的文件|a file that was never in public removed",
     "statement.submitted": "送审[：{chain}]|submitted for approval[: {chain}]",
     "statement.checked": "{gate}（{post}），通过：{passed}|{gate} ({post}), passed: {passed}",
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",

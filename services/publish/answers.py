@@ -262,7 +262,7 @@ class Statement(Answered):
             "revise",
             "attach-file",
             "cover-persons",
-            "remove-file",
+            "detach-file",
             "submit",
             "check",
             "approve",

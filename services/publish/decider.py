@@ -16,7 +16,7 @@ from services.publish.approving import answering
 from services.publish.approving.signing import signed
 from services.publish.approving.submission import submit
 from services.publish.attaching import attaching
-from services.publish.attaching.commands import AttachFile, Covered, RemoveFile
+from services.publish.attaching.commands import AttachFile, Covered, DetachFile
 from services.publish.checking.check import check
 from services.publish.commands import (
     Approve,
@@ -94,7 +94,7 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return attaching.attach(state.files, command, case.by)
         case Covered():
             return attaching.cover(state.files, command, case.by)
-        case RemoveFile():
+        case DetachFile():
             return attaching.remove(state.files, command, case.by)
         case Submit():
             return submit(state, case, ctx)

@@ -220,7 +220,7 @@ def _idle(files: Sequence[Row]) -> set[str]:
     """The verbs for which a statement has no file."""
     own = [one for one in files if not one["public"]]
     has_picture = any(one["persons"] for one in own)
-    return {*(() if own else ("remove-file",)), *(() if has_picture else ("cover-persons",))}
+    return {*(() if own else ("detach-file",)), *(() if has_picture else ("cover-persons",))}
 
 
 def _held(case: Case, row: Row, ctx: Ctx, past: Sequence[Established]) -> str | None:

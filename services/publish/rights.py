@@ -26,7 +26,7 @@ from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules.approval import Course, Due, Kind, chain_of, chains, everybody, fixed, place
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.verification import missing
-from services.publish.attaching.commands import AttachFile, Covered, RemoveFile
+from services.publish.attaching.commands import AttachFile, Covered, DetachFile
 from services.publish.checking.checks import Checks
 from services.publish.commands import (
     Approve,
@@ -658,7 +658,7 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
     AttachFile: Right("attach-file", ("handler",), _writing, _may_hold_files),
     Covered: Right("cover-persons", ("handler",), _writing, _may_hold_files),
-    RemoveFile: Right("remove-file", ("handler",), _writing, _may_hold_files),
+    DetachFile: Right("detach-file", ("handler",), _writing, _may_hold_files),
     Submit: Right("submit", ("handler",), _speaking, _can_be_submitted),
     Check: Right("check", _nobody_by_role, _speaking, _can_be_checked, _checks, _checking),
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),

@@ -13,7 +13,7 @@ from schemas.publish import (
     StatementDrafted,
     StatementFileAttached,
     StatementFileCovered,
-    StatementFileRemoved,
+    StatementFileDetached,
     StatementNoticeDrafted,
     StatementNoticePublished,
     StatementPublished,
@@ -118,7 +118,7 @@ def _evolved(state: State, event: Event) -> State:
             waived = data.waived or state.waived
             written = replace(written, next_at=instant(data.next_at) if data.next_at else state.next_at)
             return replace(written, title=data.title or state.title, draft=data.draft, facts=facts, waived=waived)
-        case StatementFileAttached() | StatementFileCovered() | StatementFileRemoved() as data:
+        case StatementFileAttached() | StatementFileCovered() | StatementFileDetached() as data:
             written = state if state.phase == "published" else _back(state)
             return replace(written, writers=state.writers | {data.by}, desks=state.desks | {event.actor})
         case StatementSubmitted() as data:

@@ -43,7 +43,7 @@ async def test_a_picture_is_covered_by_two_presses_and_goes_public(town: Town) -
     at = f"/statements/{statement}/files"
     page = await officer.open(f"/statements/{statement}")
     assert HOME + at in page.links
-    for verb in ("attach-file", "cover-persons", "remove-file"):
+    for verb in ("attach-file", "cover-persons", "detach-file"):
         assert f"/{verb}" not in page.text, "its own page does these"
     page = await officer.open(at)
     refused = await add(officer, page, picture(), "image/jpeg", title="抢修现场")

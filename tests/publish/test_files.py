@@ -150,7 +150,7 @@ async def test_a_file_that_comes_or_goes_voids_the_approvals(office: Office) -> 
     file = added(await attach(office, id_, pdf()))["file"]
     assert (await office.read(id_))["state"] == "drafted"
     await approved(office, id_)
-    assert (await office.act(id_, "remove-file", "handler", {"file": file})).status_code == 200
+    assert (await office.act(id_, "detach-file", "handler", {"file": file})).status_code == 200
     assert (await office.read(id_))["state"] == "drafted"
     assert (await office.read(id_))["files"] == []
     assert stored(office) == set()
@@ -280,7 +280,7 @@ async def test_a_sweep_deletes_what_a_lost_answer_left_and_what_was_erased(offic
     kept = added(await attach(office, id_, pdf()))["file"]
     gone = added(await attach(office, id_, pdf(pages=2)))["file"]
     content = files.blobs_of(office.runtime).path(gone).read_bytes()
-    await office.act(id_, "remove-file", "handler", {"file": gone})
+    await office.act(id_, "detach-file", "handler", {"file": gone})
     files.blobs_of(office.runtime).path(gone).write_bytes(content)
     await files.sweep(office.runtime)
     assert stored(office) == {kept}

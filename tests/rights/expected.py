@@ -217,7 +217,7 @@ draftStatement         | handler                       | own^ assigned^ helping^
 reviseStatement        | handler                       | own^ assigned^ helping^
 attachFile             | handler                       | own^ assigned^ helping^
 coverPersons           | handler                       | own^ assigned^ helping^
-removeFile             | handler                       | own^ assigned^ helping^
+detachFile             | handler                       | own^ assigned^ helping^
 submitStatement        | handler                       | own^
 approveStatement       | approver                      | own^
 checkStatement         | approver chief                | own^

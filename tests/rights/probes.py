@@ -76,7 +76,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "placeChannel": {"unit": OWN, "code": "another"},
     "confirmDelivery": {"channel": "{page}"},
     "coverPersons": {"file": "{picture}"},
-    "removeFile": {"file": "{picture}"},
+    "detachFile": {"file": "{picture}"},
     "correctStatement": {"attachments": None},
     "retryDelivery": {"channel": "{channel}"},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},

@@ -92,7 +92,7 @@ def router(site: Site) -> APIRouter:
         sent = await request.form()
         answer = await me.calls.send(
             "POST",
-            f"/publish/v1/statements/{id}/remove-file",
+            f"/publish/v1/statements/{id}/detach-file",
             body={"file": file},
             headers={"If-Match": str(sent.get("seen", ""))},
         )

@@ -28,7 +28,7 @@ NO_MATTER: dict[str, Any] = {"facts": (), "reports": (), "proposals": (), "drill
 """What a form needs of a matter, where there is none."""
 DECIDING = ("check", "approve", "reject")
 """Verbs before which a person reads the list of checks."""
-OF_FILES = ("attach-file", "cover-persons", "remove-file")
+OF_FILES = ("attach-file", "cover-persons", "detach-file")
 """Verbs that the page of files does."""
 WRITING = ("revise", "correct")
 """Verbs that write another text."""

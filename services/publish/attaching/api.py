@@ -23,7 +23,7 @@ from services.kernel.uploads.documents import TYPE
 from services.kernel.uploads.pictures import Area
 from services.publish import seen
 from services.publish.attaching import attaching, files, queries
-from services.publish.attaching.commands import AttachFile, Covered, CoverPersons, RemoveFile
+from services.publish.attaching.commands import AttachFile, Covered, CoverPersons, DetachFile
 from services.publish.state import State
 
 Id = Annotated[str, Depends(http.stream_id("statement"))]
@@ -114,8 +114,8 @@ def add_routes(api: APIRouter, known: Known) -> None:
         """Draws black over areas of a picture, so that nobody in it can be recognised. What was below is deleted."""
         return http.reply(await to_the_end(_cover(runtime, id, command, caller)))
 
-    @api.post("/statements/{id}/remove-file", **documents.answers(Done))
-    async def remove_file(runtime: http.Serving, id: Id, command: RemoveFile, caller: http.Command) -> Response:
+    @api.post("/statements/{id}/detach-file", **documents.answers(Done))
+    async def detach_file(runtime: http.Serving, id: Id, command: DetachFile, caller: http.Command) -> Response:
         """Takes a file away that was never in public, and deletes it."""
         return http.reply(await to_the_end(_remove(runtime, id, command, caller)))
 
@@ -172,7 +172,7 @@ async def _judged(runtime: Runtime, id_: str, command: CoverPersons, caller: Cal
     return row
 
 
-async def _remove(runtime: Runtime, id_: str, command: RemoveFile, caller: Caller) -> Answer:
+async def _remove(runtime: Runtime, id_: str, command: DetachFile, caller: Caller) -> Answer:
     async with runtime.database.read() as connection:
         row = await queries.file_of(connection, id_, command.file)
     see = partial(seen.for_statement, id_)

@@ -9,7 +9,7 @@ from schemas.publish import (
     StatementCorrected,
     StatementFileAttached,
     StatementFileCovered,
-    StatementFileRemoved,
+    StatementFileDetached,
     StatementNoticePublished,
     StatementPublished,
 )
@@ -57,7 +57,7 @@ def evolve(files: Files, event: Event) -> Files:
             return replace(files, all=(*files.all, new))
         case StatementFileCovered() as data:
             return replace(files, all=tuple(_covered(one, data) for one in files.all))
-        case StatementFileRemoved() as data:
+        case StatementFileDetached() as data:
             return replace(files, all=tuple(one for one in files.all if one.file != data.file))
         case StatementPublished() | StatementNoticePublished() as data:
             return _shown(files, tuple(one.file for one in data.attachments))

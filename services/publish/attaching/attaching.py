@@ -5,11 +5,11 @@ from typing import Any
 
 from schemas import deeds
 from schemas.fields import Fact, Typed
-from schemas.publish import Attachment, StatementFileAttached, StatementFileCovered, StatementFileRemoved
+from schemas.publish import Attachment, StatementFileAttached, StatementFileCovered, StatementFileDetached
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
 from services.publish.attaching.attached import Attached, Files
-from services.publish.attaching.commands import AttachFile, Covered, RemoveFile
+from services.publish.attaching.commands import AttachFile, Covered, DetachFile
 from services.publish.writing import wording
 
 MOST = 20
@@ -51,8 +51,8 @@ def may_be_covered(files: Files, file: str) -> Attached:
     return found
 
 
-def remove(files: Files, command: RemoveFile, by: str) -> Fact:
-    return StatementFileRemoved(file=_own(files, command.file).file, by=by)
+def remove(files: Files, command: DetachFile, by: str) -> Fact:
+    return StatementFileDetached(file=_own(files, command.file).file, by=by)
 
 
 def must_be_known(files: Files, file: str) -> Attached:

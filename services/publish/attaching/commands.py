@@ -70,7 +70,7 @@ class Covered(Command):
     areas: Figure
 
 
-class RemoveFile(Command, json_schema_extra=example(file=FILE)):
+class DetachFile(Command, json_schema_extra=example(file=FILE)):
     """Take a file away that was never in public. It is deleted."""
 
     file: Token

@@ -28,7 +28,7 @@ async def files_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
 
 async def as_shown(connection: AsyncConnection, rows: Sequence[Row], said: Sequence[Row]) -> dict[str, list[Row]]:
     """The same from rows of files, and of the releases of their statements in order."""
-    rows = sorted((row for row in rows if not row["removed"]), key=lambda row: int(row["version"]))
+    rows = sorted((row for row in rows if not row["detached"]), key=lambda row: int(row["version"]))
     words = await resolve(connection, METADATA, [row["title_ref"] for row in rows])
     shown = {
         row["statement_id"]: {one["file"] for one in told(row["attachments"])} for row in said if row["attachments"]
@@ -49,7 +49,7 @@ def told(attachments: str | None) -> list[Row]:
 
 async def file_of(connection: AsyncConnection, statement: str, file: str) -> Row | None:
     """The row of a file; None if the statement has none of this name."""
-    chosen = select(TABLE).where(TABLE.c.file == file, TABLE.c.statement_id == statement, TABLE.c.removed.is_(False))
+    chosen = select(TABLE).where(TABLE.c.file == file, TABLE.c.statement_id == statement, TABLE.c.detached.is_(False))
     row = (await connection.execute(chosen)).mappings().first()
     return dict(row) if row else None
 
@@ -68,11 +68,11 @@ async def to_delete(connection: AsyncConnection) -> frozenset[str]:
     """
     erased, of = METADATA.tables["erased"], TABLE.c
     gone = of.title_ref.in_(select(erased.c.ref))
-    chosen = select(of.stored, of.former, of.removed, gone.label("erased"))
-    chosen = chosen.where(or_(of.removed, of.former != "", gone))
+    chosen = select(of.stored, of.former, of.detached, gone.label("erased"))
+    chosen = chosen.where(or_(of.detached, of.former != "", gone))
     found: set[str] = set()
     for row in await connection.execute(chosen):
         found.update(row.former.split())
-        if row.removed or row.erased:
+        if row.detached or row.erased:
             found.add(row.stored)
     return frozenset(found)

@@ -7,7 +7,7 @@ from schemas.publish import (
     StatementCorrected,
     StatementFileAttached,
     StatementFileCovered,
-    StatementFileRemoved,
+    StatementFileDetached,
     StatementNoticePublished,
     StatementPublished,
 )
@@ -21,7 +21,7 @@ def table(metadata: MetaData) -> None:
     """Adds the table.
 
     `stored` is the reference of the bytes, `former` those of pictures before persons were covered. `public` is whether
-    the file is or was in public, `removed` whether it was taken away before.
+    the file is or was in public, `detached` whether it was taken away before.
     """
     Table(
         NAME,
@@ -38,7 +38,7 @@ def table(metadata: MetaData) -> None:
         Column("stored", key(128), nullable=False),
         Column("former", Text, nullable=False),
         Column("public", Boolean, nullable=False),
-        Column("removed", Boolean, nullable=False),
+        Column("detached", Boolean, nullable=False),
         Index(None, "statement_id", "version"),
         Index(None, "sha256"),
     )
@@ -46,7 +46,7 @@ def table(metadata: MetaData) -> None:
 
 def _keys(event: Event) -> list[Key]:
     match event.data:
-        case StatementFileAttached() | StatementFileCovered() | StatementFileRemoved() as data:
+        case StatementFileAttached() | StatementFileCovered() | StatementFileDetached() as data:
             return [(data.file,)]
         case StatementPublished() | StatementNoticePublished() | StatementCorrected() as data:
             return [(one.file,) for one in data.attachments or ()]
@@ -70,7 +70,7 @@ def _file(_: Key, row: Row | None, event: Event) -> Row | None:
             "stored": data.file,
             "former": "",
             "public": False,
-            "removed": False,
+            "detached": False,
         }
     if row is None:
         return None
@@ -79,8 +79,8 @@ def _file(_: Key, row: Row | None, event: Event) -> Row | None:
             former = f"{row['former']} {row['stored']}".strip()
             changed = {"stored": data.stored, "size": data.size, "sha256": data.sha256, "former": former}
             return row | changed | {"persons": "covered"}
-        case StatementFileRemoved():
-            return row | {"removed": True}
+        case StatementFileDetached():
+            return row | {"detached": True}
         case _:
             return row | {"public": True}
 

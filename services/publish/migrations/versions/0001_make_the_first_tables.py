@@ -308,7 +308,7 @@ def upgrade() -> None:
         sa.Column("stored", key(128), nullable=False),
         sa.Column("former", sa.Text(), nullable=False),
         sa.Column("public", sa.Boolean(), nullable=False),
-        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.Column("detached", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("file", name=op.f("pk_statement_files")),
     )
     op.create_index(op.f("ix_statement_files_sha256"), "statement_files", ["sha256"], unique=False)
