@@ -2,13 +2,14 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from services.console.matters import files
 from tests.console.browser import HOME, Browser, Page
-from tests.console.conftest import Town
+from tests.console.conftest import Desk, Town, faults
 from tests.kernel.test_rewritten import pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -100,6 +101,42 @@ async def test_areas_are_typed_too_and_taken_away_again(town: Town) -> None:
     assert "从左 10%" in left.said
     nothing = await officer.client.post(cover, data={"csrf": dict(page.forms[-1].fields).get("csrf", "")})
     assert nothing.status_code in (403, 412, 422, 428)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, tmp_path: Path) -> None:
+    narrow = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "java_script_enabled": script}
+    context, page = await desk.at("handler@town-east", **narrow)
+    await desk.open(page, "/statements/new")
+    await page.locator("[name=title]").fill("停水通知")
+    await page.locator("textarea[name=text]").fill("今晚检修，请提前储水。")
+    await page.locator("button.main").click()
+    await page.get_by_role("link", name="附件和图片").click()
+    shown = tmp_path / "shown.jpg"
+    shown.write_bytes(picture())
+    await page.locator("[name=file]").set_input_files(shown)
+    await page.locator("[name=title]").fill("抢修现场")
+    await page.get_by_label("有，下一步遮挡").check()
+    await page.get_by_role("button", name="存入").click()
+    await page.get_by_role("link", name="遮挡画面中的人").click()
+    mark = page.locator("input[type=image]")
+    await mark.tap(position={"x": 80, "y": 40})
+    await page.get_by_text("再点对角。").wait_for()
+    await mark.tap(position={"x": 159, "y": 119})
+    await page.get_by_text("从左 25%、从上 25% 起，宽 25%、高 50%").wait_for()
+    if script:
+        assert await faults(page) == []
+    await page.get_by_role("button", name="遮挡这些范围").click()
+    await page.get_by_text("原图已删除").wait_for()
+    if script:
+        decoded = "async image => { await image.decode(); return image.naturalWidth }"
+        assert await page.locator(".files img").evaluate(decoded) == 640
+    if script:
+        assert await faults(page) == []
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, "nothing sticks out of the telephone"
+    await context.close()
+    assert desk.complaints == []
 
 
 @pytest.mark.parametrize(

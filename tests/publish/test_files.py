@@ -161,6 +161,7 @@ async def test_a_file_that_comes_or_goes_voids_the_approvals(office: Office) -> 
     assert answer.json()["type"].endswith("drafted-by-you"), answer.text
 
 
+@pytest.mark.requirement("PUB-09")
 async def test_a_picture_with_persons_goes_public_only_when_they_are_covered(office: Office) -> None:
     id_ = await office.draft()
     answer = await picture(office, id_, persons="")

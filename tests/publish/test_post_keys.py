@@ -55,7 +55,7 @@ async def published_and_shown(office: Office) -> None:
     assert {one["kid"] for one in told.json()["items"]} == {approver["kid"], speaker["kid"]}
 
 
-@pytest.mark.requirement("PUB-05")
+@pytest.mark.requirement("PUB-06")
 async def test_a_post_gets_its_key_with_its_first_decision_and_every_reader_sees_the_signature(office: Office) -> None:
     await published_and_shown(office)
 

@@ -365,7 +365,7 @@ ATTACKS: dict[Callable[[Office], Event], tuple[str, tuple[tuple[Any, str, Any], 
 """Attack -> what every service says of it, and the checks without which it would be believed."""
 
 
-@pytest.mark.requirement("PUB-05")
+@pytest.mark.requirement("PUB-06")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_a_forged_decision_is_refused(attack: Callable[[Office], Event], monkeypatch: pytest.MonkeyPatch) -> None:
     office, (sentence, guards) = Office(), ATTACKS[attack]
