@@ -20,6 +20,7 @@ from services.kernel.store.session import OWNER
 from services.publish.sending import outgoing, webhook
 from services.publish.sending.messages import TYPES
 from services.publish.sending.outgoing import Known
+from services.publish.views import METADATA
 from tests.kit import receiver as kit
 from tests.kit import spec
 from tests.kit.receiver import Receiver
@@ -263,6 +264,25 @@ async def test_a_new_secret_signs_and_the_former_one_does_not(office: Office, re
     await office.published()
     await outgoing.settle(office.runtime)
     assert [one.is_signed for one in receiver.messages] == [False, True]
+
+
+async def test_a_secret_that_a_backup_brings_back_signs_nothing_any_more(office: Office, receiver: Receiver) -> None:
+    channel = await received_by(office, receiver)
+    table = METADATA.tables["channel_secrets"]
+    async with office.runtime.database.transaction() as connection:
+        before = (await connection.execute(table.select())).mappings().one()
+    second = (await changed(office, channel, renew_secret=True)).json()
+    async with office.runtime.database.transaction() as connection:
+        await connection.execute(table.update().values(sealed=before["sealed"]))
+    await office.published()
+    await outgoing.settle(office.runtime)
+    assert not receiver.messages
+    assert [one["error"] for one in await deliveries(office)] == ["unreadable"]
+    renewed = (await changed(office, channel | {"version": second["version"]}, renew_secret=True)).json()
+    receiver.secrets = [renewed["secret"]]
+    await office.published()
+    await outgoing.settle(office.runtime)
+    assert [one.is_signed for one in receiver.messages] == [True]
 
 
 async def test_a_channel_that_ended_gets_nothing_and_may_begin_again(office: Office, receiver: Receiver) -> None:

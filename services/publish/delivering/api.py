@@ -158,6 +158,7 @@ async def _act(
     kernel.decide(session, stream, command, ctx, caller, staff=not isinstance(command, PlaceChannel))
     secret = None
     if kind == "webhook" and (isinstance(command, PlaceChannel) or getattr(command, "renew_secret", False)):
-        secret = webhook.shown(await secret_store.renew(session.connection, runtime.keys, stream))
+        version = session.streams[stream].version
+        secret = webhook.shown(await secret_store.renew(session.connection, runtime.keys, stream, version))
     revision = session.streams[stream].revision
     return Answer({"id": stream, "version": revision, "secret": secret}, status, revision)

@@ -34,7 +34,8 @@ from services.kernel.store.views import Key, Row, View
 def tables(metadata: MetaData) -> None:
     """Adds the tables.
 
-    `channels` has each channel; `state` is open, ended or gone, and `ended_at` its last end. `deliveries` has each
+    `channels` has each channel; `state` is open, ended or gone, `ended_at` its last end, and `secret_version` the event
+    that last gave it a secret. `deliveries` has each
     release for each channel to which it goes; `next_at` is when it is sent, null if not by itself, `at` when the
     release was published, and `retried_at` when somebody last asked for another try.
     `questions` are the reports that named a place to which their answer is returned; the place is in no table here.
@@ -54,6 +55,7 @@ def tables(metadata: MetaData) -> None:
         Column("state", key(16), nullable=False),
         Column("placed_at", key(27), nullable=False),
         Column("ended_at", key(27)),
+        Column("secret_version", Integer, nullable=False),
         Index(None, "unit", "code"),
     )
     Table(
@@ -134,10 +136,12 @@ def _channel(key: Key, row: Row | None, event: Event) -> Row | None:
                 "state": "open",
                 "placed_at": event.recorded_text,
                 "ended_at": row["ended_at"] if row else None,
+                "secret_version": event.version,
             }
         case ChannelChanged() as data if row:
             row = row | {"title": data.title or row["title"]}
             row |= {"address_ref": data.address.ref} if data.address else {}
+            row |= {"secret_version": event.version} if data.secret_renewed else {}
         case ChannelEnded() as data if row:
             row = row | {"state": "gone" if data.cause == "gone" else "ended", "ended_at": event.time_text}
     return row and row | {"revision": row["revision"] + int(event.actor != "system")}

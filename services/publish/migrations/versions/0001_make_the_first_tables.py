@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("placed_at", key(27), nullable=False),
         sa.Column("ended_at", key(27), nullable=True),
+        sa.Column("secret_version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
     )
     op.create_index(op.f("ix_channels_unit_code"), "channels", ["unit", "code"], unique=False)
