@@ -35,8 +35,9 @@ from services.publish.commands import (
 )
 from services.publish.delivering import deliveries
 from services.publish.delivering.commands import Confirm, RecordDelivery, Retry
+from services.publish.delivering.rights import DELIVERIES
 from services.publish.releasing import release, scheduling
-from services.publish.rights import DELIVERIES, RIGHTS, Case, Incident, unseen
+from services.publish.rights import RIGHTS, Case, Incident, unseen
 from services.publish.state import State, evolve, initial_state
 from services.publish.writing import drafting
 

@@ -13,9 +13,10 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store import reach, standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
+from services.publish.delivering.rights import Channel
 from services.publish.press import speaking
 from services.publish.press.speakers import NOBODY, Speaking
-from services.publish.rights import Channel, Incident
+from services.publish.rights import Incident
 from services.publish.state import State
 from services.publish.views import (
     METADATA,

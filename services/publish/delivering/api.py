@@ -22,7 +22,8 @@ from services.publish import seen
 from services.publish.delivering import answers, queries
 from services.publish.delivering.channels import stream_of_channel
 from services.publish.delivering.commands import ChangeChannel, Confirm, EndChannel, PlaceChannel, Retry
-from services.publish.rights import PLACE_CHANNEL, READ_STATEMENT, Channel
+from services.publish.delivering.rights import PLACE_CHANNEL, Channel
+from services.publish.rights import READ_STATEMENT
 from services.publish.sending import secret_store, webhook
 from services.publish.state import State
 

@@ -10,7 +10,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
 from services.publish.delivering.commands import ChangeChannel, LoseChannel, PlaceChannel
-from services.publish.rights import CHANNELS, Channel
+from services.publish.delivering.rights import CHANNELS, Channel
 
 
 def stream_of_channel(unit: str, code: str) -> str:

@@ -15,7 +15,7 @@ from services.kernel.core.problems import Malformed, Rejected
 from services.publish.delivering import by_hand
 from services.publish.delivering.commands import Confirm, RecordDelivery, Retry
 from services.publish.delivering.public import Public, accepted
-from services.publish.rights import DELIVERIES, Channel
+from services.publish.delivering.rights import DELIVERIES, Channel
 
 
 class Question(NamedTuple):

@@ -17,10 +17,10 @@ from services.publish.delivering.answers import OWN, DeliveryState, ReplyState
 from services.publish.delivering.commands import Confirm, Retry
 from services.publish.delivering.deliveries import Question
 from services.publish.delivering.public import to_post
+from services.publish.delivering.rights import CHANNELS as CHANNEL_RIGHTS
+from services.publish.delivering.rights import DELIVERIES as DELIVERY_RIGHTS
+from services.publish.delivering.rights import Channel
 from services.publish.delivering.views import is_left_behind
-from services.publish.rights import CHANNELS as CHANNEL_RIGHTS
-from services.publish.rights import DELIVERIES as DELIVERY_RIGHTS
-from services.publish.rights import Channel
 from services.publish.rows import Page, numbers_of, releases_of
 from services.publish.views import METADATA, statements
 

@@ -8,7 +8,8 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.publish.attaching import attaching
 from services.publish.commands import Correct, Withdraw
-from services.publish.rights import Case, Channel
+from services.publish.delivering.rights import Channel
+from services.publish.rights import Case
 from services.publish.state import State
 from services.publish.writing import binding, closing, filled, promising
 from services.publish.writing.binding import Established, Sheet
