@@ -668,6 +668,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "文档含有个人信息",
                 "第 {page} 页有个人信息（{kind}）；公开内容不得含个人信息，请从文档中删去，用色块盖住的也算。",
             ),
+            "document-personal-outline": (
+                "文档含有个人信息",
+                "文档的目录（书签）或者图片的替代文字里有个人信息（{kind}）；公开内容不得含个人信息，请删去。",
+            ),
             "form-needed": ("须以表单发送", "请以表单（multipart/form-data）发送，含 file、title，图片另含 persons。"),
             "persons-unsaid": (
                 "未说明有没有人",

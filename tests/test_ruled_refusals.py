@@ -28,7 +28,8 @@ UNRULED = {
         invisible-character personal-number text-too-long-resolved marker-malformed
         check-item-unknown check-reason-needed
         document-damaged document-locked document-signed document-form document-personal-number
-        form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered area-outside
+        document-personal-outline area-outside
+        form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """

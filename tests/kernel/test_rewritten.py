@@ -3,6 +3,7 @@
 import io
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -59,6 +60,7 @@ def anew(data: bytes, pages: int = 20) -> tuple[bytes, list[str]]:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         with rewritten(file, pages) as found:
+            assert HIDDEN not in found.beside
             return found.file.read(), found.pages
 
 
@@ -115,8 +117,85 @@ def test_only_what_pages_show_is_left(change: Callable[..., None]) -> None:
     assert set(found.root_object) <= {"/Type", "/Pages"}
 
 
-def test_a_picture_in_it_loses_what_the_camera_wrote() -> None:
-    new, _ = anew(pdf(_photographed))
+def _tags(writer: PdfWriter, **leads: object) -> None:
+    """Tags of the document, of which one leads to something."""
+    tree = writer._add_object(DictionaryObject({NameObject("/Type"): NameObject("/StructTreeRoot")}))
+    tag = {NameObject("/S"): NameObject("/P"), NameObject("/P"): tree}
+    tag.update({NameObject(f"/{name}"): value for name, value in leads.items()})
+    tree.get_object()[NameObject("/K")] = writer._add_object(DictionaryObject(tag))
+    writer.root_object[NameObject("/StructTreeRoot")] = tree
+
+
+def _tagged_comment(writer: PdfWriter, made: DictionaryObject) -> None:
+    comment(writer, made)
+    (note,) = made["/Annots"]
+    lead = {NameObject("/Type"): NameObject("/OBJR"), NameObject("/Obj"): note}
+    _tags(writer, K=DictionaryObject(lead))
+
+
+def _page_taken_out(writer: PdfWriter, _: DictionaryObject) -> DictionaryObject:
+    """A page that is none of the document's any more."""
+    old = {NameObject("/Type"): NameObject("/Page"), NameObject("/Contents"): _stream(writer, HIDDEN)}
+    return writer._add_object(DictionaryObject(old))
+
+
+def _tagged_page(writer: PdfWriter, made: DictionaryObject) -> None:
+    _tags(writer, Pg=_page_taken_out(writer, made))
+
+
+def _outlined_page(writer: PdfWriter, made: DictionaryObject) -> None:
+    outline(writer, "1")
+    heading = writer.root_object["/Outlines"]["/First"]
+    heading[NameObject("/Dest")] = ArrayObject([_page_taken_out(writer, made), NameObject("/Fit")])
+
+
+def outline(writer: PdfWriter, words: str) -> None:
+    """A heading beside the pages."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library calls itself in a way that it will give up
+        writer.add_outline_item(title=words, page_number=0)
+
+
+def _own_entry(_: PdfWriter, made: DictionaryObject) -> None:
+    made[NameObject("/Scanner")] = TextStringObject(HIDDEN)
+
+
+def _alternate(writer: PdfWriter, made: DictionaryObject) -> None:
+    _photographed(writer, made)
+    other = DictionaryObject({NameObject("/Image"): _stream(writer, HIDDEN)})
+    made["/Resources"]["/XObject"]["/P"][NameObject("/Alternates")] = ArrayObject([other])
+
+
+@pytest.mark.parametrize("change", [_tagged_comment, _tagged_page, _outlined_page, _own_entry, _alternate])
+def test_what_no_page_shows_is_gone_also_if_something_else_leads_to_it(change: Callable[..., None]) -> None:
+    sent = pdf(change)
+    assert SECRET in _plain(sent)
+    new, texts = anew(sent)
+    assert texts == [SHOWN]
+    assert SECRET not in _plain(new)
+
+
+def _elsewhere(writer: PdfWriter, picture: EncodedStreamObject) -> None:
+    picture[NameObject("/Filter")] = writer._add_object(NameObject("/DCTDecode"))
+
+
+def _packed(_: PdfWriter, picture: EncodedStreamObject) -> None:
+    picture[NameObject("/Filter")] = ArrayObject([NameObject("/FlateDecode"), NameObject("/DCTDecode")])
+    picture._data = zlib.compress(TAKEN)
+
+
+def _in_digits(_: PdfWriter, picture: EncodedStreamObject) -> None:
+    picture[NameObject("/Filter")] = ArrayObject([NameObject("/ASCIIHexDecode"), NameObject("/DCTDecode")])
+    picture._data = TAKEN.hex().encode() + b">"
+
+
+@pytest.mark.parametrize("change", [lambda *_: None, _elsewhere, _packed, _in_digits])
+def test_a_picture_in_it_loses_what_the_camera_wrote(change: Callable[[PdfWriter, EncodedStreamObject], None]) -> None:
+    def photographed(writer: PdfWriter, made: DictionaryObject) -> None:
+        _photographed(writer, made)
+        change(writer, made["/Resources"]["/XObject"]["/P"])
+
+    new, _ = anew(pdf(photographed))
     (picture,) = (one.get_object() for one in PdfReader(io.BytesIO(new)).pages[0]["/Resources"]["/XObject"].values())
     assert SECRET not in picture._data
     assert Image.open(io.BytesIO(picture._data)).tobytes() == pixels(TAKEN)

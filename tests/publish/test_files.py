@@ -16,7 +16,7 @@ from services.kernel.store import sql
 from services.publish.attaching import files
 from services.publish.views import METADATA
 from tests.kernel.test_pictures import SECRET, TAKEN
-from tests.kernel.test_rewritten import comment, page, pdf
+from tests.kernel.test_rewritten import comment, outline, page, pdf
 from tests.publish.conftest import TEXT, Office
 
 PATH = "/publish/v1/statements"
@@ -229,6 +229,13 @@ async def test_a_document_with_personal_numbers_is_refused_with_the_page(
     if code:
         assert "page 2" in answer.json()["detail"]
         assert stored(office) == set()
+
+
+async def test_the_outline_of_a_document_is_searched_for_personal_numbers_too(office: Office) -> None:
+    id_ = await office.draft()
+    sent = pdf(lambda writer, _: outline(writer, "张三 13812345678"))
+    assert told(await attach(office, id_, sent), 422)["type"].endswith("document-personal-outline")
+    assert stored(office) == set()
 
 
 async def test_what_is_no_document_and_no_picture_is_refused_and_leaves_nothing(office: Office) -> None:

@@ -13,10 +13,13 @@ TYPE = "application/pdf"
 
 
 class Document(NamedTuple):
-    """A document that was written anew, to be read from the start, and the text of each of its pages."""
+    """A document that was written anew, to be read from the start, and the text of each of its pages. `beside` are the
+    words of its outline and of its descriptions for those who cannot see.
+    """
 
     file: IO[bytes]
     pages: list[str]
+    beside: str
 
 
 @contextlib.contextmanager
@@ -44,7 +47,7 @@ def rewritten(file: IO[bytes], pages: int) -> Iterator[Document]:
             raise Malformed("the PDF breaks off or is damaged; send it again, whole", code="document-damaged")
         texts.seek(0)
         new.seek(0)
-        yield Document(new, json.load(texts))
+        yield Document(new, **json.load(texts))
 
 
 def _not_taken(why: str) -> Malformed:

@@ -1,9 +1,9 @@
 """A separate program that writes a PDF anew: `rewrite.py PAGES TEXTS <document >new`.
 
 What the pages show stays: text, pictures, links, structure. Everything else is gone: author, times, programs, older
-versions, comments, scripts, actions, embedded files, data of cameras in pictures. The texts of the pages go to the file
-descriptor TEXTS, as a JSON list. The program imports nothing of the project, knows no secret, and ends with 0 or with
-one of the codes below.
+versions, comments, scripts, actions, embedded files, data of cameras in pictures. The file descriptor TEXTS gets JSON:
+`pages` are the texts of the pages, `beside` is what readers are told beside them. The program imports nothing of the
+project, knows no secret, and ends with 0 or with one of the codes below.
 """
 
 import io
@@ -14,7 +14,15 @@ import sys
 from typing import IO, Any
 
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject
+from pypdf.generic import (
+    ArrayObject,
+    ByteStringObject,
+    DictionaryObject,
+    EncodedStreamObject,
+    NameObject,
+    StreamObject,
+    TextStringObject,
+)
 
 DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN = 10, 11, 12, 13
 LIMITS = {
@@ -28,14 +36,24 @@ OF_DOCUMENT = frozenset(
     ("/Type", "/Pages", "/Lang", "/MarkInfo", "/StructTreeRoot", "/OCProperties", "/PageLabels", "/Outlines")
 )
 """What is kept of a document beside its pages. Neither actions at its opening, nor names of scripts and files."""
+OF_PAGE = frozenset(
+    (
+        *("/Type", "/Parent", "/Resources", "/MediaBox", "/CropBox", "/BleedBox", "/TrimBox", "/ArtBox", "/Contents"),
+        *("/Rotate", "/Group", "/StructParents", "/Tabs", "/Annots", "/UserUnit"),
+    )
+)
+"""What is kept of a page."""
 NOT_SHOWN = (
     *("/Metadata", "/PieceInfo", "/LastModified", "/Thumb", "/AA"),
-    *("/AF", "/SpiderInfo", "/JS", "/OpenAction", "/OPI"),
+    *("/AF", "/SpiderInfo", "/JS", "/OpenAction", "/OPI", "/Alternates"),
 )
 """Entries of any object that no reader of the page sees."""
 OF_LINK = frozenset(
     ("/Type", "/Subtype", "/Rect", "/Border", "/C", "/H", "/BS", "/QuadPoints", "/Dest", "/A", "/StructParent")
 )
+TOLD = frozenset(("/Title", "/Alt", "/ActualText", "/E", "/T", "/Name"))
+"""Entries whose words readers see or hear beside a page: headings of the outline, descriptions of pictures."""
+JPEG = ("/DCTDecode", "/DCT")
 BESIDE = frozenset((*range(0xE0, 0xEE), 0xEF, 0xFE))
 """Segments of a JPEG that hold data on it: thumbnails, EXIF, XMP, profiles, comments. Colours are the document's. Only
 Adobe's segment (EE) says how it looks."""
@@ -72,13 +90,18 @@ def rewrite(source: IO[bytes], target: IO[bytes], pages: int, texts: int) -> int
     root = writer.root_object
     for name in [name for name in root if name not in OF_DOCUMENT]:
         del root[name]
+    links, shown = set[int](), set[int]()
     for page in writer.pages:
-        _keep_links(page)
+        links.update(map(id, _keep_links(page)))
+        shown.add(id(page))
     for one in list(writer._objects):  # noqa: SLF001  the only way to every object
-        _keep_shown(one)
+        if isinstance(one, DictionaryObject) and "/Page" in _listed(one, "/Type") and id(one) not in shown:
+            one.clear()  # an earlier page, to which an outline or a tag still leads
+        _keep_shown(one, links)
     reached = _reached(writer)
+    told = [words for one in reached._objects for words in _told(one)]  # noqa: SLF001
     with os.fdopen(texts, "w", encoding="utf-8", errors="replace") as out:
-        json.dump([page.extract_text() for page in reached.pages], out)
+        json.dump({"pages": [page.extract_text() for page in reached.pages], "beside": "\n".join(told)}, out)
     reached.write(target)
     return 0
 
@@ -107,9 +130,11 @@ def _refused(reader: PdfReader) -> str:
     return "form" if fields else ""
 
 
-def _keep_links(page: DictionaryObject) -> None:
+def _keep_links(page: DictionaryObject) -> list[DictionaryObject]:
     """Leaves of what lies over a page only the links, without who made them and when. Comments are gone."""
-    kept = ArrayObject()
+    for name in [name for name in page if name not in OF_PAGE]:
+        del page[name]
+    kept, links = ArrayObject(), list[DictionaryObject]()
     for one in page.get("/Annots", ArrayObject()):
         note = one.get_object()
         if not isinstance(note, DictionaryObject) or note.get("/Subtype") != "/Link":
@@ -119,7 +144,9 @@ def _keep_links(page: DictionaryObject) -> None:
         for name in [name for name in note if name not in OF_LINK]:
             del note[name]
         kept.append(one)
+        links.append(note)
     page[NameObject("/Annots")] = kept
+    return links
 
 
 def _leads(action: Any) -> bool:
@@ -132,19 +159,62 @@ def _leads(action: Any) -> bool:
     return action.get("/S") == "/URI" and str(action.get("/URI", "")).lower().startswith(("https://", "http://"))
 
 
-def _keep_shown(one: Any) -> None:
-    """Takes out of an object what no reader sees, also within."""
+def _keep_shown(one: Any, links: set[int]) -> None:
+    """Takes out of an object what no reader sees, also within. A tag may still lead to a comment that is gone from its
+    page, so it leads to `links` alone.
+    """
     if isinstance(one, DictionaryObject):
         for name in NOT_SHOWN:
             one.pop(name, None)
         if "/A" in one and not _leads(one["/A"]):
             del one["/A"]
-        if isinstance(one, StreamObject) and one.get("/Filter") in ("/DCTDecode", ["/DCTDecode"]):
-            one._data = without_data(one._data)  # noqa: SLF001  the bytes as they stand in the file
+        if "/Obj" in one and id(one["/Obj"]) not in links:
+            del one["/Obj"]
+        if isinstance(one, StreamObject):
+            _keep_picture(one)
     if isinstance(one, DictionaryObject | ArrayObject):
         for inner in one.values() if isinstance(one, DictionaryObject) else one:
             if isinstance(inner, DictionaryObject | ArrayObject):
-                _keep_shown(inner)
+                _keep_shown(inner, links)
+
+
+def _keep_picture(one: StreamObject) -> None:
+    """Leaves of a JPEG only how it looks, also if the document packed it once more."""
+    *before, last = _listed(one, "/Filter") or [None]
+    if last not in JPEG:
+        return
+    if before:
+        packed, given = EncodedStreamObject(), _listed(one, "/DecodeParms")
+        packed._data = one._data  # noqa: SLF001  the bytes as they stand in the file
+        packed[NameObject("/Filter")] = ArrayObject(before)
+        if given:
+            packed[NameObject("/DecodeParms")] = ArrayObject(given[:-1])
+            one[NameObject("/DecodeParms")] = given[-1]
+        one._data = packed.get_data()  # noqa: SLF001
+    one[NameObject("/Filter")] = NameObject("/DCTDecode")
+    one._data = without_data(one._data)  # noqa: SLF001
+
+
+def _listed(one: DictionaryObject, name: str) -> list[Any]:
+    """What an entry holds, which is one thing or a list, here or elsewhere in the document."""
+    if name not in one:
+        return []
+    found = one[name]
+    return [each.get_object() for each in found] if isinstance(found, ArrayObject) else [found]
+
+
+def _told(one: Any) -> list[str]:
+    """The words of an object, also within, that readers are told beside the page."""
+    inner = one.values() if isinstance(one, DictionaryObject) else one if isinstance(one, ArrayObject) else ()
+    found = [words for each in inner for words in _told(each)]
+    if isinstance(one, DictionaryObject):
+        said = (one[name] for name in TOLD & one.keys())
+        found += [
+            words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+            for words in said
+            if isinstance(words, TextStringObject | ByteStringObject)
+        ]
+    return found
 
 
 def without_data(picture: bytes) -> bytes:

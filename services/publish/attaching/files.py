@@ -68,12 +68,19 @@ def _kept(runtime: Runtime, pages: list[str], sent: Sent) -> Iterable[bytes]:
         return
     with documents.rewritten(sent.file, settings.attachment_pages) as document:
         pages += document.pages
-        _must_be_impersonal(pages, runtime.lists.telephones)
+        _must_be_impersonal(document, runtime.lists.telephones)
         yield from parts(document.file)
 
 
-def _must_be_impersonal(pages: Iterable[str], listed: masking.Listed) -> None:
-    for number, text in enumerate(pages, 1):
+def _must_be_impersonal(document: documents.Document, listed: masking.Listed) -> None:
+    for _, _, kind in masking.find(document.beside, listed):
+        raise Malformed(
+            f"the outline of the document, or a description in it, holds a personal number ({masking.MARKERS[kind]}); "
+            "nothing personal goes public, take it out",
+            code="document-personal-outline",
+            kind=masking.MARKERS[kind],
+        )
+    for number, text in enumerate(document.pages, 1):
         for _, _, kind in masking.find(text, listed):
             raise Malformed(
                 f"page {number} holds a personal number ({masking.MARKERS[kind]}); nothing personal goes public, take "
