@@ -10,6 +10,7 @@ from playwright.async_api import Page as Tab
 
 from tests.console.browser import HOME
 from tests.console.conftest import Desk, faults
+from tests.kernel.test_pictures import TAKEN
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
 TELEPHONE = {"viewport": {"width": 360, "height": 740}}
@@ -85,6 +86,14 @@ async def test_a_forged_notice_is_found_out_by_a_citizen(desk: Desk, tmp_path: P
     await writer.list("/statements")
     await writer.follow("起草通告（不涉及具体事项）")
     await writer.sends("起草", title=TITLE, text=NOTICE)
+    await writer.page.get_by_role("link", name="附件和图片").click()
+    picture = tmp_path / "shown.jpg"
+    picture.write_bytes(TAKEN)
+    await writer.page.locator("[name=file]").set_input_files(picture)
+    await writer.page.locator("[name=title]").fill("检修路段示意图")
+    await writer.page.get_by_label("没有", exact=True).check()
+    await writer.page.get_by_role("button", name="存入").click()
+    await writer.page.get_by_role("link", name="回到稿件").click()
     await writer.does("送审")
     number = writer.page.url.rpartition("/")[2].partition("?")[0]
     leader = await clerk(desk, "approver@town-east")
@@ -107,6 +116,10 @@ async def test_a_forged_notice_is_found_out_by_a_citizen(desk: Desk, tmp_path: P
     await verdict.get_by_role("link", name="查看公告").click()
     await expect(neighbour.page.locator("h1")).to_have_text(TITLE)
     await expect(neighbour.page.locator("main")).to_contain_text("至17时")
+    shown = neighbour.page.locator("main .files img")
+    await expect(shown).to_have_attribute("alt", "检修路段示意图")
+    assert await shown.evaluate("async image => { await image.decode(); return image.naturalWidth }")
+    assert await faults(neighbour.page) == []
     code = tmp_path / "code.png"
     await neighbour.page.locator(".code img").screenshot(path=code)
 
