@@ -103,6 +103,20 @@ async def test_areas_are_typed_too_and_taken_away_again(town: Town) -> None:
     assert nothing.status_code in (403, 412, 422, 428)
 
 
+async def test_a_document_has_no_areas_and_no_place_in_a_picture_is_far_away(town: Town) -> None:
+    officer, statement = await drafted(town)
+    at = f"/statements/{statement}/files"
+    page = await add(officer, await officer.open(at), pdf(), "application/pdf", title="抢修安排")
+    (document,) = [link for link in page.links if f"{at}/" in link]
+    answer = await officer.client.get(f"{document}/cover", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, HOME + at)
+    page = await add(officer, page, picture(), "image/jpeg", title="抢修现场", persons="to_cover")
+    (cover,) = [link for link in page.links if link.endswith("/cover")]
+    far = "9" * 5_000
+    for typed in ({"at.x": far, "at.y": "1"}, dict.fromkeys(("left", "top", "right", "bottom"), far)):
+        assert (await officer.client.get(cover, params=typed)).status_code == 200
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, tmp_path: Path) -> None:
     narrow = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "java_script_enabled": script}

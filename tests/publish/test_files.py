@@ -299,6 +299,38 @@ async def test_a_sweep_deletes_what_a_lost_answer_left_and_what_was_erased(offic
     assert stored(office) == set()
 
 
+async def test_an_erased_file_is_gone_for_readers_before_any_sweep(office: Office) -> None:
+    id_ = await office.draft()
+    file = added(await attach(office, id_, pdf()))["file"]
+    await publish(office, id_)
+    public, own = f"/bulletin/files/{file}", f"{PATH}/{id_}/files/{file}"
+    tag = (await office.client.get(public)).headers["etag"]
+    assert (await office.client.get(own, headers=office.as_("handler"))).status_code == 200
+    first = next(event for event in await events(office, id_) if event.type.endswith("file_attached.v1"))
+    async with office.runtime.database.transaction() as connection:
+        await sql.insert(connection, METADATA.tables["erased"], [{"ref": first.data.title.ref}])
+    assert stored(office) == {file}, "nothing swept yet"
+    for headers in ({}, {"If-None-Match": tag}):
+        assert (await office.client.get(public, headers=headers)).status_code == 404
+    assert (await office.client.get(own, headers=office.as_("handler"))).status_code == 404
+
+
+async def test_a_correction_without_files_shows_none_also_in_a_preview(office: Office) -> None:
+    id_ = await office.draft()
+    file = added(await attach(office, id_, pdf()))["file"]
+    await publish(office, id_)
+    body = {"text": TEXT, "reason": "清单有误", "attachments": []}
+    told(await office.act(id_, "correct", "spokesperson", body, person="qian"), 200)
+    public = (await office.client.get(f"/bulletin/statements/{id_}")).text
+    who = office.as_("spokesperson")
+    preview = (await office.client.post(f"{PATH}/{id_}/preview", json={"reason": "不属本镇"}, headers=who)).text
+    for shown in (public, preview):
+        now, earlier = shown.split("更正前的文本")
+        assert file not in now
+        assert file in earlier
+    assert [one["shown"] for one in (await office.read(id_))["files"]] == [False]
+
+
 def test_the_digest_of_no_files_is_that_of_before() -> None:
     said = {"used": (), "steps": (), "writers": ("a" * 64,)}
     one = deeds.subject_of("statement-1", "county", 2, "b" * 64, "c" * 64, **said)

@@ -122,7 +122,9 @@ async def _page(
 
 async def _cover(request: Request, me: Signed, id: str, file: str, status: int = 200, error: str = "") -> Response:
     one = await me.calls.get(f"/publish/v1/statements/{id}")
-    content, _ = await _bytes(me, id, file)
+    content, told = await _bytes(me, id, file)
+    if not told["content-type"].startswith("image/"):
+        return go(f"statements/{id}/files")
     size, asked = _size(content), request.query_params
     width = next((one for one in WIDTHS if str(one) == asked.get("width")), WIDTHS[0])
     height = max(1, round(width * size[1] / size[0]))
@@ -169,7 +171,12 @@ def _size(content: bytes) -> tuple[int, int]:
 
 
 def _point(x: str | None, y: str | None) -> tuple[int, int] | None:
-    return (int(x), int(y)) if x and y and x.isdecimal() and y.isdecimal() else None
+    return (int(x), int(y)) if x and y and _is_number(x) and _is_number(y) else None
+
+
+def _is_number(typed: str) -> bool:
+    """Whether it is a whole number that a place in a picture can have."""
+    return typed.isdecimal() and len(typed) < 8
 
 
 def _between(one: tuple[int, int], other: tuple[int, int], width: int, height: int) -> Area:
@@ -183,7 +190,7 @@ def _between(one: tuple[int, int], other: tuple[int, int], width: int, height: i
 def _typed(asked: Mapping[str, Any]) -> Area | None:
     """An area that was typed in hundredths."""
     values = [str(asked.get(name, "")).strip() for name in ("left", "top", "right", "bottom")]
-    if not all(value.isdecimal() for value in values):
+    if not all(map(_is_number, values)):
         return None
     left, top, right, bottom = (min(100, int(value)) * WHOLE // 100 for value in values)
     return _area(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
@@ -200,7 +207,7 @@ def areas_of(text: str) -> list[Area]:
     """The areas that an address holds. What is no area is left out."""
     found = []
     for part in text.split(";")[:100]:
-        numbers = [int(number) for number in part.split(",") if number.isdecimal() and len(number) < 8]
+        numbers = [int(number) for number in part.split(",") if _is_number(number)]
         if len(numbers) == 4:
             left, top, width, height = numbers
             found.append(_area(left, top, left + width, top + height))

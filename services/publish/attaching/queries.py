@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.store.views import Row
@@ -48,18 +49,24 @@ def told(attachments: str | None) -> list[Row]:
 
 
 async def file_of(connection: AsyncConnection, statement: str, file: str) -> Row | None:
-    """The row of a file; None if the statement has none of this name."""
-    chosen = select(TABLE).where(TABLE.c.file == file, TABLE.c.statement_id == statement, TABLE.c.detached.is_(False))
+    """The row of a file; None if the statement has none of this name, or its title was erased."""
+    chosen = _not_erased(select(TABLE)).where(TABLE.c.file == file, TABLE.c.statement_id == statement)
+    chosen = chosen.where(TABLE.c.detached.is_(False))
     row = (await connection.execute(chosen)).mappings().first()
     return dict(row) if row else None
 
 
 async def public_file(connection: AsyncConnection, file: str) -> Row | None:
-    """The row of a file that is or was in public; None for others, and for those of exercises."""
-    chosen = select(TABLE, statements.c.number).join(statements, statements.c.id == TABLE.c.statement_id)
+    """The row of a file that is or was in public; None for others, for those of exercises, and for erased ones."""
+    chosen = _not_erased(select(TABLE, statements.c.number)).join(statements, statements.c.id == TABLE.c.statement_id)
     chosen = chosen.where(TABLE.c.file == file, TABLE.c.public.is_(True), statements.c.drill.is_(False))
     row = (await connection.execute(chosen)).mappings().first()
     return dict(row) if row else None
+
+
+def _not_erased(chosen: Select[Any]) -> Select[Any]:
+    """Without files whose titles were erased: a sweep deletes their bytes later, and a backup may bring them back."""
+    return chosen.where(TABLE.c.title_ref.not_in(select(METADATA.tables["erased"].c.ref)))
 
 
 async def to_delete(connection: AsyncConnection) -> frozenset[str]:

@@ -217,7 +217,7 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row], *, dril
 async def as_public(connection: AsyncConnection, shown: Row, typed: Preview, now: str) -> Row:
     """A statement of the API as a row of the bulletin, as if what is typed were published now."""
     said: list[Row] = [
-        release | {"attachments": release["attachments"] and json.dumps(release["attachments"])}
+        release | {"attachments": None if (held := release["attachments"]) is None else json.dumps(held)}
         for release in shown["releases"]
     ]
     title, text = typed.title or shown["resolved_title"] or "", typed.text or shown["resolved_text"] or ""
