@@ -670,7 +670,11 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "document-personal-outline": (
                 "文档含有个人信息",
-                "文档的目录（书签）或者图片的替代文字里有个人信息（{kind}）；公开内容不得含个人信息，请删去。",
+                "文档的目录（书签）、图片的替代文字或者链接地址里有个人信息（{kind}）；公开内容不得含个人信息，请删去。",
+            ),
+            "document-unread": (
+                "文档的文字读不出",
+                "第 {page} 页的字体没有说明每个字是什么，机器查不了个人信息，读屏软件也读不出；请换字体重新导出 PDF。",
             ),
             "form-needed": ("须以表单发送", "请以表单（multipart/form-data）发送，含 file、title，图片另含 persons。"),
             "persons-unsaid": (

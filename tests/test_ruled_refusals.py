@@ -28,7 +28,7 @@ UNRULED = {
         invisible-character personal-number text-too-long-resolved marker-malformed
         check-item-unknown check-reason-needed
         document-damaged document-locked document-signed document-form document-personal-number
-        document-personal-outline area-outside
+        document-personal-outline document-unread area-outside
         form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",

@@ -64,6 +64,14 @@ def anew(data: bytes, pages: int = 20) -> tuple[bytes, list[str]]:
             return found.file.read(), found.pages
 
 
+def beside(data: bytes) -> str:
+    """What the document says beside its pages."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        with rewritten(file, 20) as found:
+            return found.beside
+
+
 def _metadata(writer: PdfWriter, _: DictionaryObject) -> None:
     writer.add_metadata({"/Author": HIDDEN, "/Title": HIDDEN})
     xmp = DecodedStreamObject()
@@ -281,3 +289,101 @@ def _plain(data: bytes) -> bytes:
         one = reader.get_object(number)
         found.append(one.get_data() if hasattr(one, "get_data") else repr(one).encode())
     return b"\n".join(found)
+
+
+NUMBER = "430102199003077518"
+
+
+def _leads(writer: PdfWriter, _: DictionaryObject) -> None:
+    writer.add_annotation(page_number=0, annotation=Link(rect=(1, 1, 9, 9), url=f"https://example.cn/?id={NUMBER}"))
+
+
+def _labelled(writer: PdfWriter, _: DictionaryObject) -> None:
+    writer.set_page_label(0, 0, style="/D", prefix=NUMBER)
+
+
+@pytest.mark.parametrize("change", [_leads, _labelled])
+def test_what_it_says_beside_its_pages_is_read_too(change: Callable[..., None]) -> None:
+    sent = pdf(change)
+    assert NUMBER in beside(sent), "it stays in the document, so it is searched"
+    assert anew(sent)[1] == [SHOWN]
+
+
+def test_what_is_copied_in_place_of_what_is_shown_is_read_with_its_page() -> None:
+    said = f"/Span << /ActualText ({NUMBER}) >> BDC BT /F1 12 Tf 72 700 Td (x) Tj ET EMC".encode()
+    assert NUMBER in anew(_drawn(said))[1][0]
+
+
+def _drawn(content: bytes, font: DictionaryObject | None = None) -> bytes:
+    """A document with one page of this content, in this font."""
+
+    def change(writer: PdfWriter, made: DictionaryObject) -> None:
+        stream = DecodedStreamObject()
+        stream.set_data(content)
+        made[NameObject("/Contents")] = writer._add_object(stream)
+        if font is not None:
+            fonts = made["/Resources"]["/Font"]
+            fonts[NameObject("/F1")], fonts[NameObject("/F2")] = font, fonts["/F1"]
+
+    return pdf(change)
+
+
+def _of_many(encoding: str) -> DictionaryObject:
+    """A font of Chinese characters without a table that names them, as programs here write it."""
+    info = {
+        "/Registry": TextStringObject("Adobe"),
+        "/Ordering": TextStringObject("GB1"),
+        "/Supplement": NumberObject(2),
+    }
+    within = DictionaryObject({NameObject("/Type"): NameObject("/Font"), NameObject("/DW"): NumberObject(1000)})
+    within[NameObject("/Subtype")] = NameObject("/CIDFontType2")
+    within[NameObject("/CIDSystemInfo")] = DictionaryObject({NameObject(key): value for key, value in info.items()})
+    font = {"/Type": "/Font", "/Subtype": "/Type0", "/BaseFont": "/SimSun", "/Encoding": encoding}
+    made = DictionaryObject({NameObject(key): NameObject(value) for key, value in font.items()})
+    made[NameObject("/DescendantFonts")] = ArrayObject([within])
+    return made
+
+
+def _shows(codes: bytes) -> bytes:
+    return f"BT /F1 12 Tf 72 700 Td <{codes.hex()}> Tj ET".encode()
+
+
+@pytest.mark.parametrize("encoding", ["/GBK-EUC-H", "/GBKp-EUC-H", "/GBKp-EUC-V", "/GBK2K-H", "/UniGB-UTF16-H"])
+def test_chinese_encodings_are_read_and_written_as_they_came(encoding: str) -> None:
+    text = f"身份证{NUMBER}号"
+    codes = text.encode("utf-16-be" if "Uni" in encoding else "gb18030")
+    new, texts = anew(_drawn(_shows(codes), _of_many(encoding)))
+    assert texts == [text]
+    assert PdfReader(io.BytesIO(new)).pages[0]["/Resources"]["/Font"]["/F1"]["/Encoding"] == encoding
+
+
+def _glyphs() -> DictionaryObject:
+    font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/ABCDEF+FzBookMaker2DlFont"}
+    made = DictionaryObject({NameObject(key): NameObject(value) for key, value in font.items()})
+    names = [NameObject(f"/G{0x30 + digit:X}") for digit in range(10)]
+    differences = ArrayObject([NumberObject(1), *names])
+    made[NameObject("/Encoding")] = DictionaryObject({NameObject("/Differences"): differences})
+    return made
+
+
+NUMBERED = b"".join((0x13 + int(digit)).to_bytes(2, "big") for digit in NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("codes", "font"),
+    [
+        (NUMBERED, _of_many("/Identity-H")),
+        (NUMBERED, _of_many("/GBT-EUC-H")),
+        (bytes(1 + int(digit) for digit in NUMBER), _glyphs()),
+    ],
+    ids=["glyphs alone", "encoding unknown", "names unknown"],
+)
+def test_text_whose_characters_have_no_names_is_refused_with_the_page(codes: bytes, font: DictionaryObject) -> None:
+    with pytest.raises(Malformed, match="page 1"):
+        anew(_drawn(_shows(codes), font))
+
+
+def test_a_few_symbols_without_names_do_no_harm() -> None:
+    symbols = b" ".join(_shows(NUMBERED[:2]) + f" BT /F2 12 Tf (line {line}) Tj ET".encode() for line in range(20))
+    _, (text,) = anew(_drawn(symbols, _of_many("/Identity-H")))
+    assert "line 19" in text

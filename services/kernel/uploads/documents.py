@@ -26,11 +26,12 @@ class Document(NamedTuple):
 def rewritten(file: IO[bytes], pages: int) -> Iterator[Document]:
     """The document, written anew. It blocks: use `apart.THREADS`.
 
-    Raises `Malformed` if it is damaged, locked, signed or a form. Raises `TooLarge` if it has more than `pages` pages
-    or takes too much time or memory.
+    Raises `Malformed` if it is damaged, locked, signed, a form, or has text that no machine reads. Raises `TooLarge`
+    if it has more than `pages` pages or takes too much time or memory.
     """
     with tempfile.TemporaryFile() as new, tempfile.TemporaryFile() as texts:
         code, says = apart.run("rewrite.py", (str(pages), str(texts.fileno())), file, new, (texts.fileno(),))
+        *_, says = says.splitlines() or [""]  # warnings of the reader stand before
         if code == apart.TOO_LARGE:
             raise TooLarge(
                 f"the document has {says} pages; at most {pages} are allowed. Send it in parts",
@@ -51,10 +52,17 @@ def rewritten(file: IO[bytes], pages: int) -> Iterator[Document]:
 
 
 def _not_taken(why: str) -> Malformed:
-    match why:
-        case "locked":
+    match why.split():
+        case ["unread", number]:
+            return Malformed(
+                f"the characters of page {number} have no names, so neither a program that looks for personal numbers "
+                "nor one that reads aloud can read it; save the document as a PDF again, with other fonts",
+                code="document-unread",
+                page=int(number),
+            )
+        case ["locked"]:
             return Malformed("the document is locked with a password; send it without", code="document-locked")
-        case "signed":
+        case ["signed"]:
             return Malformed(
                 "the document has a digital signature, which would not hold any more; print it to a PDF and send that",
                 code="document-signed",

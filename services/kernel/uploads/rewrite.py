@@ -9,8 +9,10 @@ project, knows no secret, and ends with 0 or with one of the codes below.
 import io
 import json
 import os
+import re
 import resource
 import sys
+import unicodedata
 from typing import IO, Any
 
 from pypdf import PdfReader, PdfWriter
@@ -51,12 +53,24 @@ NOT_SHOWN = (
 OF_LINK = frozenset(
     ("/Type", "/Subtype", "/Rect", "/Border", "/C", "/H", "/BS", "/QuadPoints", "/Dest", "/A", "/StructParent")
 )
-TOLD = frozenset(("/Title", "/Alt", "/ActualText", "/E", "/T", "/Name"))
-"""Entries whose words readers see or hear beside a page: headings of the outline, descriptions of pictures."""
+TOLD = frozenset(("/Title", "/Alt", "/ActualText", "/E", "/T", "/Name", "/P", "/URI"))
+"""Entries whose words readers see or hear beside a page: headings of the outline, descriptions of pictures, labels of
+pages, addresses of links."""
 JPEG = ("/DCTDecode", "/DCT")
 BESIDE = frozenset((*range(0xE0, 0xEE), 0xEF, 0xFE))
 """Segments of a JPEG that hold data on it: thumbnails, EXIF, XMP, profiles, comments. Colours are the document's. Only
 Adobe's segment (EE) says how it looks."""
+READ_AS = {
+    f"/{ours}-{way}": NameObject(f"/{known}-{way}")
+    for ours, known in (("GBKp-EUC", "GBK-EUC"), ("B5pc", "ETen-B5"), ("HKscs-B5", "ETen-B5"))
+    for way in "HV"
+}
+"""Chinese encodings that pypdf does not know, and the one that names the same characters."""
+READ = re.compile("/(GB-EUC|GBpc-EUC|GBK-EUC|GBK2K|ETen-B5|ETenms-B5|90ms-RKSJ|Uni[A-Za-z0-9]+-(UCS2|UTF16))-[HV]")
+"""The encodings that pypdf knows, of those that name characters."""
+UNREAD = 7
+"""A page with so many characters in a row that have no names is not read. No personal number is shorter. A symbol that
+begins each line does no harm."""
 
 
 def main() -> None:
@@ -100,10 +114,75 @@ def rewrite(source: IO[bytes], target: IO[bytes], pages: int, texts: int) -> int
         _keep_shown(one, links)
     reached = _reached(writer)
     told = [words for one in reached._objects for words in _told(one)]  # noqa: SLF001
-    with os.fdopen(texts, "w", encoding="utf-8", errors="replace") as out:
-        json.dump({"pages": [page.extract_text() for page in reached.pages], "beside": "\n".join(told)}, out)
     reached.write(target)
+    for one in reached._objects:  # noqa: SLF001  only for the reading: the document is written
+        _name_encoding(one)
+    read = []
+    for number, page in enumerate(reached.pages, 1):
+        reading = _Reading()
+        text = page.extract_text(visitor_text=reading.see, visitor_operand_before=reading.hear)
+        if reading.unread >= UNREAD:
+            return _not_taken(f"unread {number}")
+        read.append("\n".join((text, *reading.told)))
+    with os.fdopen(texts, "w", encoding="utf-8", errors="replace") as out:
+        json.dump({"pages": read, "beside": "\n".join(told)}, out)
     return 0
+
+
+class _Reading:
+    """What the reading of a page brings besides its text."""
+
+    def __init__(self) -> None:
+        self.told = list[str]()
+        """What is read aloud or copied in place of what is shown."""
+        self.unread = self._row = 0
+        """The most characters in a row that have no names."""
+
+    def see(self, text: str, _cm: Any, _tm: Any, font: DictionaryObject | None, _size: Any) -> None:
+        """A run of text in one font."""
+        nameless = _is_nameless(font)
+        for name in _glyphs(font) if "/" in text else ():
+            text = text.replace(name, "\ufffd")
+        for char in text:
+            if char in " \n\t\r\u3000":
+                continue
+            self._row = self._row + 1 if nameless or char == "\ufffd" or unicodedata.category(char) == "Cc" else 0
+            self.unread = max(self.unread, self._row)
+
+    def hear(self, operator: bytes, operands: Any, _cm: Any, _tm: Any) -> None:
+        if operator == b"BDC" and len(operands) > 1:
+            self.told += _told(operands[1])
+
+
+def _name_encoding(one: Any) -> None:
+    """Gives each font of an object the encoding as which it can be read."""
+    if isinstance(one, DictionaryObject) and (known := READ_AS.get(_encoding(one))):
+        one[NameObject("/Encoding")] = known
+    if isinstance(one, DictionaryObject | ArrayObject):
+        for inner in one.values() if isinstance(one, DictionaryObject) else one:
+            if isinstance(inner, DictionaryObject | ArrayObject):
+                _name_encoding(inner)
+
+
+def _encoding(font: DictionaryObject) -> str:
+    named = font.get("/Encoding")
+    return named if isinstance(named, NameObject) else ""
+
+
+def _is_nameless(font: DictionaryObject | None) -> bool:
+    """Whether a font of many characters has only their numbers, not what they are."""
+    if font is None or font.get("/Subtype") != "/Type0" or "/ToUnicode" in font:
+        return False
+    return READ.fullmatch(_encoding(font)) is None
+
+
+def _glyphs(font: DictionaryObject | None) -> list[str]:
+    """The names that a font gives to its glyphs, the longest first. pypdf writes those that it does not know."""
+    encoding = font.get("/Encoding") if font is not None else None
+    if not isinstance(encoding, DictionaryObject):
+        return []
+    names = {str(one) for one in encoding.get("/Differences", ()) if isinstance(one, NameObject)}
+    return sorted(names, key=len, reverse=True)
 
 
 def _reached(writer: PdfWriter) -> PdfWriter:
@@ -210,11 +289,15 @@ def _told(one: Any) -> list[str]:
     if isinstance(one, DictionaryObject):
         said = (one[name] for name in TOLD & one.keys())
         found += [
-            words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+            _decoded(words) if isinstance(words, bytes) else words
             for words in said
             if isinstance(words, TextStringObject | ByteStringObject)
         ]
     return found
+
+
+def _decoded(words: bytes) -> str:
+    return words.decode("utf-16" if words.startswith((b"\xfe\xff", b"\xff\xfe")) else "utf-8", "replace")
 
 
 def without_data(picture: bytes) -> bytes:

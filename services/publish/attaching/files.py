@@ -75,8 +75,8 @@ def _kept(runtime: Runtime, pages: list[str], sent: Sent) -> Iterable[bytes]:
 def _must_be_impersonal(document: documents.Document, listed: masking.Listed) -> None:
     for _, _, kind in masking.find(document.beside, listed):
         raise Malformed(
-            f"the outline of the document, or a description in it, holds a personal number ({masking.MARKERS[kind]}); "
-            "nothing personal goes public, take it out",
+            "the outline of the document, a description or the address of a link in it holds a personal number "
+            f"({masking.MARKERS[kind]}); nothing personal goes public, take it out",
             code="document-personal-outline",
             kind=masking.MARKERS[kind],
         )
