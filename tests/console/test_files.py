@@ -153,6 +153,17 @@ async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, 
     assert desk.complaints == []
 
 
+async def test_a_file_is_taken_by_its_content_whatever_an_old_browser_calls_it(town: Town) -> None:
+    officer, statement = await drafted(town)
+    page = await officer.open(f"/statements/{statement}/files")
+    for content, kind in ((picture(), "image/jpg"), (picture(), "image/pjpeg"), (pdf(), "application/octet-stream")):
+        page = await add(officer, page, content, kind, title="抢修现场", persons="none")
+        assert "文件已存入" in page.said
+    document = re.split(r'<span class="count">PDF', page.text)[0].rpartition('href="')[2].partition('"')[0]
+    page = await officer.open(f"{document}/cover".removeprefix(HOME))
+    assert page.status == 200, "a document has nothing to cover"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -168,3 +179,28 @@ async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, 
 )
 async def test_an_address_holds_only_areas_within_the_picture(text: str, found: list[files.Area]) -> None:
     assert files.areas_of(text) == found
+
+
+async def test_a_press_counts_where_it_was_in_every_size(desk: Desk, tmp_path: Path) -> None:
+    context, page = await desk.at("handler@town-east", viewport={"width": 1400, "height": 900})
+    await desk.open(page, "/statements/new")
+    await page.locator("[name=title]").fill("停水通知")
+    await page.locator("textarea[name=text]").fill("今晚检修，请提前储水。")
+    await page.locator("button.main").click()
+    await page.get_by_role("link", name="附件和图片").click()
+    sent = tmp_path / "sent.jpg"
+    sent.write_bytes(picture())
+    await page.locator("[name=file]").set_input_files(sent)
+    await page.locator("[name=title]").fill("抢修现场")
+    await page.get_by_label("有，下一步遮挡").check()
+    await page.get_by_role("button", name="存入").click()
+    await page.get_by_role("link", name="遮挡画面中的人").click()
+    for width in files.WIDTHS[1:]:
+        await page.get_by_role("link", name=str(width), exact=True).click()
+        await page.locator(f"[name=width][value='{width}']").first.wait_for(state="attached")
+        mark = page.locator("input[type=image]")
+        box, marks = await mark.bounding_box(), await page.locator(".cover svg").bounding_box()
+        assert box == marks, "the marks lie on the picture"
+        assert box and (box["width"], box["height"]) == (width, width // 2)
+    await context.close()
+    assert desk.complaints == []
