@@ -238,6 +238,16 @@ async def test_the_outline_of_a_document_is_searched_for_personal_numbers_too(of
     assert stored(office) == set()
 
 
+async def test_a_cache_lets_go_of_a_file_that_was_deleted(office: Office) -> None:
+    id_ = await office.draft()
+    at = f"/bulletin/files/{added(await picture(office, id_))['file']}"
+    await publish(office, id_)
+    again = {"If-None-Match": (await office.client.get(at)).headers["etag"]}
+    assert (await office.client.get(at, headers=again)).status_code == 304
+    files.blobs_of(office.runtime).delete(stored(office))
+    assert (await office.client.get(at, headers=again)).status_code == 404
+
+
 async def test_what_is_no_document_and_no_picture_is_refused_and_leaves_nothing(office: Office) -> None:
     id_ = await office.draft()
     for content, kind, status in ((b"plain", "application/pdf", 415), (b"%PDF-1.7", "image/jpeg", 415)):

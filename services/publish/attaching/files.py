@@ -110,6 +110,11 @@ def missing(file: str) -> NotFound:
     )
 
 
+async def is_kept(runtime: Runtime, row: Row) -> bool:
+    """Whether the bytes of a file are there."""
+    return await asyncio.to_thread(blobs_of(runtime).path(row["stored"]).exists)
+
+
 async def sent(runtime: Runtime, row: Row, headers: Mapping[str, str]) -> Response:
     """The bytes of a file. Raises `NotFound` if they are missing."""
     try:

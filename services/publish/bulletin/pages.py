@@ -156,7 +156,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             row = await attached.public_file(connection, file)
             site = Site(runtime.settings, await runtime.offices(connection), "en" if lang == "en" else "zh")
-        if row is None:
+        if row is None or not await files.is_kept(runtime, row):  # also for who has it: a cache lets go of it then
             return site.missing()
         kind = row["media_type"].rpartition("/")[2]
         shown = "attachment" if kind == "pdf" else "inline"
