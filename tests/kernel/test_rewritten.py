@@ -60,7 +60,7 @@ def anew(data: bytes, pages: int = 20) -> tuple[bytes, list[str]]:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         with rewritten(file, pages) as found:
-            assert HIDDEN not in found.beside
+            assert HIDDEN not in "".join(found.beside)
             return found.file.read(), found.pages
 
 
@@ -279,6 +279,13 @@ def test_it_has_a_limit_of_pages() -> None:
     assert len(anew(pdf(pages=3), pages=3)[1]) == 3
     with pytest.raises(TooLarge, match="4 pages; at most 3"):
         anew(pdf(pages=4), pages=3)
+
+
+def test_a_page_holds_no_more_words_than_can_be_searched() -> None:
+    with pytest.raises(TooLarge, match="simpler"):
+        anew(pdf(lambda writer, _: page(writer, "1-" * 60_000)))
+    with pytest.raises(TooLarge, match="simpler"):
+        anew(pdf(lambda writer, _: outline(writer, "1-" * 60_000)))
 
 
 def _plain(data: bytes) -> bytes:

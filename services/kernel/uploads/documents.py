@@ -19,7 +19,7 @@ class Document(NamedTuple):
 
     file: IO[bytes]
     pages: list[str]
-    beside: str
+    beside: list[str]
 
 
 @contextlib.contextmanager

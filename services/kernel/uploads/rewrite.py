@@ -56,6 +56,8 @@ OF_LINK = frozenset(
 TOLD = frozenset(("/Title", "/Alt", "/ActualText", "/E", "/T", "/Name", "/P", "/URI"))
 """Entries whose words readers see or hear beside a page: headings of the outline, descriptions of pictures, labels of
 pages, addresses of links."""
+LONGEST = 100_000
+"""So many characters a page may hold. The service searches them, and nothing else runs in it meanwhile."""
 JPEG = ("/DCTDecode", "/DCT")
 BESIDE = frozenset((*range(0xE0, 0xEE), 0xEF, 0xFE))
 """Segments of a JPEG that hold data on it: thumbnails, EXIF, XMP, profiles, comments. Colours are the document's. Only
@@ -113,7 +115,7 @@ def rewrite(source: IO[bytes], target: IO[bytes], pages: int, texts: int) -> int
             one.clear()  # an earlier page, to which an outline or a tag still leads
         _keep_shown(one, links)
     reached = _reached(writer)
-    told = [words for one in reached._objects for words in _told(one)]  # noqa: SLF001
+    beside = [words for one in reached._objects for words in _told(one)]  # noqa: SLF001
     reached.write(target)
     for one in reached._objects:  # noqa: SLF001  only for the reading: the document is written
         _name_encoding(one)
@@ -124,8 +126,10 @@ def rewrite(source: IO[bytes], target: IO[bytes], pages: int, texts: int) -> int
         if reading.unread >= UNREAD:
             return _not_taken(f"unread {number}")
         read.append("\n".join((text, *reading.told)))
+    if any(len(words) > LONGEST for words in (*read, *beside)):
+        return TOO_COSTLY
     with os.fdopen(texts, "w", encoding="utf-8", errors="replace") as out:
-        json.dump({"pages": read, "beside": "\n".join(told)}, out)
+        json.dump({"pages": read, "beside": beside}, out)
     return 0
 
 

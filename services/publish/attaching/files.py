@@ -73,7 +73,7 @@ def _kept(runtime: Runtime, pages: list[str], sent: Sent) -> Iterable[bytes]:
 
 
 def _must_be_impersonal(document: documents.Document, listed: masking.Listed) -> None:
-    for _, _, kind in masking.find(document.beside, listed):
+    for _, _, kind in (found for words in document.beside for found in masking.find(words, listed)):
         raise Malformed(
             "the outline of the document, a description or the address of a link in it holds a personal number "
             f"({masking.MARKERS[kind]}); nothing personal goes public, take it out",
