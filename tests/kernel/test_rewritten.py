@@ -288,6 +288,21 @@ def test_a_page_holds_no_more_words_than_can_be_searched() -> None:
         anew(pdf(lambda writer, _: outline(writer, "1-" * 60_000)))
 
 
+def test_no_layer_of_it_stays_switched_off() -> None:
+    def change(writer: PdfWriter, made: DictionaryObject) -> None:
+        _photographed(writer, made)
+        layer = writer._add_object(DictionaryObject({NameObject("/Type"): NameObject("/OCG")}))
+        made["/Resources"]["/XObject"]["/P"][NameObject("/OC")] = layer
+        off = DictionaryObject({NameObject("/OFF"): ArrayObject([layer])})
+        layers = {NameObject("/OCGs"): ArrayObject([layer]), NameObject("/D"): off}
+        writer.root_object[NameObject("/OCProperties")] = DictionaryObject(layers)
+
+    new, _ = anew(pdf(change))
+    found = PdfReader(io.BytesIO(new))
+    assert "/OCProperties" not in found.root_object
+    assert "/OC" not in found.pages[0]["/Resources"]["/XObject"]["/P"]
+
+
 def _plain(data: bytes) -> bytes:
     """All streams of a document, unpacked, beside its own bytes."""
     reader = PdfReader(io.BytesIO(data))

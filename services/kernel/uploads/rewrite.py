@@ -34,10 +34,9 @@ LIMITS = {
     resource.RLIMIT_CORE: 0,
 }
 """The most bytes of memory, seconds of a processor, and bytes of output."""
-OF_DOCUMENT = frozenset(
-    ("/Type", "/Pages", "/Lang", "/MarkInfo", "/StructTreeRoot", "/OCProperties", "/PageLabels", "/Outlines")
-)
-"""What is kept of a document beside its pages. Neither actions at its opening, nor names of scripts and files."""
+OF_DOCUMENT = frozenset(("/Type", "/Pages", "/Lang", "/MarkInfo", "/StructTreeRoot", "/PageLabels", "/Outlines"))
+"""What is kept of a document beside its pages. Neither actions at its opening, nor names of scripts and files. Layers
+cannot be switched off any more: whoever approves sees all that is there."""
 OF_PAGE = frozenset(
     (
         *("/Type", "/Parent", "/Resources", "/MediaBox", "/CropBox", "/BleedBox", "/TrimBox", "/ArtBox", "/Contents"),
@@ -47,7 +46,7 @@ OF_PAGE = frozenset(
 """What is kept of a page."""
 NOT_SHOWN = (
     *("/Metadata", "/PieceInfo", "/LastModified", "/Thumb", "/AA"),
-    *("/AF", "/SpiderInfo", "/JS", "/OpenAction", "/OPI", "/Alternates"),
+    *("/AF", "/SpiderInfo", "/JS", "/OpenAction", "/OPI", "/Alternates", "/OC"),
 )
 """Entries of any object that no reader of the page sees."""
 OF_LINK = frozenset(
