@@ -69,7 +69,7 @@ def beside(data: bytes) -> str:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         with rewritten(file, 20) as found:
-            return found.beside
+            return "\n".join(found.beside)
 
 
 def _metadata(writer: PdfWriter, _: DictionaryObject) -> None:
