@@ -409,3 +409,28 @@ def test_a_few_symbols_without_names_do_no_harm() -> None:
     symbols = b" ".join(_shows(NUMBERED[:2]) + f" BT /F2 12 Tf (line {line}) Tj ET".encode() for line in range(20))
     _, (text,) = anew(_drawn(symbols, _of_many("/Identity-H")))
     assert "line 19" in text
+
+
+def test_a_page_of_very_many_drawings_is_read_to_its_end() -> None:
+    def change(writer: PdfWriter, made: DictionaryObject) -> None:
+        drawing = DecodedStreamObject()
+        drawing.set_data(b"0 0 1 1 re f")
+        last = DecodedStreamObject()
+        last.set_data(f"BT /F1 12 Tf ({NUMBER}) Tj ET".encode())
+        box = ArrayObject([NumberObject(side) for side in (0, 0, 595, 842)])
+        named = DictionaryObject()
+        for name, one in (("/D", drawing), ("/L", last)):
+            one.update({NameObject("/Subtype"): NameObject("/Form"), NameObject("/BBox"): box})
+            fonts = DictionaryObject({NameObject("/Font"): DictionaryObject(made["/Resources"]["/Font"])})
+            one[NameObject("/Resources")] = fonts
+            named[NameObject(name)] = writer._add_object(one)
+        made["/Resources"][NameObject("/XObject")] = named
+        made[NameObject("/Contents")] = writer._add_object(_content(b"/D Do " * 5_000 + b"/L Do"))
+
+    assert NUMBER in anew(pdf(change))[1][0]
+
+
+def _content(content: bytes) -> DecodedStreamObject:
+    stream = DecodedStreamObject()
+    stream.set_data(content)
+    return stream

@@ -15,7 +15,7 @@ import sys
 import unicodedata
 from typing import IO, Any
 
-from pypdf import PdfReader, PdfWriter
+from pypdf import PdfReader, PdfWriter, overwrite_configuration
 from pypdf.generic import (
     ArrayObject,
     ByteStringObject,
@@ -79,6 +79,8 @@ def main() -> None:
     for limit, most in LIMITS.items():
         resource.setrlimit(limit, (most, most))
     sys.setrecursionlimit(3_000)
+    # Past this number, pypdf leaves out the rest of a page and says nothing. Time is limited above.
+    overwrite_configuration(xform_maximum_invocations_per_extraction=sys.maxsize)
     try:
         sys.exit(rewrite(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]), int(sys.argv[2])))
     except MemoryError:
