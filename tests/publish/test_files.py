@@ -291,6 +291,11 @@ async def test_a_statement_takes_so_many_files_and_no_more(office: Office, monke
         told(await attach(office, id_, pdf()))
     assert told(await attach(office, id_, pdf()), 409)["type"].endswith("files-full")
     assert len(stored(office)) == 2
+    await publish(office, id_)
+    assert told(await attach(office, id_, pdf()), 409)["type"].endswith("files-full")
+    body = {"text": TEXT, "reason": "清单有误", "attachments": []}
+    told(await office.act(id_, "correct", "spokesperson", body, person="qian"), 200)
+    told(await attach(office, id_, pdf()))
 
 
 async def test_a_sweep_deletes_what_a_lost_answer_left_and_what_was_erased(office: Office) -> None:

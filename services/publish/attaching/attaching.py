@@ -28,7 +28,8 @@ def attach(files: Files, command: AttachFile, by: str) -> Fact:
         )
     if not is_picture and command.persons is not None:
         raise Malformed("persons is said of pictures alone; leave it out", code="persons-of-pictures", field="persons")
-    if len(files.all) >= MOST:
+    # What was in public and is not any more takes no place: its texts stay, and it cannot be taken away.
+    if sum(not one.public or one.file in files.shown for one in files.all) >= MOST:
         raise Rejected(
             f"the statement has {MOST} files, and no more are taken; remove one, or put several into one document",
             code="files-full",
