@@ -117,7 +117,7 @@ def add_routes(api: APIRouter, known: Known) -> None:
     @api.post("/statements/{id}/detach-file", **documents.answers(Done))
     async def detach_file(runtime: http.Serving, id: Id, command: DetachFile, caller: http.Command) -> Response:
         """Takes a file away that was never in public, and deletes it."""
-        return http.reply(await to_the_end(_remove(runtime, id, command, caller)))
+        return http.reply(await to_the_end(_detach(runtime, id, command, caller)))
 
 
 async def _recorded(
@@ -172,7 +172,7 @@ async def _judged(runtime: Runtime, id_: str, command: CoverPersons, caller: Cal
     return row
 
 
-async def _remove(runtime: Runtime, id_: str, command: DetachFile, caller: Caller) -> Answer:
+async def _detach(runtime: Runtime, id_: str, command: DetachFile, caller: Caller) -> Answer:
     async with runtime.database.read() as connection:
         row = await queries.file_of(connection, id_, command.file)
     see = partial(seen.for_statement, id_)
