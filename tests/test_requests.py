@@ -10,7 +10,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from schemas import catalogue
 from services.apps import front
@@ -18,6 +18,7 @@ from services.apps.embedded import Embedded, running
 from services.kernel.access import signing
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.serving import bodies, http
+from services.kernel.serving.documents import DescribedRoute
 from services.kernel.settings import Settings
 from tests.test_bad_input import UUID, filled, operations
 
@@ -410,3 +411,13 @@ async def test_no_bad_body_is_answered_in_words_of_a_library(system: Embedded, c
                         assert not re.search(r"pattern|valid |Input|\^|\\|validator", found["detail"]), found
                         assert bool(re.search("[一-鿿]", found["detail"])) == (language == "zh"), found
     assert tried > 500
+
+
+async def test_a_route_that_begins_differently_is_passed_over_and_no_other(system: Embedded) -> None:
+    app = applications(system)["embedded"]
+    routes = [route for route in app.router.routes if isinstance(route, DescribedRoute)]
+    assert len(routes) > 100
+    for pattern in (*methods_of(app), "/", "//bulletin/", "/bulletin", "/publish/v1/statements/%2F/revise"):
+        scope = {"type": "http", "method": "GET", "path": filled(pattern), "root_path": "", "headers": []}
+        for route in routes:
+            assert route.matches(dict(scope))[0] is APIRoute.matches(route, dict(scope))[0], (pattern, route.path)

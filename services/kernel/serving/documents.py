@@ -14,6 +14,8 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette.routing import Match
+from starlette.types import Scope
 
 from schemas.problems import PREFIX, TYPES, members_of
 from services.kernel.core.problems import KINDS, Problem
@@ -119,6 +121,7 @@ class DescribedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Any, **settings: Any) -> None:
         super().__init__(path, endpoint, **settings)
+        self._begins = self.path.partition("{")[0]
         if not self.include_in_schema:
             return
         self.summary = self.summary or re.sub("[-_]", " ", self.name).capitalize()
@@ -130,6 +133,12 @@ class DescribedRoute(APIRoute):
         self.openapi_extra = {**(self.openapi_extra or {}), "security": security}
         for status in self._problems(sign_in):
             self.responses.setdefault(status, problem(status))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As the router asks it. Most routes begin differently, and seeing that costs a tenth of the whole match."""
+        if not scope["path"].startswith(self._begins) and not scope.get("root_path"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def _problems(self, sign_in: SignIn | None) -> Sequence[int]:
         headers = {one.alias.lower() for one in get_flat_params(self.dependant)}
