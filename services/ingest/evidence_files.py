@@ -1,16 +1,9 @@
-"""The folder of evidence files, and what is deleted from it beside an erasure."""
-
-import asyncio
-import time
+"""The folder of evidence files. What was erased from it is swept, too: its answer may have been lost."""
 
 from services.ingest import queries
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.uploads import sweeping
 from services.kernel.uploads.blobs import Blobs
-
-SWEEP = 600.0
-"""Seconds from one sweep to the next."""
-FORGOTTEN = 3600.0
-"""After this many seconds nobody writes to a file any more."""
 
 
 def blobs_of(runtime: Runtime) -> Blobs:
@@ -19,17 +12,10 @@ def blobs_of(runtime: Runtime) -> Blobs:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Deletes the remains of a crash: files of erased reports, and files that were never finished."""
-    blobs = blobs_of(runtime)
-    blobs.delete(blobs.unfinished(time.time() - FORGOTTEN))
-    if names := blobs.names():
-        async with runtime.database.read() as connection:
-            erased = await queries.erased_files(connection)
-        blobs.delete(names.intersection(erased))
+    """Deletes the files of erased reports, and files that were never finished."""
+    await sweeping.sweep(blobs_of(runtime), runtime.database, queries.erased_files)
 
 
 async def keep_swept(runtime: Runtime) -> None:
-    """Sweeps from time to time. An erasure may have left its files if its answer was lost."""
-    while True:
-        await asyncio.sleep(SWEEP)
-        await sweep(runtime)
+    """Sweeps from time to time."""
+    await sweeping.keep_swept(blobs_of(runtime), runtime.database, queries.erased_files)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.async_api import Page as Tab
 
 from services.console.matters import files
 from tests.console.browser import HOME, Browser, Page
@@ -117,22 +118,27 @@ async def test_a_document_has_no_areas_and_no_place_in_a_picture_is_far_away(tow
         assert (await officer.client.get(cover, params=typed)).status_code == 200
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, tmp_path: Path) -> None:
-    narrow = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "java_script_enabled": script}
-    context, page = await desk.at("handler@town-east", **narrow)
+async def to_cover(desk: Desk, page: Tab, folder: Path) -> None:
+    """Begins a notice, puts a picture with a person to it, and opens the page on which persons are covered."""
     await desk.open(page, "/statements/new")
     await page.locator("[name=title]").fill("停水通知")
     await page.locator("textarea[name=text]").fill("今晚检修，请提前储水。")
     await page.locator("button.main").click()
     await page.get_by_role("link", name="附件和图片").click()
-    shown = tmp_path / "shown.jpg"
+    shown = folder / "shown.jpg"
     shown.write_bytes(picture())
     await page.locator("[name=file]").set_input_files(shown)
     await page.locator("[name=title]").fill("抢修现场")
     await page.get_by_label("有，下一步遮挡").check()
     await page.get_by_role("button", name="存入").click()
     await page.get_by_role("link", name="遮挡画面中的人").click()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+async def test_a_thumb_covers_a_person_on_a_telephone(desk: Desk, script: bool, tmp_path: Path) -> None:
+    narrow = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "java_script_enabled": script}
+    context, page = await desk.at("handler@town-east", **narrow)
+    await to_cover(desk, page, tmp_path)
     mark = page.locator("input[type=image]")
     await mark.tap(position={"x": 80, "y": 40})
     await page.get_by_text("再点对角。").wait_for()
@@ -183,18 +189,7 @@ async def test_an_address_holds_only_areas_within_the_picture(text: str, found: 
 
 async def test_a_press_counts_where_it_was_in_every_size(desk: Desk, tmp_path: Path) -> None:
     context, page = await desk.at("handler@town-east", viewport={"width": 1400, "height": 900})
-    await desk.open(page, "/statements/new")
-    await page.locator("[name=title]").fill("停水通知")
-    await page.locator("textarea[name=text]").fill("今晚检修，请提前储水。")
-    await page.locator("button.main").click()
-    await page.get_by_role("link", name="附件和图片").click()
-    sent = tmp_path / "sent.jpg"
-    sent.write_bytes(picture())
-    await page.locator("[name=file]").set_input_files(sent)
-    await page.locator("[name=title]").fill("抢修现场")
-    await page.get_by_label("有，下一步遮挡").check()
-    await page.get_by_role("button", name="存入").click()
-    await page.get_by_role("link", name="遮挡画面中的人").click()
+    await to_cover(desk, page, tmp_path)
     for width in files.WIDTHS[1:]:
         await page.get_by_role("link", name=str(width), exact=True).click()
         await page.locator(f"[name=width][value='{width}']").first.wait_for(state="attached")

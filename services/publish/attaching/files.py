@@ -5,7 +5,6 @@ personal numbers is refused, with the page. No machine reads what a picture show
 """
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import IO, NamedTuple
@@ -17,7 +16,7 @@ from services.kernel import masking
 from services.kernel.core.problems import Malformed, NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store.views import Row
-from services.kernel.uploads import apart, documents, pictures
+from services.kernel.uploads import apart, documents, pictures, sweeping
 from services.kernel.uploads.blobs import Blob, Blobs
 from services.kernel.uploads.pictures import Area
 from services.kernel.uploads.taking import Sent, parts, received, stored
@@ -25,10 +24,6 @@ from services.publish.attaching import queries
 
 FOLDER = "attachments"
 FIELDS = ("title", "persons")
-SWEEP = 600.0
-"""Seconds from one sweep to the next."""
-FORGOTTEN = 3600.0
-"""After this many seconds nobody writes to a file any more."""
 
 
 class Upload(NamedTuple):
@@ -131,17 +126,10 @@ def _read(source: IO[bytes]) -> Iterator[bytes]:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Deletes what nothing needs, and files that were never finished. The answer that deletes may have been lost."""
-    blobs = blobs_of(runtime)
-    blobs.delete(blobs.unfinished(time.time() - FORGOTTEN))
-    if names := blobs.names():
-        async with runtime.database.read() as connection:
-            gone = await queries.to_delete(connection)
-        blobs.delete(names.intersection(gone))
+    """Deletes what nothing needs, and files that were never finished."""
+    await sweeping.sweep(blobs_of(runtime), runtime.database, queries.to_delete)
 
 
 async def keep_swept(runtime: Runtime) -> None:
     """Sweeps from time to time, also after words were erased."""
-    while True:
-        await asyncio.sleep(SWEEP)
-        await sweep(runtime)
+    await sweeping.keep_swept(blobs_of(runtime), runtime.database, queries.to_delete)
