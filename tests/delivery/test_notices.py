@@ -10,6 +10,8 @@ from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
 pytestmark = pytest.mark.timeout(240)
 HEAD = "chief@town-east"
 DELIVERED = "huiying.clock.notice_delivered.v1"
+NOTICES = 3
+"""A report that came late calls for so many: the new matter, and two limits that have passed."""
 
 
 def test_after_a_kill_the_notice_comes_again_under_its_id_and_is_recorded_once(
@@ -38,10 +40,12 @@ def test_after_a_kill_the_notice_comes_again_under_its_id_and_is_recorded_once(
         def recorded() -> list[str]:
             return [event["data"]["notice"] for event in world.events(type=DELIVERED)]
 
-        until(lambda: on_their_way < set(box.notices) == set(recorded()), "every notice was recorded")
+        # A slow program may have sent all of them before it died.
+        until(lambda: len(set(recorded())) == NOTICES, lambda: f"every notice was recorded: {box.notices, recorded()}")
         first = set(recorded())
+        assert first == set(box.notices) >= on_their_way
         assert {box.notices.count(notice) for notice in on_their_way} == {2}
-        assert {box.notices.count(notice) for notice in first - on_their_way} == {1}
+        assert {box.notices.count(notice) for notice in first - on_their_way} <= {1}
         world.restart(part)
         world.ready(part)
         world.post(f"another {uuid.uuid4()}")
