@@ -133,10 +133,15 @@ def plant(folder: Path, name: str, statements: str) -> None:
     connection = sqlite3.connect(folder / f"{name}.sqlite")
     connection.create_function("change", 3, lambda value, old, new: value.replace(old.encode(), new.encode()))
     connection.create_function("break", 1, _break)
+    connection.create_function("flip", 2, _flip)
     for statement in statements.split(";"):
         assert connection.execute(statement).rowcount != 0, f"the fault was not planted: {statement}"
     connection.commit()
     connection.close()
+
+
+def _flip(value: bytes, at: int) -> bytes:
+    return value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
 
 
 def _break(value: bytes) -> bytes:
@@ -261,6 +266,31 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         update timeline set position = 0 where position = 1;
         update timeline set position = 1 where position = -1""",
         "audit: position 0 holds",
+    ),
+    "a leaf of the log is altered": (
+        "audit",
+        "update tree set hashes = flip(hashes, 32 * 3) where level = 0 and number = 0",
+        "audit: the log's hash at level 0 from position 3 on is not that of the events in the timeline",
+    ),
+    "a row of the log is gone": (
+        "audit",
+        "delete from tree where level = 0 and number = 0",
+        "audit: the log's hash at level 0 from position 0 on is missing",
+    ),
+    "the end of the log is cut off": (
+        "audit",
+        "update tree set hashes = substr(hashes, 1, 32 * 5) where level = 0 and number = 0",
+        "audit: the log's hash at level 0 from position 5 on is not that of the events in the timeline",
+    ),
+    "the log has a leaf more": (
+        "audit",
+        "update tree set hashes = cast(hashes || zeroblob(32) as blob) where level = 0",
+        "leaves, but the timeline ends at",
+    ),
+    "an event is altered in audit, and its digest with it": (
+        "audit",
+        "update timeline set bytes = change(bytes, 'board', 'beard') where stream_id = '{report}'",
+        "audit: the log's hash at level 0 from position",
     ),
     "an event is not on its topic": (
         "log",
@@ -389,7 +419,7 @@ async def test_many_faults_are_counted_and_the_first_are_named(folder: Path, mon
     async with system(folder) as made:
         report = await made.check()
     assert len(report.faults) == 3
-    assert report.untold == 10
+    assert report.untold == 11
 
 
 async def test_an_offset_that_was_moved_past_reports_is_told_in_one_sentence_and_healed_by_what_it_says(

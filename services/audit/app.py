@@ -19,6 +19,6 @@ SERVICE = Service(
     on_start=start,
     work=AuditWork,
     signatures={"statement": deeds.claims},
-    timeline=Timeline(views.TIMELINE, LogSequenced),
-    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES),
+    timeline=Timeline(views.TIMELINE, LogSequenced, views.TREE),
+    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES, views.TREE),
 )

@@ -18,6 +18,7 @@ from schemas.audit import LogSequenced
 from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
+from services.audit.log import growing
 from services.audit.views import ENTRIES, HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
 from services.kernel.delivery.intake import Cursor, Intake
 from services.kernel.delivery.log import LogGone, Partition, Record
@@ -28,6 +29,8 @@ from services.kernel.store import offices, sql
 from services.kernel.store.numbers import number_in
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Query, Write
+from services.kernel.tlog import Refused
+from services.kernel.tlog.leaf import leaf_of
 
 BATCH = 2000
 """Events in one transaction."""
@@ -112,6 +115,7 @@ class AuditWork(UnitOfWork):
         next_ = head.next + len(fresh)
         size = await _gapless(connection, known, next_) if regaining else next_
         complete = head.complete_until
+        session.also += await _grown(connection, head.size, size, placed, regaining=regaining)
         if not regaining and _is_later(until := await self._complete(connection, intake), complete):
             complete = until
             session.also.append(_size(size, until))
@@ -286,6 +290,19 @@ async def _gapless(connection: AsyncConnection, taken: Iterable[str], next_: int
     await connection.execute(delete(PLANNED).where(PLANNED.c.digest.in_(list(taken))))
     missing: int | None = (await connection.execute(select(func.min(PLANNED.c.position)))).scalar()
     return next_ if missing is None else missing
+
+
+async def _grown(
+    connection: AsyncConnection, start: int, end: int, placed: Sequence[tuple[int, Event]], *, regaining: bool
+) -> list[Write]:
+    """The tree's growth. Raises `Diverged` if its right edge is not that of its size: nothing can grow on it."""
+    try:
+        if not regaining:
+            return await growing.grown(connection, start, [leaf_of(event).hash for _, event in placed])
+        await growing.grown_to(connection, start, end, dict(placed))
+    except Refused as refused:
+        raise Diverged(f"audit's tree was altered: {refused}. Restore the database from a backup") from None
+    return []
 
 
 def _is_later(now: str | None, before: str | None) -> TypeGuard[str]:

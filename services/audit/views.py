@@ -92,4 +92,12 @@ PLANNED = Table(
     Column("position", BigInteger, nullable=False, unique=True),
 )
 """The positions that the log gave to events which the timeline lacks."""
+TREE = Table(
+    "tree",
+    METADATA,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", serial(), primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+"""The tree over the events below `head.size`: rows of up to sixteen hashes, see `kernel.tlog.tree`."""
 VIEWS = (*offices.views(METADATA), *numbers.views(METADATA))

@@ -55,6 +55,8 @@ class Timeline(NamedTuple):
     table: Table
     order: type[Fact]
     """The event on the service's own topic that names the digests of further events, in `events`."""
+    tree: Table
+    """The tree of hashes over the events; see `services.kernel.tlog.tree`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from services.kernel.delivery import offsets
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.runtime import Runtime, Timeline
+from services.kernel.proof import trees
 from services.kernel.proof.readers import Reader, Readers
 from services.kernel.proof.result import (
     AUDIT_ALTERED,
@@ -93,6 +94,8 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
             await _check_topic(name, store, topic, log, discarded, result, wait, Readers(topic, readers))
     await _check_absent(stores, log, audit, absent, result, wait)
     await _check_timeline(stores, audit, discarded, result)
+    assert audit.timeline is not None
+    await trees.check(audit.database, audit.timeline, result)
     await _check_erased(stores, erased, result)
     result.add("erased", len(erased))
     return result

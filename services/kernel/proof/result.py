@@ -42,6 +42,10 @@ AUDIT_LACKS = Cause("audit lacks events of {name}", "`huiying resend {name} --al
 AUDIT_ALTERED = Cause(
     "audit's timeline was changed after it was written", "`huiying restore --from DIR --service audit`"
 )
+TREE_ALTERED = Cause(
+    "the tree of hashes over audit's timeline is not the tree over these events",
+    "find out who changed it or the timeline; `huiying restore --from DIR --service audit`",
+)
 
 
 @dataclass(slots=True)

@@ -63,6 +63,13 @@ def split(row: bytes | bytearray) -> list[bytes]:
     return [bytes(row[at : at + SIZE]) for at in range(0, len(row), SIZE)]
 
 
+def full(row: bytes) -> bytes:
+    """The hash over a full row. Raises `Refused` if it is not full."""
+    if len(row) != WIDTH * SIZE:
+        raise Refused(f"a row has {len(row)} bytes and is not full")
+    return joined(split(row))
+
+
 # Growing -------------------------------------------------------------------------------------------------------------
 
 

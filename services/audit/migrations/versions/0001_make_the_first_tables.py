@@ -108,3 +108,10 @@ def upgrade() -> None:
     op.create_index("ix_timeline_time", "timeline", ["time"], unique=False)
     op.create_index("ix_timeline_type", "timeline", ["type", "position"], unique=False)
     op.create_index("ix_timeline_unit", "timeline", ["unit", "position"], unique=False)
+    op.create_table(
+        "tree",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", serial(), autoincrement=False, nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "number", name=op.f("pk_tree")),
+    )
