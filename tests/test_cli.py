@@ -25,7 +25,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.pack.values import open_places
-from services.apps import cli, serve, terminal, web
+from services.apps import cli, export, serve, terminal, web
 from services.kernel.access import tokens
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.rules.packs import load_pack
@@ -94,9 +94,8 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("keys", "list"): "holds no data",
         ("keys", "bulletin", "rotate"): "holds no data",
         ("verify", "statement", "/nowhere"): "/huiying.json: No such file or directory",
-        ("verify", "incident", "/nowhere"): "give an export, or `statement` and a file",
         ("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c"): "holds no data",
-        ("verify", "/nowhere"): "/nowhere: No such file or directory",
+        ("verify", "record", "/nowhere", "--key", "/nowhere"): "/nowhere: No such file or directory",
     }.items():
         done = idle.run(*arguments)
         assert done.returncode == 2, arguments
@@ -225,7 +224,7 @@ def test_a_sentence_has_the_whole_path(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments in (("check", "--data", "here"), ("verify", "here"), ("policy", "check", "here")):
+    for arguments in (("check", "--data", "here"), ("verify", "statement", "here"), ("policy", "check", "here")):
         code, _, said = typed(capsys, *arguments)
         assert (code, str(tmp_path / "here") in said) == (2, True), said
 
@@ -515,21 +514,16 @@ def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWor
     with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite")) as database:
         chosen = "select bytes from events where stream_id = ?"
         assert {row[0] for row in database.execute(chosen, (incident["subject"],))} <= set(lines)
-    good = world.run("verify", str(file))
-    assert good.returncode == 0, good.stdout
-    assert done.stdout.splitlines()[-1] == good.stdout.splitlines()[-1]
+    good = export.verify(file)
+    assert not good.faults
+    assert done.stdout.splitlines()[-1] == f"SHA-256 {good.sha256}"
     (graded,) = (json.loads(line) for line in lines if b"incident.graded" in line)
     assert graded["streamversion"] == 2
     opened = next(line for line in lines if b"incident.opened" in line)
     altered = b"\n".join(lines).replace(opened, opened.replace(b"town-east", b"town-west"))
     file.write_bytes(altered + b"\n")
-    bad = world.run("verify", str(file))
-    assert bad.returncode == 1
-    assert f"version 2 of {incident['subject']} does not name the digest of version 1" in bad.stdout
-    file.write_bytes(b"\n".join(reversed(lines)) + b"\n")
-    assert "out of order" in world.run("verify", str(file)).stdout
-    file.write_bytes(b"no event\n")
-    assert "line 1: the bytes are not JSON" in world.run("verify", str(file)).stdout
+    (fault,) = export.verify(file).faults
+    assert f"version 2 of {incident['subject']} does not name the digest of version 1" in fault
 
 
 def test_a_pack_is_loaded_put_in_force_and_completed_and_the_lists_tell_of_the_record(

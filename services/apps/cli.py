@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from services.apps import callers, repairs
+from services.apps import callers, offline, repairs
 from services.apps.addressbook import addresses
 from services.apps.terminal import (
     CannotDo,
@@ -45,6 +45,7 @@ app.add_typer(callers.keys, name="keys")
 app.add_typer(callers.users, name="users")
 app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
+app.add_typer(offline.verify, name="verify")
 for repair in (repairs.resend, repairs.redrive, repairs.recover):
     app.command()(repair)
 
@@ -515,43 +516,6 @@ def policy_set_value(
     run(packs.set_value(quiet(settings_of(data)), **named, **said))
     begins = "now" if since is None or parse_instant(since) <= datetime.now(UTC) else since
     say(f"{unit} works by {place} = {value} of {pack} from {begins} on")
-
-
-@app.command()
-def verify(
-    named: Annotated[list[str], typer.Argument(metavar="[statement] FILE", help="An export, or a saved statement.")],
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="The public keys of a statement.", show_default="huiying.json beside the file"),
-    ] = None,
-    data: Data = None,
-) -> None:
-    """Check a file by itself. Exit 0 or 1.
-
-    Of an export it checks the envelopes, their order, and each stream's chain of digests. `huiying verify statement
-    FILE` checks a statement saved from the bulletin (manifest.json) by the office's public keys, which stand at
-    /.well-known/huiying.json.
-    """
-    from services.apps import export as files
-
-    *kinds, last = named
-    file = Path(last).resolve()
-    if kinds == ["statement"]:
-        from services.apps import statements
-
-        holds, said = statements.verify(file, keys or file.with_name(statements.KEYS))
-        say(said)
-        raise typer.Exit(not holds)
-    if kinds or keys is not None:
-        raise CannotDo("give an export, or `statement` and a file that was saved from the bulletin")
-    verdict = files.verify(file)
-    for fault in verdict.faults:
-        say(fault)
-    for stream in verdict.begun_later:
-        note(f"{stream} begins later than version 1: earlier events are not in the file")
-    say(f"{verdict.events} events of {len(verdict.streams)} streams, {len(verdict.faults)} faults")
-    say(f"SHA-256 {verdict.sha256}")
-    raise typer.Exit(1 if verdict.faults or not verdict.events else 0)
 
 
 @app.command()

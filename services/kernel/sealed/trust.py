@@ -10,6 +10,10 @@ from services.kernel.tlog.tree import must_be_consistent
 from services.kernel.tlog.witness import Request
 
 
+class SplitView(Refused):
+    """The log signed two records that are not one."""
+
+
 @dataclass
 class Trust:
     """The basis of every check. All keys have the name of the log, which is its origin."""
@@ -59,7 +63,7 @@ class Trust:
     def must_agree(self, size: int, root: bytes, where: str) -> None:
         """Raises `Refused` if another root of this size was seen."""
         if self.roots.get(size, root) != root:
-            raise Refused(
+            raise SplitView(
                 f"{where}: SPLIT VIEW: the log signed two different records of {size} events; keep both, and tell "
                 "the unit above and the witnesses"
             )
@@ -76,13 +80,13 @@ class Trust:
             newer = opened(request.checkpoint, self.origin, self.keys).checkpoint
             self.must_agree(newer.size, newer.root, "a proof of consistency")
             if roots.setdefault(newer.size, newer.root) != newer.root:
-                raise Refused(f"SPLIT VIEW: the log signed two different records of {newer.size} events")
+                raise SplitView(f"SPLIT VIEW: the log signed two different records of {newer.size} events")
             if request.old not in roots:
                 raise Refused(f"a proof of consistency begins at {request.old} events, of which no checkpoint is given")
             try:
                 must_be_consistent(request.old, newer.size, request.path, roots[request.old], newer.root)
             except Refused as refused:
-                raise Refused(f"the log does not go on from what was seen: {refused}") from None
+                raise SplitView(f"the log does not go on from what was seen: {refused}") from None
             if joined & {request.old, newer.size}:
                 joined |= {request.old, newer.size}
         for size in sorted(self.roots.keys() - joined):
