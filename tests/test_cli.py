@@ -31,6 +31,7 @@ from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.rules.packs import load_pack
 from services.kernel.settings import Settings
 from tests.kit import access, programs, stack, substrate
+from tests.kit.logs import KEY
 from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
 
 ROOT = Path(__file__).parents[1]
@@ -224,7 +225,8 @@ def test_a_sentence_has_the_whole_path(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments in (("check", "--data", "here"), ("verify", "statement", "here"), ("policy", "check", "here")):
+    record = ("verify", "record", "here", "--key", KEY.verifier.vkey)
+    for arguments in (("check", "--data", "here"), record, ("policy", "check", "here")):
         code, _, said = typed(capsys, *arguments)
         assert (code, str(tmp_path / "here") in said) == (2, True), said
 

@@ -24,7 +24,7 @@ verify = group(
     "Check a file by itself, by the keys that you believe. Exit 0, or 1 with the first wrong place. No server is asked."
 )
 
-File = Annotated[Path, typer.Argument(help="The file.")]
+File = Annotated[Path, typer.Argument(resolve_path=True, help="The file.")]
 Keys = Annotated[
     list[str],
     typer.Option("--key", help="The log's public key (name+number+key), or a file of such lines. You may repeat it."),
@@ -39,18 +39,26 @@ Needed = Annotated[
 ]
 Seen = Annotated[
     list[Path] | None,
-    typer.Option("--seen", help="A checkpoint that you kept from earlier, or got elsewhere. You may repeat it."),
+    typer.Option(
+        "--seen",
+        resolve_path=True,
+        help="A checkpoint that you kept from earlier, or got elsewhere. You may repeat it.",
+    ),
 ]
 Joined = Annotated[
     list[Path] | None,
-    typer.Option("--consistency", help="The log's proof that one size goes on from another. You may repeat it."),
+    typer.Option(
+        "--consistency",
+        resolve_path=True,
+        help="The log's proof that one size goes on from another. You may repeat it.",
+    ),
 ]
 
 
 @verify.command("event")
 def verify_event(
-    file: Annotated[Path, typer.Argument(help="The event's bytes, as audit gave them.")],
-    proof: Annotated[Path, typer.Argument(help="Its proof (.tlog-proof).")],
+    file: Annotated[Path, typer.Argument(resolve_path=True, help="The event's bytes, as audit gave them.")],
+    proof: Annotated[Path, typer.Argument(resolve_path=True, help="Its proof (.tlog-proof).")],
     keys: Keys,
     witnesses: Witnesses = None,
     needed: Needed = None,
@@ -120,9 +128,14 @@ def verify_matter(
 
 @verify.command("statement")
 def verify_statement(
-    file: Annotated[Path, typer.Argument(help="A statement that was saved from the bulletin (manifest.json).")],
+    file: Annotated[
+        Path, typer.Argument(resolve_path=True, help="A statement that was saved from the bulletin (manifest.json).")
+    ],
     keys: Annotated[
-        Path | None, typer.Option("--keys", help="The office's public keys.", show_default="huiying.json beside it")
+        Path | None,
+        typer.Option(
+            "--keys", resolve_path=True, help="The office's public keys.", show_default="huiying.json beside it"
+        ),
     ] = None,
 ) -> None:
     """Check a statement that was saved from the bulletin, by the office's keys from /.well-known/huiying.json."""
