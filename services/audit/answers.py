@@ -28,13 +28,17 @@ _EVENT: dict[str, Any] = {
         "reason": {"ref": "01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2b", "digest": "9f2c" * 16},
     },
 }
-_STATED = {"log_size": 4, "complete_until": "2026-03-02T01:31:00.000000Z"}
+STATED = {"as_of": None, "known_at": None, "log_size": 4, "complete_until": "2026-03-02T01:31:00.000000Z"}
 _ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "position": 3, "digest": "41b0" * 16}
 
 
 class Stated(Answered):
     """The basis of an answer."""
 
+    as_of: Instant | None
+    """Only what had happened by this instant; null without this filter."""
+    known_at: Instant | None
+    """Only what had been recorded by this instant; null without this filter."""
     log_size: int
     """How many events audit had taken in. A request with this `log_size` gets the same answer again, byte for byte."""
     complete_until: Instant | None
@@ -60,9 +64,7 @@ class Timeline(
     json_schema_extra=example(
         number="town-east-2026-00042",
         incident_id=INCIDENT,
-        as_of=None,
-        known_at=None,
-        **_STATED,
+        **STATED,
         items=[_ENTRY],
         next=None,
     ),
@@ -73,22 +75,18 @@ class Timeline(
     """The incident's number."""
     incident_id: IncidentId
     """The incident."""
-    as_of: Instant | None
-    """Only what had happened by this instant; null without this filter."""
-    known_at: Instant | None
-    """Only what had been recorded by this instant; null without this filter."""
     items: tuple[TimelineEntry, ...]
     """The events."""
 
 
-class Events(Stated, Page, json_schema_extra=example(**_STATED, items=[_EVENT], next=None)):
+class Events(Stated, Page, json_schema_extra=example(**STATED, items=[_EVENT], next=None)):
     """Events, in the order in which audit took them in."""
 
     items: tuple[Envelope, ...]
     """The entries of this page."""
 
 
-class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_ENTRY)):
+class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**STATED, **_ENTRY)):
     """One event with its summary."""
 
 

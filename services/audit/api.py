@@ -9,38 +9,42 @@ everything.
 import functools
 import re
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import catalogue
 from schemas.envelope import Event, digest
-from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode, instant
+from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode
 from schemas.titles import Language
 from services.audit import answers, queries
+from services.audit.basis import (
+    AsOf,
+    KnownAt,
+    Size,
+    must_agree,
+    must_stand_in_events,
+    size_of,
+    stated,
+    text_of,
+    types_of,
+)
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
 from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event
 from services.audit.summaries import Names, summary
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Malformed, NotFound, Unavailable
+from services.kernel.core.problems import NotFound
 from services.kernel.core.standings import Reading
-from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, erasure, http, operating, paging, records
-from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
+from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number
 from services.kernel.serving.problems import language_of, spoken
 
 _EVENT = re.compile(UUID)
 LOOKED = 500
 """So many events one answer on changes looks at."""
 
-Size = Annotated[
-    Number | None,
-    Query(description="The number of events, in audit's order, on which the answer rests. By default all events."),
-]
 Lang = Annotated[
     Language | None, Query(description="The language of summaries. By default the best one of `Accept-Language`.")
 ]
@@ -59,8 +63,8 @@ def router() -> APIRouter:
         request: Request,
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
-        as_of: Annotated[At | None, Query(description="Only events that had happened by then.")] = None,
-        known_at: Annotated[At | None, Query(description="Only events that had been recorded by then.")] = None,
+        as_of: AsOf = None,
+        known_at: KnownAt = None,
         newest: Annotated[bool, Query(description="The last events instead of the first; no page follows.")] = False,
         limit: Limit = 500,
         cursor: Cursor = None,
@@ -76,17 +80,17 @@ def router() -> APIRouter:
         """
         language = language_of(request)
         *place, kept = paging.place_of(cursor, str, str, int) if cursor is not None else (*FIRST, None)
-        _must_agree(log_size, kept)
+        must_agree(log_size, kept)
         async with runtime.database.read() as connection:
             reading = await _reading(connection, await runtime.context(connection, staff), id)
-            size = await _size(connection, log_size if kept is None else kept)
-            axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
-            narrow = [*happened(axes["as_of"]), *recorded(axes["known_at"])]
+            size = await size_of(connection, log_size if kept is None else kept)
+            happened_by, known_by = text_of(as_of), text_of(known_at)
+            narrow = [*happened(happened_by), *recorded(known_by)]
             found, last = await queries.timeline(
                 connection, id, size, _until(reading), narrow, Place(*place), limit, newest=newest
             )
             number = await queries.number(connection, id, size)
-            stated = await _stated(connection, size)
+            basis = await stated(connection, size, happened_by, known_by)
             names = await _names(runtime, connection, size, language)
         items = [
             {
@@ -98,7 +102,7 @@ def router() -> APIRouter:
             for row in found
         ]
         next_ = None if last is None else paging.cursor_of(*last, size)
-        body = {"number": number, "incident_id": id, **axes, **stated, "items": items, "next": next_}
+        body = {"number": number, "incident_id": id, **basis, "items": items, "next": next_}
         return http.json_response(body, headers=spoken(language))
 
     @routes.get("/events", **documents.answers(answers.Events))
@@ -114,34 +118,37 @@ def router() -> APIRouter:
         actor: Annotated[Narrow, Query(description="Only events of this post's acts.")] = None,
         from_: Annotated[At | None, Query(alias="from", description="Only events that happened then or later.")] = None,
         to: Annotated[At | None, Query(description="Only events that happened by then.")] = None,
+        as_of: AsOf = None,
+        known_at: KnownAt = None,
         limit: Limit = 50,
         cursor: Cursor = None,
         log_size: Size = None,
     ) -> Response:
-        """Events in the order in which audit took them in, with filters. A cursor keeps its `log_size`.
+        """Events in the order in which audit took them in, with filters. A cursor keeps its `log_size`, not the axes.
 
         `type` is the full name or the short one (`incident.graded`), `actor` a post. `from` and `to` are instants of
         what happened, both included.
         """
         paging.must_be_a_time("to", from_, to)
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
-        _must_agree(log_size, kept)
+        must_agree(log_size, kept)
         incident = incident and await records.named(runtime, "incident", incident, "incident")
         subject = subject and await records.named(runtime, None, subject, "subject")
-        filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
+        axes = (text_of(as_of), text_of(known_at))
+        filters = Filters(types_of(type), subject, unit, incident, actor, text_of(from_), text_of(to), *axes)
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            await _check_known(connection, ctx.offices, type, unit, actor)
+            await must_stand_in_events(connection, ctx.offices, type=type, unit=unit, actor=actor)
             if incident is None:
                 units = READ_EVENT.units(ctx)
             else:
                 reading = await _reading(connection, ctx, incident)
                 units, filters = None, replace(filters, until=_until(reading))
-            size = await _size(connection, log_size if kept is None else kept)
+            size = await size_of(connection, log_size if kept is None else kept)
             found, last = await queries.events(connection, filters, size, after=after, limit=limit, units=units)
-            stated = await _stated(connection, size)
+            basis = await stated(connection, size, *axes)
         next_ = None if last is None else paging.cursor_of(last, size)
-        return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
+        return http.json_response({**basis, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
     @routes.get("/changes", **documents.answers(answers.Followed))
     async def follow_changes(
@@ -160,7 +167,7 @@ def router() -> APIRouter:
             size, given = await queries.head(connection)
             if after is None:
                 return http.json_response({"position": size, "more": False, "incidents": []})
-            await _size(connection, after if after > given else None)
+            await size_of(connection, after if after > given else None)
             ctx = await runtime.context(connection, staff)
             found, until = await queries.changed(connection, after, max(size, after), LOOKED)
             read = []
@@ -182,68 +189,24 @@ def router() -> APIRouter:
         """One event, unchanged, with its summary in one language."""
         language = language_of(request)
         async with runtime.database.read() as connection:
-            size = await _size(connection, log_size)
+            size = await size_of(connection, log_size)
             found = await queries.event(connection, id, size) if _EVENT.fullmatch(id) else None
             if found is None:
                 raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
             await _check_event(connection, await runtime.context(connection, staff), found, size)
-            stated = await _stated(connection, size)
+            basis = await stated(connection, size)
             names = await _names(runtime, connection, size, language)
         said = summary(Event.parse(found.bytes), names)
         body = {"event": orjson.Fragment(found.bytes), "summary": said, "position": found.position}
         body["digest"] = digest(found.bytes)
-        return http.json_response({**stated, **body}, headers=spoken(language))
+        return http.json_response({**basis, **body}, headers=spoken(language))
 
     return routes
 
 
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else instant(at)
-
-
-def _must_agree(asked: int | None, kept: int | None) -> None:
-    """Raises `Malformed` if a cursor belongs to another `log_size` than the one in the request."""
-    if kept is not None and asked not in (None, kept):
-        raise Malformed(
-            f"the cursor belongs to log_size {kept}, not {asked}",
-            code="cursor-of-other-size",
-            field="log_size",
-            log_size=kept,
-            asked=asked,
-        )
-
-
-async def _size(connection: AsyncConnection, asked: int | None) -> int:
-    """The size for the answer: the one in the request, or the newest."""
-    size, given = await queries.head(connection)
-    if asked is None:
-        return size
-    if asked > given:
-        raise Malformed(
-            f"the log has {given} events, not {asked}",
-            code="log-size-unknown",
-            field="log_size",
-            given=given,
-            asked=asked,
-        )
-    if asked > size:
-        raise Unavailable(
-            f"audit is taking its earlier events in again: it has {size} of {given} events",
-            5,
-            code="audit-rebuilding",
-            size=size,
-            given=given,
-        )
-    return asked
-
-
 async def _names(runtime: Runtime, connection: AsyncConnection, size: int, language: Language) -> Names:
-    types = [full for name in ("unit.placed", "unit.post_placed") for full in _types(name) or ()]
+    types = [full for name in ("unit.placed", "unit.post_placed") for full in types_of(name) or ()]
     return Names(language, await runtime.offices(connection), await queries.names(connection, types, size))
-
-
-async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
-    return {"log_size": size, "complete_until": await queries.complete_until(connection, size)}
 
 
 async def _reading(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading:
@@ -284,24 +247,3 @@ async def _check_event(connection: AsyncConnection, ctx: Ctx, found: Any, size: 
     reading = reading_of_event(found.unit, of_its_matters, ctx)
     if reading is None or not reading.covers(found.recordedtime):
         raise READ_EVENT.refused(found.unit, ctx)
-
-
-async def _check_known(
-    connection: AsyncConnection, offices: Offices, type_: str | None, unit: str | None, actor: str | None
-) -> None:
-    """Raises `Malformed` for a code that neither exists now nor stands in any event."""
-    types = {name.rpartition(".v")[0].removeprefix(catalogue.PREFIX) for name in catalogue.types()}
-    posts = {f"{code}@{of}" for of, there in offices.posts.items() for code in there}
-    type_ = None if type_ in catalogue.types() else type_
-    for name, code, known in (("type", type_, types), ("unit", unit, offices.ever), ("actor", actor, posts)):
-        if code is not None and code not in known and not await queries.stands_in_events(connection, name, code):
-            must_be_known(name, code, known)
-
-
-def _types(name: str | None) -> tuple[str, ...] | None:
-    """The full names for a filter: the name itself, or every version of a short name."""
-    if name is None:
-        return None
-    if name.startswith(catalogue.PREFIX):
-        return (name,)
-    return tuple(full for full in catalogue.types() if full.rpartition(".v")[0] == catalogue.PREFIX + name)

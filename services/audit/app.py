@@ -4,21 +4,33 @@ from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import views
 from services.audit.projection import AuditWork, start
-from services.kernel.delivery.runtime import Service, Timeline
+from services.kernel.delivery.runtime import Runtime, Service, Timeline
+from services.kernel.store import word_index
+
+
+async def _start(runtime: Runtime) -> None:
+    await word_index.make(runtime.database)
+    await start(runtime)
+
+
+CONTENTS = ("ingest", "triage", "escalation", "publish")
+"""The services whose words audit keeps: for search, reviews and archives."""
 
 SERVICE = Service(
     name="audit",
     metadata=views.METADATA,
     deciders={},
+    contents=CONTENTS,
     views=views.VIEWS,
     revisions=views.REVISIONS,
     topics=tuple(
         topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
     ),
-    apis=("services.audit.api",),
-    on_start=start,
+    apis=("services.audit.api", "services.audit.matters.api"),
+    on_start=_start,
+    forget=word_index.forget,
     work=AuditWork,
     signatures={"statement": deeds.claims},
     timeline=Timeline(views.TIMELINE, LogSequenced, views.TREE),
-    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES, views.TREE),
+    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES, views.TREE, views.MARKS, views.SAID),
 )

@@ -19,7 +19,20 @@ from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.log import growing
-from services.audit.views import ENTRIES, HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
+from services.audit.matters import marks
+from services.audit.views import (
+    ENTRIES,
+    HEAD,
+    LINKED_TYPES,
+    LINKS,
+    LOG,
+    MARKS,
+    METADATA,
+    PLANNED,
+    SAID,
+    SIZES,
+    TIMELINE,
+)
 from services.kernel.delivery.intake import Cursor, Intake
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
@@ -108,6 +121,8 @@ class AuditWork(UnitOfWork):
         session.also.append(Write(TIMELINE, [_row(position, event) for position, event in placed]))
         links = _links(placed, self._linking)
         session.also.append(Write(ENTRIES, await _entries(connection, placed, links)))
+        session.also.append(Write(MARKS, _marks(placed)))
+        session.also.append(Write(SAID, _said_in(placed)))
         if regaining:
             await _link_anew(connection, links)
         else:
@@ -178,10 +193,11 @@ async def start(runtime: Runtime) -> None:
 
 
 async def _learn(runtime: Runtime) -> None:
-    """Draws links from events that were kept when no version of this code knew their type."""
+    """Draws links and marks from events that were kept when no version of this code knew their type."""
     async with runtime.database.transaction() as connection:
         known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
-        fresh = sorted(upcast.types_of(*LINKING) - known)
+        linking = upcast.types_of(*LINKING)
+        fresh = sorted(linking.union(marks.READ) - known)
         if not fresh:
             return
         await sql.insert(connection, LINKED_TYPES, [{"type": type_} for type_ in fresh])
@@ -195,9 +211,10 @@ async def _learn(runtime: Runtime) -> None:
                 return
             position = rows[-1].position
             placed = [(row.position, Event.parse(row.bytes)) for row in rows]
-            links = _links(placed, fresh)
+            links = _links(placed, linking)
             await sql.insert(connection, ENTRIES, await _entries(connection, (), links))
             await _link_anew(connection, links)
+            await sql.insert(connection, MARKS, _marks(placed))
 
 
 async def _observe_again(runtime: Runtime) -> None:
@@ -342,6 +359,30 @@ def _row(position: int, event: Event) -> dict[str, Any]:
         "topic": event.topic,
         "bytes": event.bytes,
     }
+
+
+def _marks(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "position": position,
+            "kind": kind,
+            "value": value,
+            "incident_id": marks.matter_of(event),
+            "version": event.version,
+            "time": event.time_text,
+            "recordedtime": event.recorded_text,
+        }
+        for position, event in placed
+        for kind, value in dict(marks.marks_of(event)).items()
+    ]
+
+
+def _said_in(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
+    return [
+        {"ref": ref, "position": position}
+        for position, event in placed
+        for ref in dict.fromkeys(marks.refs_of(event.attributes["data"]))
+    ]
 
 
 def linked(event: Event, linking: Collection[str]) -> Iterable[tuple[str, str]]:

@@ -33,6 +33,8 @@ class Filters:
     actor: str | None = None
     from_: str | None = None
     to: str | None = None
+    as_of: str | None = None
+    known_at: str | None = None
     until: str | None = None
     """The last instant of recording that the reader's part in `incident` covers."""
 
@@ -217,8 +219,7 @@ async def events(
         wanted.append(t.time >= filters.from_)
     if filters.to is not None:
         wanted.append(t.time <= filters.to)
-    if filters.until is not None:
-        wanted.append(t.recordedtime <= filters.until)
+    wanted += [*happened(filters.as_of), *recorded(filters.known_at), *recorded(filters.until)]
     if filters.incident is not None:
         incidents = await family(connection, filters.incident, size, filters.until)
         wanted.append(t.stream_id.in_(members(incidents, size, filters.until)))

@@ -62,8 +62,29 @@ ENTRIES = Table(
     Column("position", BigInteger, nullable=False),
 )
 """Every event of every stream of an incident, in the order of its timeline: `LINKS` with `TIMELINE`."""
+MARKS = Table(
+    "marks",
+    METADATA,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", key(130), primary_key=True),
+    Column("value", key(), nullable=False),
+    Column("incident_id", key(), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("time", key(27), nullable=False),
+    Column("recordedtime", key(27), nullable=False),
+    Index("ix_marks_matter", "incident_id", "kind", "version"),
+    Index("ix_marks_value", "kind", "value", "incident_id"),
+)
+"""What events made of matters, see `matters.marks`."""
+SAID = Table(
+    "said",
+    METADATA,
+    Column("ref", key(), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+)
+"""The events that refer to words."""
 LINKED_TYPES = Table("linked_types", METADATA, Column("type", key(100), primary_key=True))
-"""The types of events from which `LINKS` was drawn so far."""
+"""The types of events from which `LINKS` and `MARKS` were drawn so far."""
 SIZES = Table(
     "sizes",
     METADATA,

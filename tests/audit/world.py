@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
-from schemas.ingest import ReportReceived
+from schemas.ingest import ReportErased, ReportReceived
 from schemas.offices import UnitPlaced
 from services.audit.app import SERVICE
 from services.audit.projection import AuditWork
@@ -131,12 +131,25 @@ class World:
             place = Partition(event.topic, partition_of(event.partitionkey, self.settings.partitions))
             await self.log.append({place: [(event.partitionkey.encode(), event.bytes)]})
 
+    async def tell(self, *texts: str) -> None:
+        """Puts words on ingest's topic of words."""
+        for text in texts:
+            content = orjson.dumps({"ref": words(text).ref, "salt": "00" * 16, "words": text})
+            await self.log.append({Partition("ingest.content", 0): [(words(text).ref.encode(), content)]})
+
+    async def erase(self, name: str) -> None:
+        """Lets ingest erase a report and its words, and audit take that in."""
+        erased = ReportErased(refs=(words(name).ref,), reason=words("why"))
+        await self.send(self.event("ingest", id_of("report", name), erased))
+        await self.take()
+
     async def take(self, *topics: str) -> None:
         """Lets audit take in everything from the topics, the named ones first.
 
         Then its own order goes onto its topic.
         """
-        ends = await self.log.ends(self.runtime.service.topics)
+        service = self.runtime.service
+        ends = await self.log.ends((*service.topics, *service.content_topics))
         rank = {topic: index for index, topic in enumerate(topics)}
         offsets = await self.work.offsets(list(ends))
         for partition in sorted(ends, key=lambda part: (rank.get(part.topic, len(rank)), part)):

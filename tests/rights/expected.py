@@ -273,6 +273,8 @@ readTimeline           | staff                         | read^
 listEvents             | staff                         | read^
 readEvent              | staff                         | part^
 followChanges          | staff                         | read^
+listMatters            | staff                         | part^
+exportMatters          | staff                         | part^
 eraseWordsOfAudit      | chief admin                   | sibling^
 """
 EXPECTED_OF_EACH = """

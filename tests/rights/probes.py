@@ -134,6 +134,7 @@ QUERIES = {
     "listStatements": "incident={incident}",
     "listTemplates": "incident={incident}",
     "followChanges": "after=0",
+    "exportMatters": "format=ndjson",
     "searchMatters": "words=路面塌陷&purpose=核对",
 }
 SHOWS = {
@@ -141,6 +142,8 @@ SHOWS = {
     "listReports": "{report}",
     "searchMatters": "{incident}",
     "followChanges": "{incident}",
+    "listMatters": "{incident}",
+    "exportMatters": "{incident}",
     "listClocks": '"clock":"on_time"',
     "listReportsOwed": "{incident}",
     "listReportsToConfirm": "{incident}",

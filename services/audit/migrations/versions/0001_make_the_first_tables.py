@@ -41,6 +41,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_stream", "links", ["stream_id"], unique=False)
     op.create_table(
+        "marks",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", key(130), nullable=False),
+        sa.Column("value", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("time", key(27), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("position", "kind", name=op.f("pk_marks")),
+    )
+    op.create_index("ix_marks_matter", "marks", ["incident_id", "kind", "version"], unique=False)
+    op.create_index("ix_marks_value", "marks", ["kind", "value", "incident_id"], unique=False)
+    op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False),
@@ -66,6 +79,12 @@ def upgrade() -> None:
         sa.Column("revoked_at", key(27), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_post_keys")),
+    )
+    op.create_table(
+        "said",
+        sa.Column("ref", key(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("ref", "position", name=op.f("pk_said")),
     )
     op.create_table(
         "sizes",

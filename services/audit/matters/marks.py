@@ -1,0 +1,147 @@
+"""What events make of a matter, as codes: its number, unit, level, category, state and limits. Pure.
+
+A matter has, of each kind, the value of the newest mark. So what it was at an instant, as it was known at another one,
+follows from the marks up to then. Data is not checked, since audit keeps also what it cannot read.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from schemas import escalation as e
+from schemas import triage, upcast
+from schemas.envelope import Event
+from schemas.fields import Fact
+
+MOST = 64
+"""A longer value is no code, and makes no mark."""
+CLOCK, LATE = "clock:", "late:"
+"""The kinds of marks of a limit begin so, and end with its name."""
+
+
+class Mark(NamedTuple):
+    """From an event on, the matter has this value of a kind. An empty value ends the one before.
+
+    Kinds: `opened` (the number), `unit` (accountable), `assigned`, `part` (a unit that has a part from now on),
+    `level`, `category`, `answer` (the kind of answer), `work` (open, assigned, accepted), `ended` (resolved, closed,
+    dismissed), `merged` (the incident in which it goes on), `clock:<name>` (running, met, cancelled), `late:<name>`
+    (breached).
+    """
+
+    kind: str
+    value: str
+
+
+def _opened(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    yield "opened", data.get("number") or ""
+    yield "unit", data.get("unit")
+    yield "part", data.get("unit")
+    yield "work", "open"
+    yield "category", data.get("category") or None
+
+
+def _assigned(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    return (("assigned", data.get("unit")), ("part", data.get("unit")), ("work", "assigned"))
+
+
+def _of_a_clock(*values: tuple[str, str]) -> Any:
+    return lambda data: [(kind + str(data.get("clock")), value) for kind, value in values]
+
+
+def _level(data: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    return (("level", data.get("level") or ""),)
+
+
+_OF: Mapping[type[Fact], Any] = {
+    triage.IncidentOpened: _opened,
+    triage.IncidentTransferred: lambda data: (("unit", data.get("unit")), ("part", data.get("unit"))),
+    triage.IncidentAssigned: _assigned,
+    triage.IncidentAccepted: lambda data: (("work", "accepted"),),
+    triage.IncidentReturned: lambda data: (("work", "open"), ("assigned", "")),
+    triage.IncidentVerificationRequested: lambda data: (("part", data.get("unit")),),
+    triage.IncidentHelpRequested: lambda data: (("part", data.get("unit")),),
+    triage.IncidentGraded: _level,
+    triage.IncidentRegraded: _level,
+    triage.IncidentPolicyMoved: _level,
+    triage.IncidentCategorized: lambda data: (("category", data.get("category")),),
+    triage.IncidentClassified: lambda data: (("answer", data.get("answer_kind")),),
+    triage.IncidentResolved: lambda data: (("ended", "resolved"),),
+    triage.IncidentClosed: lambda data: (("ended", "closed"),),
+    triage.IncidentDismissed: lambda data: (("ended", "dismissed"),),
+    triage.IncidentReopened: lambda data: (("ended", ""),),
+    triage.IncidentMerged: lambda data: (("merged", data.get("into")),),
+    e.ClockStarted: _of_a_clock((CLOCK, "running")),
+    e.ClockMet: _of_a_clock((CLOCK, "met")),
+    e.ClockCancelled: _of_a_clock((CLOCK, "cancelled")),
+    e.ClockBreached: _of_a_clock((LATE, "breached")),
+    e.ClockBreachAnnulled: _of_a_clock((LATE, "")),
+}
+READ = {type_: of for fact, of in _OF.items() for type_ in upcast.types_of(fact)}
+"""Type of event, in each version that this code reads -> its marks."""
+
+
+def marks_of(event: Event) -> list[Mark]:
+    """The marks that an event makes."""
+    of = READ.get(event.type)
+    if of is None or (event.correlation is None and event.kind != "incident"):
+        return []
+    _, data = upcast.newest(event.type, event.attributes["data"])
+    return [Mark(kind, value) for kind, value in of(data) if _is_code(kind) and _is_code(value)]
+
+
+def matter_of(event: Event) -> str:
+    """The incident whose matter the marks of an event are of."""
+    return event.stream if event.kind == "incident" else event.correlation or ""
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MOST and "\x00" not in value
+
+
+def refs_of(data: Any) -> Iterable[str]:
+    """The references to words anywhere in an event's data."""
+    if isinstance(data, dict):
+        ref = data.get("ref")
+        if isinstance(ref, str) and "digest" in data:
+            if _is_code(ref):
+                yield ref
+            return
+        for value in data.values():
+            if isinstance(value, dict | list):
+                yield from refs_of(value)
+    elif isinstance(data, list):
+        for value in data:
+            if isinstance(value, dict | list):
+                yield from refs_of(value)
+
+
+class Matter(NamedTuple):
+    """What a matter was: codes, and the state of each limit."""
+
+    number: str | None
+    unit: str | None
+    assigned: str | None
+    level: str | None
+    category: str | None
+    answer_kind: str | None
+    state: str
+    clocks: Mapping[str, Mapping[str, Any]]
+
+
+def matter(newest: Mapping[str, str]) -> Matter:
+    """What a matter was, from kind -> the value of its newest mark."""
+    state = "merged" if newest.get("merged") else newest.get("ended") or newest.get("work") or "open"
+    clocks = {
+        kind.removeprefix(CLOCK): {"state": value, "breached": bool(newest.get(LATE + kind.removeprefix(CLOCK)))}
+        for kind, value in sorted(newest.items())
+        if kind.startswith(CLOCK)
+    }
+    return Matter(
+        newest.get("opened") or None,
+        newest.get("unit") or None,
+        newest.get("assigned") or None,
+        newest.get("level") or None,
+        newest.get("category") or None,
+        newest.get("answer") or None,
+        state,
+        clocks,
+    )
