@@ -26,7 +26,7 @@ SERVICE = Service(
     topics=tuple(
         topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
     ),
-    apis=("services.audit.api", "services.audit.matters.api"),
+    apis=("services.audit.api", "services.audit.matters.matters_api"),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

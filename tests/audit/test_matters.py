@@ -198,7 +198,7 @@ async def test_events_and_posts_narrow_the_list(world: World) -> None:
 
 
 async def test_the_list_as_a_file_is_whole_and_carries_its_basis(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.audit.matters.api.BATCH", 2)
+    monkeypatch.setattr("services.audit.matters.matters_api.BATCH", 2)
     for length in range(1, 6):
         await opened(world, "x" * length)
     await clock(world, "x", started())

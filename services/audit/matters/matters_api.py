@@ -125,7 +125,7 @@ Format = Annotated[Literal["csv", "ndjson"], Query(alias="format", description="
 @functools.cache
 def router() -> APIRouter:
     """The paths of matters."""
-    routes = http.router("/audit/v1", "matters")
+    routes = http.router("/audit/v1", "audit")
 
     @routes.get("/incidents", **documents.answers(Matters))
     async def list_matters(
