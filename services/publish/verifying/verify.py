@@ -6,6 +6,7 @@ Nothing that somebody pastes is stored, logged or put into an address.
 import asyncio
 import functools
 import io
+import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import Annotated, Any
@@ -42,6 +43,7 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 """The page has a form and the script that reads a picture. Both are its own."""
+_PROOF_POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]+)"')
 CODE = {"image/svg+xml": documents.text("<svg>…</svg>")}
 Statement = Annotated[str | None, Query(description="A number, an id, or an address of the bulletin.")]
 Id = Annotated[str, Path(description="The statement's id or its number.")]
@@ -143,12 +145,23 @@ def router() -> APIRouter:
 
     for name in ("verify.js", "jsQR.js"):
         api.add_api_route(f"/bulletin/{name}", functools.partial(_script, name), include_in_schema=False)
+    api.add_api_route("/bulletin/proof.html", _proof, include_in_schema=False)
     return api
 
 
 async def _script(name: str, request: Request) -> Response:
     """A script of the page."""
     return answer(request, packaged(name), SCRIPT)
+
+
+async def _proof(request: Request) -> Response:
+    """The page that checks an event of the record by itself. A saved copy carries its policy along."""
+    page = packaged("proof.html")
+    policy = _PROOF_POLICY.search(page)
+    assert policy is not None
+    told = answer(request, page, HTML)
+    told.headers["Content-Security-Policy"] = policy[1].decode() + "; frame-ancestors 'none'"
+    return told
 
 
 @functools.lru_cache
