@@ -79,11 +79,3 @@ class LogSequenced(Fact):
     first: Figure
     events: tuple[Digest, ...]
     complete_until: Instant | None = None
-
-
-@event("log.checkpoint_signed", planned=True)
-class LogCheckpointSigned(Fact):
-    """The root of the log at a size was signed."""
-
-    size: Figure
-    root: Digest

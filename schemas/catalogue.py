@@ -23,11 +23,14 @@ STREAMS = {
     "channel": "publish",
     "review": "audit",
     "log": "audit",
+    "checkpoint": "audit",
 }
 """Stream kind -> the service that owns it."""
 OF_EACH = ("operation", "words")
 """Stream kinds of every service: acts of its operators, and deleted words."""
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
+UNSEQUENCED = frozenset({"log", "checkpoint"})
+"""Streams whose events have no place in audit's order: they are about this order."""
 FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press"})
 """Streams whose partition key is their incident. Every other stream is its own key."""
 

@@ -114,6 +114,8 @@ StreamRef = Annotated[str, StringConstraints(pattern=f"^([a-z]+-{UUID}|{NUMBER})
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SignatureHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
 """The 64 bytes of an Ed25519 signature, in their only written form."""
+LogName = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._~:/\[\]-]{1,200}$", max_length=200)]
+"""The origin of a log or the name of a witness: a web address without its scheme."""
 SaltHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """The 16 bytes of a content record's salt."""
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
@@ -154,6 +156,7 @@ FORMS = {
         (Digest, "digest"),
         (SignatureHex, "signature"),
         (SaltHex, "salt"),
+        (LogName, "log-name"),
         (PolicyRef, "policy-ref"),
         (Token, "token"),
         (MediaType, "media-type"),

@@ -296,6 +296,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "uuid": ("UUID 编号", "a UUID"),
     "digest": ("64 位十六进制摘要", "a digest of 64 hexadecimal digits"),
     "signature": ("128 位十六进制签名", "a signature of 128 hexadecimal digits"),
+    "log-name": ("日志名称，如 county.example/audit/v1/log", "the name of a log, such as county.example/audit/v1/log"),
     "salt": ("32 位十六进制盐值", "a salt of 32 hexadecimal digits"),
     "token": ("编号：最多 128 个字母和数字", "a reference of at most 128 letters and digits"),
     "media-type": ("媒体类型，如 image/jpeg", "a media type, such as image/jpeg"),

@@ -79,6 +79,7 @@ KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.Uuid, _uuid),
     (fields.Digest, _digest),
     (fields.SignatureHex, lambda name: _digest(name) * 2),
+    (fields.LogName, lambda name: "county.example/audit/v1/log"),
     (fields.SaltHex, lambda name: _digest(name)[:32]),
     (fields.PolicyRef, lambda name: POLICY),
     (fields.Token, lambda name: "q7Jm2xVt0aYkRzB4"),

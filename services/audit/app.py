@@ -3,6 +3,7 @@
 from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import views
+from services.audit.log import keys, signing
 from services.audit.projection import AuditWork, start
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
 from services.kernel.store import word_index
@@ -11,6 +12,7 @@ from services.kernel.store import word_index
 async def _start(runtime: Runtime) -> None:
     await word_index.make(runtime.database)
     await start(runtime)
+    await keys.make_first(runtime)
 
 
 CONTENTS = ("ingest", "triage", "escalation", "publish")
@@ -24,9 +26,13 @@ SERVICE = Service(
     views=views.VIEWS,
     revisions=views.REVISIONS,
     topics=tuple(
-        topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
+        topic
+        for name in catalogue.SERVICES
+        for topic in catalogue.event_topics(name)
+        if topic.rpartition(".")[2] not in catalogue.UNSEQUENCED
     ),
     apis=("services.audit.api", "services.audit.matters.matters_api"),
+    loops=(signing.run,),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

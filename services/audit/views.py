@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
 
-from services.kernel.store import numbers, offices
+from schemas.checkpoints import CHECKPOINTS as STREAM
+from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown, CheckpointSigned
+from schemas.envelope import Event
+from services.kernel.access.checkpoints import note_of
+from services.kernel.store import checkpoints, numbers, offices
 from services.kernel.store.columns import key, serial
 from services.kernel.store.tables import metadata
+from services.kernel.store.views import Key, Row, View
+from services.kernel.tlog.tree import EMPTY
 
 LOG_TOPIC = "audit.log"
 LOG = "log-7d1f2a54-3c0e-5c6b-9d44-2f1b8a6e0c11"
@@ -121,4 +127,71 @@ TREE = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 """The tree over the events below `head.size`: rows of up to sixteen hashes, see `kernel.tlog.tree`."""
-VIEWS = (*offices.views(METADATA), *numbers.views(METADATA))
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("size", serial(), primary_key=True, autoincrement=False),
+    Column("root", key(64), nullable=False),
+    Column("at", key(27), nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+"""Every size that was signed, with the signed note. A size that is signed again keeps the later note."""
+COSIGNATURES = Table(
+    "cosignatures",
+    METADATA,
+    Column("size", serial(), primary_key=True, autoincrement=False),
+    Column("witness", key(200), primary_key=True),
+    Column("line", key(400), nullable=False),
+)
+"""What witnesses signed of a checkpoint: the line of the note. No event tells them; they can be asked for again."""
+LOG_SECRETS = Table(
+    "log_secrets",
+    METADATA,
+    Column("key", key(64), primary_key=True),
+    Column("made_at", key(27), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The private halves of `log_keys`, sealed under the deployment's secret. No event tells them."""
+WITNESSED = Table(
+    "witnessed",
+    METADATA,
+    Column("stream_id", key(), primary_key=True),
+    Column("origin", key(200), nullable=False),
+    Column("keys", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", key(64), nullable=False),
+)
+"""The logs of others for which this deployment is a witness, and the newest checkpoint of each that it cosigned."""
+
+
+def _signed_keys(event: Event) -> list[Key]:
+    return [(event.data.size,)] if event.stream == STREAM and isinstance(event.data, CheckpointSigned) else []
+
+
+def _signed(key: Key, row: Row | None, event: Event) -> Row | None:
+    data: CheckpointSigned = event.data
+    return {"size": data.size, "root": data.root, "at": event.recorded_text, "note": note_of(data).written}
+
+
+def _witnessed_keys(event: Event) -> list[Key]:
+    return [(event.stream,)] if isinstance(event.data, CheckpointLogKnown | CheckpointCosigned) else []
+
+
+def _witnessed(key: Key, row: Row | None, event: Event) -> Row | None:
+    row = row or {"stream_id": key[0], "origin": event.data.origin, "keys": "", "size": 0, "root": EMPTY.hex()}
+    match event.data:
+        case CheckpointLogKnown() as data:
+            return row | {"keys": ",".join(data.keys)}
+        case CheckpointCosigned() as data:
+            return row | {"size": data.size, "root": data.root}
+    return row
+
+
+_OF_CHECKPOINTS = ("checkpoint",)
+VIEWS = (
+    View(CHECKPOINTS, _signed_keys, _signed, _OF_CHECKPOINTS, one_stream=True),
+    View(WITNESSED, _witnessed_keys, _witnessed, _OF_CHECKPOINTS, one_stream=True),
+    *offices.views(METADATA),
+    *checkpoints.views(METADATA),
+    *numbers.views(METADATA),
+)

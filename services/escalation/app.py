@@ -18,7 +18,7 @@ SERVICE = Service(
     },
     views=views.VIEWS,
     revisions=views.REVISIONS,
-    topics=(*offices.TOPICS, *timers.TOPICS, "publish.operation"),
+    topics=(*offices.TOPICS, *timers.TOPICS, "publish.operation", "audit.checkpoint"),
     react=reactions.react,
     know=seen.know,
     signatures={"statement": deeds.claims},

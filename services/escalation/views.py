@@ -12,7 +12,7 @@ from services.escalation.clock.heirs import links_of, told
 from services.escalation.duty.surges import code_of
 from services.escalation.notify import outgoing
 from services.kernel.core.ids import stream_of
-from services.kernel.store import numbers, offices, standings, tables
+from services.kernel.store import checkpoints, numbers, offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -708,6 +708,7 @@ OF_ONE = (
 
 VIEWS = (
     *offices.views(METADATA),
+    *checkpoints.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
     *numbers.views(METADATA),
     *OF_ONE,

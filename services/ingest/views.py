@@ -11,7 +11,7 @@ from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.kernel.core.ids import stream_of
-from services.kernel.store import offices, standings, tables
+from services.kernel.store import checkpoints, offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -220,6 +220,7 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 
 VIEWS = (
     *offices.views(METADATA),
+    *checkpoints.views(METADATA),
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, ("report",), one_stream=True, by_command=True),
     View(SOURCES, _source_keys, _take_source, ("report",), by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key, ("operation",)),

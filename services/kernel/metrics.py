@@ -9,6 +9,7 @@ DEAD_LETTERS = Counter("huiying_dead_letters", "Records set aside", ["service", 
 PARKED = Counter("huiying_events_parked", "Events that wait for their stream", ["service", "reason"])
 RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
 ATTENTION = Gauge("huiying_attention", "Dead letters and parked streams", ["service", "kind"])
+ALARMS = Gauge("huiying_alarms", "What an operator must look into, in sentences of /readyz", ["service"])
 TERM = Gauge("huiying_leader_term", "The term in which this process leads; 0 while it does not", ["service"])
 OUTBOX = Gauge("huiying_outbox_rows", "Records that wait for the event log", ["service"])
 OUTBOX_OLDEST = Gauge("huiying_outbox_oldest_seconds", "How long the first record waits for the event log", ["service"])

@@ -176,6 +176,16 @@ class Settings(BaseSettings):
     """The most bytes of one file of a statement."""
     attachment_pages: int = Field(300, ge=1)
     """The most pages of one document of a statement."""
+    log_origin: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._~:/\[\]-]{0,200}$")] = ""
+    """The name of the log of all events, for its first key: a web address without its scheme, which nobody else has.
+    Without it, that of the log below the public address. Later it stays as it is."""
+    checkpoint_seconds: float = Field(60, gt=0)
+    """How long new events wait at most for a signed checkpoint."""
+    checkpoint_events: int = Field(10_000, ge=1)
+    """With so many new events, a checkpoint is signed at once."""
+    witnesses: str = ""
+    """Witnesses that cosign each checkpoint, separated by semicolons: for each the address below which it takes
+    `add-checkpoint`, a space, and its key as it says it (`name+number+key`)."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
 

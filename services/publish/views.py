@@ -55,7 +55,7 @@ from schemas.verification import Verification
 from schemas.verifying import TOLD_BY
 from schemas.verifying import after as verified
 from services.kernel.rules.approval import Course
-from services.kernel.store import numbers, offices, reach, standings, tables, word_index
+from services.kernel.store import checkpoints, numbers, offices, reach, standings, tables, word_index
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.accounts import views as accounts
@@ -596,6 +596,7 @@ OF_ONE = (
 
 VIEWS = (
     *offices.views(METADATA),
+    *checkpoints.views(METADATA),
     *standings.views(METADATA, standing_of),
     *numbers.views(METADATA, own="statement"),
     reach.view(METADATA, reach_of),

@@ -19,7 +19,7 @@ from schemas.envelope import Event
 from schemas.fields import REACH, Fact, WordsRef, instant
 from schemas.verification import Verification
 from schemas.verifying import after as verified
-from services.kernel.store import numbers, offices, reach, standings, tables
+from services.kernel.store import checkpoints, numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.triage.alike import suggested
@@ -670,6 +670,7 @@ OF_ONE = (
 
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
+    *checkpoints.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
     *numbers.views(METADATA, own="incident"),
     REACHED,

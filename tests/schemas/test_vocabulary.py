@@ -23,6 +23,7 @@ KINDS: tuple[Any, ...] = (
     fields.Uuid,
     fields.Digest,
     fields.SignatureHex,
+    fields.LogName,
     fields.SaltHex,
     fields.PolicyRef,
     fields.Token,

@@ -44,6 +44,8 @@ USES = frozenset(
         "channel-secret",
         "post-key",
         "post-key-event",
+        "log-key",
+        "log-key-event",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
+from services.kernel.access.checkpoints import Kept, is_judged
 from services.kernel.access.signatures import Awaited, Unproven, must_be_sealed, prove
 from services.kernel.core.units import Offices
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.store import sql
+from services.kernel.store import checkpoints, sql
 from services.kernel.store.offices import PROVING, of_key, with_events
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Write
@@ -66,6 +67,8 @@ class Intake:
     duplicates: int = 0
     proving: Offices | None = None
     """The offices by which signed events are checked. Read only if there are any."""
+    log: Kept | None = None
+    """What is kept of the log of all events, with the checkpoints of this transaction. Read only if one comes."""
     further: list[Event] = field(default_factory=list)
     """Keys and packs that this transaction takes in."""
 
@@ -105,7 +108,7 @@ class Streams:
     async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
         """Takes the event in, drops it, parks it or sets it aside, depending on the position of its stream."""
         cursor = intake.cursors.setdefault(event.stream, Cursor())
-        await self.know_proof(session.connection, intake, event.kind)
+        await self.know_proof(session.connection, intake, event)
         if event.version <= cursor.version and await self.altered(session, event, cursor):
             if not await self._replaces_discarded(session, event, cursor):
                 self.set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
@@ -175,15 +178,20 @@ class Streams:
             intake.further.append(event)
         return True
 
-    async def know_proof(self, connection: AsyncConnection, intake: Intake, kind: str) -> None:
-        """Reads the offices, as they are now, if events of streams of this kind are signed."""
-        if intake.proving is None and kind in self.runtime.service.signatures:
+    async def know_proof(self, connection: AsyncConnection, intake: Intake, event: Event) -> None:
+        """Reads the offices, as they are now, if events of such streams are signed, and what is kept of the log."""
+        if intake.proving is None and event.kind in self.runtime.service.signatures:
             intake.proving = await self.runtime.offices(connection, now=True)
+        if intake.log is None and is_judged(event):
+            intake.log = await checkpoints.kept(connection, self.tables)
 
     def prove(self, intake: Intake, event: Event) -> None:
         """Raises `Unproven` or `Awaited` for an event that does not prove what it claims: a signed one, or a key."""
         if of_key(event) and _is_readable(event):
             must_be_sealed(event, self.runtime.keys.digest)
+        if is_judged(event):
+            assert intake.log is not None, "`know_proof` comes first"
+            intake.log = intake.log.after(event, self.runtime.keys.digest)
         claims_of = self.runtime.service.signatures.get(event.kind)
         # A service that keeps also what it cannot read keeps that as it is.
         claims = claims_of(event) if claims_of and _is_readable(event) else None
@@ -218,7 +226,7 @@ class Streams:
                 await connection.execute(update(letters).where(letters.c.id == id_).values(state="redriven"))
 
     async def _awaits(self, connection: AsyncConnection, intake: Intake, event: Event) -> bool:
-        await self.know_proof(connection, intake, event.kind)
+        await self.know_proof(connection, intake, event)
         try:
             self.prove(intake, event)
         except Awaited:

@@ -26,6 +26,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import Erasure, Typed
 from schemas.operation import OperationDiscarded, OperationRecovered
+from services.kernel.access.checkpoints import is_judged
 from services.kernel.access.signatures import Awaited, PackAwaited, Unproven, must_be_sealed, prove
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
@@ -33,7 +34,7 @@ from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.offsets import Offset, Progress
 from services.kernel.delivery.records import content_row
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.store import sql
+from services.kernel.store import checkpoints, sql
 from services.kernel.store.offices import of_key
 from services.kernel.store.session import OWNER, Conflict, Session, partition_of
 
@@ -275,9 +276,9 @@ async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Co
     A pack that was loaded after the backup comes again later. The owner looked into it when it recorded the event.
     """
     kinds = runtime.service.signatures
-    if not any(event.kind in kinds or of_key(event) for _, event in compared.missing):
+    if not any(event.kind in kinds or of_key(event) or is_judged(event) for _, event in compared.missing):
         return
-    offices = await runtime.offices(connection, now=True)
+    offices, log = await runtime.offices(connection, now=True), await checkpoints.kept(connection, runtime.tables)
     kept: list[tuple[Record, Event]] = []
     stopped: dict[str, int] = {}
     for record, event in compared.missing:
@@ -285,6 +286,8 @@ async def must_prove(runtime: Runtime, connection: AsyncConnection, compared: Co
         try:
             if of_key(event):
                 must_be_sealed(event, runtime.keys.digest)
+            if not sentence and is_judged(event):
+                log = log.after(event, runtime.keys.digest)
             if not sentence and (claims := kinds[event.kind](event) if event.kind in kinds else None):
                 prove(claims, event, offices)
         except PackAwaited:

@@ -237,7 +237,7 @@ async def _freed(work: UnitOfWork, session: Session, event: Event, behind: Poiso
     place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
     (cursors,) = await sql.rows_of(session.connection, [place])
     intake = await work.standing(session.connection, cursors)
-    await work.know_proof(session.connection, intake, event.kind)
+    await work.know_proof(session.connection, intake, event)
     intake.cursors.setdefault(event.stream, Cursor()).blocked = "gap"
     intake.changed.add(event.stream)
     if behind is not None and behind.event is not None:

@@ -124,6 +124,8 @@ class Runtime:
         self.sending = False
         self.lost = ""
         """Faults of the topics: they are not the ones that this service read or wrote. Readiness shows them."""
+        self.alarms: dict[str, str] = {}
+        """What an operator must look into, by what it is about. Readiness shows the sentences; nothing else stops."""
         self.erased = asyncio.Event()
         """Set when words were erased from the store, and at the start, since a crash may have come before the next
         steps."""

@@ -96,6 +96,8 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
     await _check_timeline(stores, audit, discarded, result)
     assert audit.timeline is not None
     await trees.check(audit.database, audit.timeline, result)
+    for name, store in stores.items():
+        await trees.check_kept(name, store.database, store.tables, audit.database, audit.timeline, result)
     await _check_erased(stores, erased, result)
     result.add("erased", len(erased))
     return result
@@ -245,7 +247,7 @@ async def _check_store(
         await _check_words(name, store, events, result)
         if store.runtime is not None:
             await _check_signatures(name, store.runtime, events, result)
-        kept = [event for event in events if event.kind != "log"]
+        kept = [event for event in events if event.kind not in catalogue.UNSEQUENCED]
         absent += [(name, event) for event in await _not_kept(audit, name, kept, result)]
         result.add("events", len(rows))
         result.add(f"events.{name}", len(rows))

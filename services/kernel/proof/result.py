@@ -46,6 +46,10 @@ TREE_ALTERED = Cause(
     "the tree of hashes over audit's timeline is not the tree over these events",
     "find out who changed it or the timeline; `huiying restore --from DIR --service audit`",
 )
+LOG_REWRITTEN = Cause(
+    "{name} holds a checkpoint that is not of audit's log",
+    "find out who rewrote audit's record; after a restore, see that audit has taken in all of its topics",
+)
 
 
 @dataclass(slots=True)

@@ -1,13 +1,13 @@
 """Whether audit's tree of hashes is the tree over its timeline, row by row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from schemas.envelope import Event, Undecodable
 from services.kernel.delivery.runtime import Timeline
-from services.kernel.proof.result import TREE_ALTERED, CheckResult
-from services.kernel.store import sql
+from services.kernel.proof.result import LOG_REWRITTEN, TREE_ALTERED, CheckResult
+from services.kernel.store import checkpoints, sql
 from services.kernel.store.database import Database
 from services.kernel.tlog import Refused, tree
 from services.kernel.tlog.leaf import leaf_of
@@ -90,6 +90,32 @@ def _sentence(place: Row, wanted: bytes, held: bytes | None) -> str:
         what = "is not that of the events in the timeline"
     position = (place.number * tree.WIDTH + at) * tree.WIDTH**place.level
     return f"audit: the log's hash at level {place.level} from position {position} on {what}"
+
+
+async def check_kept(
+    name: str,
+    database: Database,
+    tables: Mapping[str, Table],
+    audit: Database,
+    timeline: Timeline,
+    result: CheckResult,
+) -> None:
+    """Compares the newest checkpoint that a service keeps with audit's tree, which has been compared before.
+
+    It may be older than the tree. It is neither ahead of it nor another tree's.
+    """
+    async with database.read() as connection:
+        kept = await checkpoints.kept(connection, tables)
+    if not kept.size:
+        return
+    found = await root(audit, timeline, kept.size)
+    if found is None:
+        sentence = f"{name} holds a signed checkpoint of {kept.size} events, and audit's log has not so many"
+        result.fault(LOG_REWRITTEN, name, sentence)
+    elif found != kept.root:
+        sentence = f"{name} holds a signed checkpoint of {kept.size} events whose root is not that of audit's log"
+        result.fault(LOG_REWRITTEN, name, sentence)
+    result.add("checkpoints", 1)
 
 
 async def root(database: Database, timeline: Timeline, size: int) -> bytes | None:

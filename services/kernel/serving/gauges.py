@@ -65,6 +65,7 @@ class Gauges:
         now = self._runtime.time_source.now()
         for kind, count in waiting.items():
             metrics.ATTENTION.labels(name, kind).set(count)
+        metrics.ALARMS.labels(name).set(len(self._runtime.alarms))
         for gauge, since in found.items():
             gauge.set(_age(now, since) if since else 0)
         committed.set(_age(now, at) if at else math.nan)

@@ -370,6 +370,8 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
                 async with asyncio.timeout(LOOK_SECONDS):
                     await runtime.ready_to_serve()
                     state[runtime.service.name] = await operations.attention(runtime)
+                if runtime.alarms:
+                    state[runtime.service.name] |= {"alarms": sorted(runtime.alarms.values())}
             except Problem as problem:
                 state[runtime.service.name] = problem.detail
                 status = 503

@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.kernel.store import offices
+from services.kernel.store import checkpoints, offices
 from services.kernel.store.columns import key, serial
 
 NAMING = {
@@ -146,4 +146,5 @@ def metadata() -> MetaData:
     )
     Table("deployment", m, Column("name", key(32), primary_key=True), Column("value", key(200), nullable=False))
     offices.tables(m)
+    checkpoints.tables(m)
     return m

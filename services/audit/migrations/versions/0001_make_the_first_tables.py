@@ -11,6 +11,21 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "checkpoints",
+        sa.Column("size", serial(), autoincrement=False, nullable=False),
+        sa.Column("root", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_checkpoints")),
+    )
+    op.create_table(
+        "cosignatures",
+        sa.Column("size", serial(), autoincrement=False, nullable=False),
+        sa.Column("witness", key(200), nullable=False),
+        sa.Column("line", key(400), nullable=False),
+        sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_cosignatures")),
+    )
+    op.create_table(
         "entries",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("recordedtime", key(27), nullable=False),
@@ -41,6 +56,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_stream", "links", ["stream_id"], unique=False)
     op.create_table(
+        "log_secrets",
+        sa.Column("key", key(64), nullable=False),
+        sa.Column("made_at", key(27), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_log_secrets")),
+    )
+    op.create_table(
         "marks",
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", key(130), nullable=False),
@@ -69,16 +91,6 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_planned")),
         sa.UniqueConstraint("position", name=op.f("uq_planned_position")),
-    )
-    op.create_table(
-        "post_keys",
-        sa.Column("kid", key(64), nullable=False),
-        sa.Column("post", key(130), nullable=True),
-        sa.Column("public", key(64), nullable=True),
-        sa.Column("made_at", key(27), nullable=True),
-        sa.Column("revoked_at", key(27), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("kid", name=op.f("pk_post_keys")),
     )
     op.create_table(
         "said",
@@ -133,4 +145,13 @@ def upgrade() -> None:
         sa.Column("number", serial(), autoincrement=False, nullable=False),
         sa.Column("hashes", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("level", "number", name=op.f("pk_tree")),
+    )
+    op.create_table(
+        "witnessed",
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("origin", key(200), nullable=False),
+        sa.Column("keys", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("stream_id", name=op.f("pk_witnessed")),
     )

@@ -568,16 +568,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_numbers_stream_id"), "numbers", ["stream_id"], unique=False)
     op.create_table(
-        "post_keys",
-        sa.Column("kid", key(64), nullable=False),
-        sa.Column("post", key(130), nullable=True),
-        sa.Column("public", key(64), nullable=True),
-        sa.Column("made_at", key(27), nullable=True),
-        sa.Column("revoked_at", key(27), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("kid", name=op.f("pk_post_keys")),
-    )
-    op.create_table(
         "reach",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),

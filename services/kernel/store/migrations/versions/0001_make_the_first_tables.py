@@ -108,6 +108,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
+        "log_kept",
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("origin", key(200), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("stream_id", name=op.f("pk_log_kept")),
+    )
+    op.create_table(
+        "log_keys",
+        sa.Column("key", key(64), nullable=False),
+        sa.Column("use", key(16), nullable=False),
+        sa.Column("name", key(200), nullable=False),
+        sa.Column("made_at", key(27), nullable=False),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_log_keys")),
+    )
+    op.create_table(
         "officers",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("post", key(130), nullable=False),
@@ -174,6 +192,16 @@ def upgrade() -> None:
         sa.Column("stream_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("unit", "period", "since", name=op.f("pk_periods")),
+    )
+    op.create_table(
+        "post_keys",
+        sa.Column("kid", key(64), nullable=False),
+        sa.Column("post", key(130), nullable=True),
+        sa.Column("public", key(64), nullable=True),
+        sa.Column("made_at", key(27), nullable=True),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_post_keys")),
     )
     op.create_table(
         "posts",
