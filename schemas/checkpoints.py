@@ -17,12 +17,12 @@ CHECKPOINTS = "checkpoint-2c9b6d0e-51f7-5a8e-8f0d-6a3b9c1e7d42"
 class CheckpointKeyMade(Fact):
     """The log got a key that signs its checkpoints, or the deployment one with which it cosigns those of other logs.
 
-    `key` is its public half. `name` is the origin of the log, or the name of the witness. `seal` is a digest of all
+    `key` is its public half. `origin` names the log, or the witness. `seal` is a digest of all
     this and of the time, under the deployment's secret. Without it nobody believes the key.
     """
 
     use: Literal["log", "witness"]
-    name: LogName
+    origin: LogName
     key: Digest
     seal: Digest
 

@@ -43,7 +43,7 @@ def event(data: Fact, version: int = 1) -> Event:
 
 
 def made(signer: Signer = SIGNER, name: str = ORIGIN, use: str = "log") -> CheckpointKeyMade:
-    data = CheckpointKeyMade(use=use, name=name, key=signer.verifier.public.hex(), seal="0" * 64)  # type: ignore[arg-type]
+    data = CheckpointKeyMade(use=use, origin=name, key=signer.verifier.public.hex(), seal="0" * 64)  # type: ignore[arg-type]
     return data.model_copy(update={"seal": seal_of(data, instant(AT), KEYED)})
 
 

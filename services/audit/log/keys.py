@@ -52,7 +52,7 @@ async def rotate(runtime: Runtime, caller: Caller, use: Use = "log") -> str:
         name = await _name(runtime, session.connection, use)
         await _load(session)
         former = await _sealed(session.connection, use)
-        made = CheckpointKeyMade(use=use, name=name, key=public, seal="0" * 64)
+        made = CheckpointKeyMade(use=use, origin=name, key=public, seal="0" * 64)
         seal = seal_of(made, instant(ctx.now), runtime.keys.digest)
         session.append(CHECKPOINTS, [made.model_copy(update={"seal": seal})], ctx)
         if use == "witness":

@@ -37,9 +37,9 @@ class Kept:
                 _must_be_sealed(data, event, keyed)
                 if data.use != "log":
                     return self
-                if self.origin not in (None, data.name):
-                    raise Unproven(f"the log is {self.origin}, and the key {data.key} is of {data.name}")
-                return replace(self, origin=data.name, keys={data.key: True, **self.keys})
+                if self.origin not in (None, data.origin):
+                    raise Unproven(f"the log is {self.origin}, and the key {data.key} is of {data.origin}")
+                return replace(self, origin=data.origin, keys={data.key: True, **self.keys})
             case CheckpointKeyRevoked() as data:
                 _must_be_sealed(data, event, keyed)
                 keys = {key: counts and key != data.key for key, counts in self.keys.items()}
@@ -87,7 +87,7 @@ def note_of(data: CheckpointSigned) -> Note:
 
 def seal_of(data: CheckpointKeyMade | CheckpointKeyRevoked, at: str, keyed: Keyed) -> str:
     """The seal of an event that makes or ends a key at an instant."""
-    what = ("made", data.use, data.name) if isinstance(data, CheckpointKeyMade) else ("revoked",)
+    what = ("made", data.use, data.origin) if isinstance(data, CheckpointKeyMade) else ("revoked",)
     return keyed("log-key-event", data.key, at, *what)
 
 

@@ -66,7 +66,7 @@ def _key(key: Key, row: Row | None, event: Event) -> Row | None:
     """Both stand on one stream, so a key is made before it ends. It ends once."""
     match event.data:
         case CheckpointKeyMade() as data if row is None:
-            known: dict[str, Any] = {"use": data.use, "name": data.name, "made_at": event.time_text}
+            known: dict[str, Any] = {"use": data.use, "name": data.origin, "made_at": event.time_text}
             return {"key": key[0], **known, "revoked_at": None}
         case CheckpointKeyRevoked() if row is not None and row["revoked_at"] is None:
             return row | {"revoked_at": event.time_text}
