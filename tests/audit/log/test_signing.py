@@ -17,7 +17,7 @@ from services.kernel.store import checkpoints
 from services.kernel.tlog import tree
 from services.kernel.tlog.checkpoint import Checkpoint, opened
 from services.kernel.tlog.note import Verifier
-from tests.audit.log.test_growing import leaves, reports
+from tests.audit.log.test_growing import forget_all, leaves, reports
 from tests.audit.world import World
 
 ORIGIN = "127.0.0.1:8400/audit/v1/log"
@@ -139,11 +139,7 @@ async def test_after_a_restore_nothing_is_signed_before_all_that_was_signed_is_r
     await world.take()
     before = await signed(world)
     assert before is not None
-    async with world.runtime.database.transaction() as connection:
-        # The backup is of the first day. Topics bring back what was signed, and the order.
-        for table in ("timeline", "tree", "entries", "links", "consumer_offset", "stream_cursor"):
-            await connection.exec_driver_sql(f"delete from {table}")
-        await connection.execute(update(HEAD).values(size=0, next=0, logged=0))
+    await forget_all(world)
     await world.restart()
     await reports(world, 2, "later")
     assert await signed(world) is None, "nothing is regained"
