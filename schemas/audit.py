@@ -1,37 +1,7 @@
-"""Events of `review` and `log` streams: findings of reviewers, and the order in which audit took the events."""
-
-from typing import Literal
+"""Events of `review` and `log` streams: reviews of matters, and the order in which audit took the events."""
 
 from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token, UnitCode, Words
-
-Finding = Literal["late_report", "omitted_report", "concealed_report", "late_reply", "ineffective_handling"]
-
-
-@event("review.finding_proposed", planned=True)
-class ReviewFindingProposed(Fact):
-    """The record suggests a finding about an office. The finding was computed, or a reviewer made it."""
-
-    incident: StreamId
-    unit: UnitCode
-    finding: Finding
-    reason: Words | None = None
-
-
-@event("review.finding_confirmed", planned=True)
-class ReviewFindingConfirmed(Fact):
-    """A reviewer confirmed a finding after hearing the office."""
-
-    finding: Finding
-    reason: Words
-
-
-@event("review.finding_rejected", planned=True)
-class ReviewFindingRejected(Fact):
-    """A reviewer rejected a finding."""
-
-    finding: Finding
-    reason: Words
 
 
 @event("review.drafted", planned=True)

@@ -21,6 +21,7 @@ STREAMS = {
     "statement": "publish",
     "press": "publish",
     "channel": "publish",
+    "finding": "audit",
     "review": "audit",
     "log": "audit",
     "checkpoint": "audit",
@@ -31,7 +32,7 @@ OF_EACH = ("operation", "words")
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 UNSEQUENCED = frozenset({"log", "checkpoint"})
 """Streams whose events have no place in audit's order: they are about this order."""
-FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press"})
+FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press", "finding"})
 """Streams whose partition key is their incident. Every other stream is its own key."""
 
 _models: dict[str, type[Fact]] = {}

@@ -38,7 +38,7 @@ UNRULED = {
         fact-not-bindable statement-file-unknown
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
-        conference-unknown statement-unknown
+        conference-unknown statement-unknown events-unknown
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
         plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
@@ -58,7 +58,7 @@ UNRULED = {
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
-        instant-missed
+        instant-missed office-not-heard office-heard finding-computed finding-decided finding-lapsed
         nothing-changed nothing-corrected only-prepared place-not-written nothing-to-check not-assigned already-solved
         already-screened nothing-screened
         screening-outdated already-upheld already-ordered already-unsolved not-published not-resolved not-submitted
@@ -70,6 +70,7 @@ UNRULED = {
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
         differs-from-approved posted-text-differs account-of-facts account-too-early
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
+        handled-by-you finding-asked-by-you
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",

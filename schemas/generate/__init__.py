@@ -16,7 +16,20 @@ from typing import Any
 
 import yaml
 
-from schemas import audit, channels, checkpoints, escalation, ingest, offices, operation, press, publish, triage, words  # noqa: F401  they register events
+from schemas import (  # noqa: F401  they register events
+    audit,
+    channels,
+    checkpoints,
+    escalation,
+    findings,
+    ingest,
+    offices,
+    operation,
+    press,
+    publish,
+    triage,
+    words,
+)
 from schemas.generate import asyncapi, openapi, samples, shapes
 from schemas.generate.shapes import event_types, name_of
 from schemas.pack import PolicyPack

@@ -30,6 +30,7 @@ from services.audit.basis import (
     text_of,
     types_of,
 )
+from services.audit.findings import findings_api
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
 from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event
 from services.audit.summaries import Names, summary
@@ -56,6 +57,7 @@ def router() -> APIRouter:
     routes = http.router("/audit/v1", "audit")
     erasure.add_route(routes, "audit")
     operating.add_routes(routes, "audit")
+    findings_api.add_routes(routes)
 
     @routes.get("/incidents/{id}/timeline", **documents.answers(answers.Timeline))
     async def read_timeline(

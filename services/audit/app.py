@@ -3,6 +3,8 @@
 from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import views
+from services.audit.findings import decider as findings
+from services.audit.findings import loop
 from services.audit.log import keys, signing
 from services.audit.projection import AuditWork, start
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
@@ -21,7 +23,7 @@ CONTENTS = ("ingest", "triage", "escalation", "publish")
 SERVICE = Service(
     name="audit",
     metadata=views.METADATA,
-    deciders={},
+    deciders={"finding": findings.DECIDER},
     contents=CONTENTS,
     views=views.VIEWS,
     revisions=views.REVISIONS,
@@ -32,7 +34,7 @@ SERVICE = Service(
         if topic.rpartition(".")[2] not in catalogue.UNSEQUENCED
     ),
     apis=("services.audit.api", "services.audit.matters.matters_api"),
-    loops=(signing.run,),
+    loops=(signing.run, loop.run),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

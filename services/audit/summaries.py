@@ -242,9 +242,15 @@ TEMPLATES: dict[str, str] = {
     "press.conference_held": "召开新闻发布会，{spoke} 发言|a press conference was held, {spoke} spoke",
     "press.contact_logged": "向媒体提供{what}（{how}，{spoke}）|a medium was given {what} ({how}, {spoke})",
     "statement.withdrawn": "撤回已发布的说明|the published statement was withdrawn",
-    "review.finding_proposed": "对{unit}提出认定建议：{finding}|finding proposed about {unit}: {finding}",
-    "review.finding_confirmed": "认定成立：{finding}|finding confirmed: {finding}",
-    "review.finding_rejected": "认定不成立：{finding}|finding rejected: {finding}",
+    "finding.computed": "{unit}：{finding}[（{clock}）]|{unit}: {finding}[ ({clock})]",
+    "finding.proposed": "提请认定{unit}{finding}，{hear_by} 前听取意见"
+    "|it was proposed to find about {unit}: {finding}; it is heard until {hear_by}",
+    "finding.office_heard": "{unit}陈述意见：{answered}|{unit} stated its view: {answered}",
+    "finding.decision_asked": "督查员认为成立：{confirms}，待另一人同意"
+    "|a reviewer finds that it holds: {confirms}; another person must agree",
+    "finding.confirmed": "{unit}认定成立|{unit} confirmed the finding",
+    "finding.rejected": "{unit}认定不成立|{unit} rejected the finding",
+    "finding.lapsed": "认定失效（{cause}）|the finding lapsed ({cause})",
     "review.drafted": "起草总结|a review was drafted",
     "review.adopted": "总结通过（记录数 {log_size}）|the review was adopted at log size {log_size}",
     "review.lesson_assigned": "整改事项交{unit}，{due} 前完成|a lesson was assigned to {unit}, due {due}",
@@ -490,14 +496,22 @@ def summary(event: Event, names: Names) -> str:
     template = TEMPLATES.get(name)
     if template is None:
         return event.type
+    added = {}
+    if name in APPROVALS and event.attributes["data"]["post"] != event.actor:
+        # Somebody agreed for a post, by a delegation or by a role.
+        by = _text(event.actor, "post", event, names)
+        added["post"] = f"，由{by}作出" if names.language == "zh" else f", given by {by}"
+    return filled(template, event, names, added)
+
+
+def filled(template: str, event: Event, names: Names, added: Mapping[str, str] | None = None) -> str:
+    """The sentence of a template in one language, with the event's data; `added` follows the text of a field."""
     data = event.attributes["data"]
     chosen = template.split("|")[0 if names.language == "zh" else 1]
     shown = {field: _text(data.get(field), field, event, names) for field in fields(chosen)}
     chosen = OPTIONAL.sub(lambda found: "" if NOTHING in (shown[one] for one in fields(found[1])) else found[1], chosen)
-    if name in APPROVALS and data["post"] != event.actor:
-        # Somebody agreed for a post, by a delegation or by a role.
-        by = _text(event.actor, "post", event, names)
-        shown["post"] += f"，由{by}作出" if names.language == "zh" else f", given by {by}"
+    for field, text in (added or {}).items():
+        shown[field] += text
     return chosen.format_map(shown)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, T
 from schemas.checkpoints import CHECKPOINTS as STREAM
 from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown, CheckpointSigned
 from schemas.envelope import Event
+from services.audit.findings import views as findings
 from services.kernel.access.checkpoints import note_of
 from services.kernel.store import checkpoints, numbers, offices
 from services.kernel.store.columns import key, serial
@@ -188,10 +189,12 @@ def _witnessed(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 _OF_CHECKPOINTS = ("checkpoint",)
+FINDINGS, JUDGED = findings.tables(METADATA)
 VIEWS = (
     View(CHECKPOINTS, _signed_keys, _signed, _OF_CHECKPOINTS, one_stream=True),
     View(WITNESSED, _witnessed_keys, _witnessed, _OF_CHECKPOINTS, one_stream=True),
     *offices.views(METADATA),
     *checkpoints.views(METADATA),
     *numbers.views(METADATA),
+    findings.view(FINDINGS),
 )

@@ -275,6 +275,13 @@ readEvent              | staff                         | part^
 followChanges          | staff                         | read^
 listMatters            | staff                         | part^
 exportMatters          | staff                         | part^
+# audit: findings against a unit; the unit is heard, those above decide
+listFindings           | staff                         | own^
+readFinding            | staff                         | own^
+proposeFinding         | auditor                       | parent^
+stateView              | chief approver                | own^
+confirmFinding         | auditor                       | parent^
+rejectFinding          | auditor                       | parent^
 eraseWordsOfAudit      | chief admin                   | sibling^
 """
 EXPECTED_OF_EACH = """

@@ -79,6 +79,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "detachFile": {"file": "{picture}"},
     "correctStatement": {"attachments": None},
     "retryDelivery": {"channel": "{channel}"},
+    "proposeFinding": {"incident": "{incident}", "unit": OWN, "events": ["{event}"]},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
@@ -107,6 +108,7 @@ PATHS = {
     "press": "incident",
     "cap": "published",
     "events": "event",
+    "findings": "finding",
     "evidence": "file",
     "files": "picture",
     "delegations": "delegation",
@@ -144,6 +146,7 @@ SHOWS = {
     "followChanges": "{incident}",
     "listMatters": "{incident}",
     "exportMatters": "{incident}",
+    "listFindings": "{finding}",
     "listClocks": '"clock":"on_time"',
     "listReportsOwed": "{incident}",
     "listReportsToConfirm": "{incident}",

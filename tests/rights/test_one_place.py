@@ -11,6 +11,7 @@ SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 TABLES = (
     "services/kernel/access/rights.py",
     *(f"services/{name}/rights.py" for name in SERVICES),
+    "services/audit/findings/rights.py",
     "services/publish/delivering/rights.py",
     "services/publish/press/rights.py",
 )

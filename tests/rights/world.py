@@ -296,6 +296,10 @@ async def _made(world: World) -> None:
     names["letter"] = await _set_aside(system)
     drafted = await world.done("city", "auditor", "GET", f"/audit/v1/events?subject={names['draft']}")
     names["draft ref"] = drafted["items"][0]["data"]["title"]["ref"]
+    found = {"incident": incident, "unit": own, "finding": "concealed_report", "events": [names["event"]]}
+    made = await world.done("county", "auditor", "POST", "/audit/v1/findings", **found, reason="与记录不符")
+    names["finding"] = made["id"]
+    await system.settle()
 
 
 async def _gap_told(world: World) -> None:

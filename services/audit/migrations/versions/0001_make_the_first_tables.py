@@ -34,6 +34,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "recordedtime", "event_id", name=op.f("pk_entries")),
     )
     op.create_table(
+        "findings",
+        sa.Column("finding_id", key(64), nullable=False),
+        sa.Column("record", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=True),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("kind", key(32), nullable=False),
+        sa.Column("stage", key(16), nullable=False),
+        sa.Column("by_hand", sa.Boolean(), nullable=False),
+        sa.Column("hear_by", key(27), nullable=True),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("finding_id", name=op.f("pk_findings")),
+    )
+    op.create_index("ix_findings_hearing", "findings", ["stage", "hear_by"], unique=False)
+    op.create_index("ix_findings_record", "findings", ["record"], unique=False)
+    op.create_index("ix_findings_unit", "findings", ["unit", "kind"], unique=False)
+    op.create_table(
         "head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
@@ -41,6 +58,12 @@ def upgrade() -> None:
         sa.Column("logged", sa.Integer(), nullable=False),
         sa.Column("complete_until", key(27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_head")),
+    )
+    op.create_table(
+        "judged",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_judged")),
     )
     op.create_table(
         "linked_types",
