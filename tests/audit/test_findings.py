@@ -1,5 +1,8 @@
 """The loop that judges the record, and the API of findings, on SQLite and PostgreSQL."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +19,7 @@ from schemas import triage as t
 from schemas.publish import StatementDrafted
 from schemas.words import WordsErased
 from services.audit.findings import loop
+from services.kernel import failpoints
 from services.kernel.core.units import Offices
 from tests.audit.matter import COUNTY, TOWN, Matter, at
 from tests.audit.test_findings_rules import TEXT
@@ -200,6 +204,44 @@ async def test_a_text_is_compared_with_those_on_other_matters(either: World) -> 
     await settle(either, Matter().known().published(20, TEXT))
     (one,) = await listed(either)
     assert (one["finding"], one["sign"], one["count"]) == ("perfunctory_answer", "same_text", 100)
+
+
+def judged_until(folder: Path, database: str, failpoint: str) -> int:
+    """Judges what is in a folder in a process of its own, which dies at a failpoint. Returns its code."""
+    child = os.fork()
+    if child == 0:
+        os.environ["HUIYING_FAILPOINT"] = failpoint
+        failpoints._chosen.cache_clear()
+        try:
+            asyncio.run(judge_once(folder, database))
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+async def judge_once(folder: Path, database: str) -> None:
+    world = World(folder, database)
+    await world.start()
+    with_packs(world)
+    await loop.settle(world.runtime)
+
+
+@pytest.mark.parametrize(("failpoint", "kept"), [("command.before_commit", 0), ("command.committed", 1)])
+async def test_a_kill_between_a_finding_and_its_position_leaves_both_or_neither(
+    either: World, failpoint: str, kept: int
+) -> None:
+    await either.send(*Matter().known().missed("public_statement", 3).events)
+    await either.take()
+    await either.take()
+    await either.runtime.database.close()
+    assert await asyncio.to_thread(judged_until, either.folder, either.database, failpoint) == -signal.SIGKILL
+    await either.restart()
+    with_packs(either)
+    assert len(await either.rows("findings")) == len(await either.rows("judged")) == kept
+    await settle(either)
+    (one,) = await listed(either)
+    assert (one["finding"], one["state"]) == ("late_reply", "stands")
+    assert len(await either.rows("findings")) == 1
 
 
 # reading

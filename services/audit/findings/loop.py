@@ -35,7 +35,7 @@ from services.kernel.store.sql import Write
 PAGE = 500
 """So many positions one turn looks at."""
 HEARINGS = 100
-REST, LONGEST_REST = 0.2, 2.0
+REST, LONGEST_REST = 0.5, 2.0
 
 
 class Known(NamedTuple):
