@@ -119,6 +119,19 @@ class OperationAccessRefused(Fact):
     count: Figure
 
 
+@event("operation.separation_refused")
+class OperationSeparationRefused(Fact):
+    """A post asked for two parts that a rule keeps apart, such as to approve what the same person wrote.
+
+    `record` is the statement or the incident, `refusal` the code of the refusal. One event a minute is enough for each
+    post and record.
+    """
+
+    record: StreamId
+    refusal: Code
+    rule: Code
+
+
 @event("operation.redriven")
 class OperationRedriven(Fact):
     """A dead letter was given to its consumer again."""

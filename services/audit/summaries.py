@@ -268,6 +268,8 @@ TEMPLATES: dict[str, str] = {
     "|suggested for {incident}: category {category}, unit {unit}",
     "operation.searched": "查找事项，本页 {found} 件|matters were searched, {found} on this page",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
+    "operation.separation_refused": "不允许一人兼任 {record} 的两个环节（{rule}）"
+    "|nobody may take two parts in {record} ({rule})",
     "operation.redriven": "死信重新处理|a dead letter was redriven",
     "operation.discarded": "死信弃用|a dead letter was discarded",
     "operation.recovered": "自 {topic} 恢复 {events} 条|{events} events recovered from {topic}",

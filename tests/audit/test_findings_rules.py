@@ -12,6 +12,7 @@ from schemas import escalation as e
 from schemas import ingest as i
 from schemas import publish as p
 from schemas import triage as t
+from schemas.operation import OperationAccessRefused, OperationSeparationRefused
 from schemas.words import WordsErased
 from services.audit.findings.matter import Found, Record
 from services.audit.findings.rules import judge
@@ -372,6 +373,25 @@ def test_words_that_were_deleted_while_a_limit_ran_are_shown() -> None:
 def test_words_that_were_deleted_after_the_limit_was_met_or_by_law_are_not() -> None:
     assert erased(2.5).found("erased_in_limit") == []
     assert erased(1, "law").found("erased_in_limit") == []
+
+
+def attempted(fact: Any) -> Matter:
+    matter = Matter().known()
+    matter.add(4, fact, unit=TOWN, actor="approver@town-east")
+    return matter
+
+
+def test_who_wrote_a_text_and_would_approve_it_is_held_against_the_unit() -> None:
+    refused = OperationSeparationRefused(
+        record=id_of("statement", "road"), refusal="drafted-by-you", rule="approval.separation"
+    )
+    attempt = only(attempted(refused).found("separation_attempt"))
+    assert (attempt.unit, attempt.rule) == (TOWN, "approval.separation")
+
+
+def test_who_has_no_right_to_approve_is_not() -> None:
+    refused = OperationAccessRefused(act="approve", roles=("handler",), minute=at(4), count=1)
+    assert attempted(refused).found("separation_attempt") == []
 
 
 @pytest.mark.parametrize(("ahead", "count"), [(False, 1), (True, 0)])

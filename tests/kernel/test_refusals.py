@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.kernel.core.problems import Forbidden
+from services.kernel.core.problems import Forbidden, Rejected
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import process
@@ -51,6 +51,28 @@ async def test_refusals_at_the_same_moment_are_all_counted(made: Runtime) -> Non
     assert sum(event.data.count for event in await stored(made)) == 90
     assert await rows(made, "refusals") == []
     await other.database.close()
+
+
+async def test_an_attempt_to_take_two_parts_is_recorded_once_a_minute_for_each_post_and_record(made: Runtime) -> None:
+    record = f"statement-{spec.UUID}"
+
+    def problem(on: str) -> Rejected:
+        refused = Rejected("you wrote this", code="drafted-by-you", rule="approval.separation", pack="p@1")
+        refused.record = on
+        return refused
+
+    async def attempt(post: str, on: str) -> None:
+        await operations.separate(made, spec.staff(post), problem(on))
+
+    await asyncio.gather(*(attempt("approver", record) for _ in range(5)))
+    await attempt("chief", record)
+    await attempt("approver", f"incident-{spec.UUID}")
+    made.time_source.move(timedelta(minutes=1))
+    await attempt("approver", record)
+    found = sorted((event.actor, event.data.record) for event in await stored(made))
+    other = f"incident-{spec.UUID}"
+    of_approver = [("approver@county", other), *[("approver@county", record)] * 2]
+    assert found == [*of_approver, ("chief@county", record)]
 
 
 async def test_no_loop_ends_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

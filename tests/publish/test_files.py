@@ -82,6 +82,14 @@ async def events(office: Office, id_: str) -> list[Event]:
         return [Event.parse(row.bytes) for row in rows]
 
 
+async def recorded(office: Office, kind: str) -> list[Event]:
+    """The events of a type on all streams."""
+    table = METADATA.tables["events"]
+    async with office.runtime.database.read() as connection:
+        rows = await connection.execute(table.select().where(table.c.type == f"huiying.{kind}.v1"))
+        return [Event.parse(row.bytes) for row in rows]
+
+
 async def test_files_go_public_with_the_text_and_only_what_they_show(office: Office) -> None:
     await _goes_public(office)
 
@@ -159,6 +167,8 @@ async def test_a_file_that_comes_or_goes_voids_the_approvals(office: Office) -> 
     await office.act(id_, "submit", "handler")
     answer = await office.act(id_, "approve", "approver", person="fang")
     assert answer.json()["type"].endswith("drafted-by-you"), answer.text
+    (attempt,) = await recorded(office, "operation.separation_refused")
+    assert (attempt.data.record, attempt.data.rule, attempt.actor) == (id_, "approval.separation", "approver@county")
 
 
 @pytest.mark.requirement("PUB-09")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import get_args
 
 from schemas.findings import FindingMade, Proposed
-from services.audit.findings import answering, duty, erasing, handling, limits, reporting
+from services.audit.findings import answering, duty, erasing, handling, limits, reporting, separation
 from services.audit.findings.matter import Found, Record
 
 PROPOSALS: tuple[str, ...] = get_args(Proposed)
@@ -27,6 +27,7 @@ RULES: tuple[Callable[[Record], Iterator[Found]], ...] = (
     answering.without_fact,
     answering.apart,
     erasing.erased_in_limit,
+    separation.separation_attempts,
     duty.duty_gaps,
 )
 

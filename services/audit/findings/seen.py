@@ -15,6 +15,7 @@ from schemas import upcast
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.findings import FindingMade
+from schemas.operation import OperationSeparationRefused
 from schemas.words import WordsErased
 from services.audit.findings.matter import Placed, Record, placed
 from services.audit.views import ENTRIES, FINDINGS, JUDGED, LINKS, TIMELINE
@@ -64,7 +65,9 @@ READ = upcast.types_of(
 )
 """The types of events that rules look at."""
 RECEIVED, PUBLISHED = upcast.types_of(i.ReportReceived), upcast.types_of(p.StatementPublished)
-ERASED, GAPS = upcast.types_of(WordsErased), upcast.types_of(e.RosterDutyGapFound)
+GAPS = upcast.types_of(e.RosterDutyGapFound)
+ASIDE = upcast.types_of(WordsErased, OperationSeparationRefused)
+"""Events on streams of their own that name a stream of the matter."""
 OF_WORK = ("incident", "statement", "press", "report", "clock")
 """Kinds of streams on which people work on a matter."""
 REVIEWING = upcast.types_of(e.ClockAnnulmentAsked, e.ClockBreachAnnulled)
@@ -93,11 +96,15 @@ async def changed(connection: AsyncConnection, after: int, size: int) -> list[st
     linked = select(LINKS.c.incident_id).join(TIMELINE, LINKS.c.stream_id == t_.stream_id)
     found = set((await connection.execute(linked.where(*new, LINKS.c.position < size))).scalars())
     found |= set((await connection.execute(select(t_.stream_id).where(*new, t_.type.in_(GAPS)))).scalars())
-    erased = [event.data.stream for event in await _events(connection, *new, t_.type.in_(ERASED))]
-    if erased:
-        of = select(LINKS.c.incident_id).where(LINKS.c.stream_id.in_(erased))
+    aside = [_named(event.data) for event in await _events(connection, *new, t_.type.in_(ASIDE))]
+    if aside:
+        of = select(LINKS.c.incident_id).where(LINKS.c.stream_id.in_(aside))
         found |= set((await connection.execute(of)).scalars())
     return sorted(found)
+
+
+def _named(data: WordsErased | OperationSeparationRefused) -> str:
+    return data.stream if isinstance(data, WordsErased) else data.record
 
 
 async def _events(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[Event]:
@@ -116,10 +123,10 @@ async def record(connection: AsyncConnection, id_: str, size: int, until: dateti
     own = (t_.stream_id.in_(streams), or_(t_.stream_id == id_, ~t_.stream_id.between("incident-", "incident.")))
     events = await _placed(connection, *known, *own, t_.type.in_(READ))
     events += await _placed(connection, *known, *own, t_.type.in_(RECEIVED), limit=REPORTS)
-    erased = await _placed(connection, *known, t_.type.in_(ERASED))
-    if erased:
+    aside = await _placed(connection, *known, t_.type.in_(ASIDE))
+    if aside:
         mine = set((await connection.execute(streams)).scalars())
-        events += tuple(one for one in erased if one.data and one.data.stream in mine)
+        events += tuple(one for one in aside if one.data and _named(one.data) in mine)
     events = tuple(sorted(events, key=lambda one: one.order))
     published = [one for one in events if isinstance(one.data, p.StatementPublished)]
     texts = await _texts(connection, known, published) if published else ()

@@ -27,6 +27,8 @@ class Problem(Exception):
         self.members = {name: value for name, value in members.items() if value is not None}
         self.numbers: Mapping[str, str] = {}
         """Record -> the number by which the sentence names it."""
+        self.record: str | None = None
+        """The stream of the command that was refused, if there was one."""
 
     def body(self, language: Language = "en") -> dict[str, Any]:
         """The problem details object in one language."""

@@ -1,6 +1,7 @@
 """The view of operators: refusals, dead letters, parked streams, and events that are written again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue
 from schemas.envelope import Event, digest
 from schemas.fields import Fact, instant, parse_instant
-from schemas.operation import OperationAccessRefused
+from schemas.operation import OperationAccessRefused, OperationSeparationRefused
 from services.kernel import metrics
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.ids import derived
-from services.kernel.core.problems import Forbidden
+from services.kernel.core.ids import DerivedIds, derived
+from services.kernel.core.problems import Forbidden, Problem
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
@@ -76,6 +77,31 @@ async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
         else:
             mine = (table.c.key == key, table.c.minute == instant(minute))
             await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
+    runtime.appended(session.appended)
+
+
+SEPARATED = frozenset({"drafted-by-you", "written-by-you", "proposed-by-you"})
+"""Refusals of somebody who wrote a text and would approve or check it."""
+
+
+async def separate(runtime: Runtime, actor: Actor, problem: Problem) -> None:
+    """Records that somebody asked for two parts that a rule keeps apart: once a minute for each post and record.
+
+    Raises `Unavailable` if no event may be written yet.
+    """
+    runtime.must_have_recovered()
+    async with runtime.database.transaction() as connection:
+        ctx = await runtime.context(connection, actor)
+        minute = instant(ctx.now.replace(second=0, microsecond=0))
+        cause = f"{problem.code}|{actor.post}|{problem.record}|{minute}"
+        await sql.lock(connection, sql.Hold("separation", [derived("separation", cause)]))
+        session = Session(runtime.service, runtime.settings, connection, ctx.now)
+        if await session.holding([DerivedIds(runtime.service.name, cause).new("")]):
+            return
+        rule = str(problem.members["rule"])
+        fact = OperationSeparationRefused(record=problem.record or "", refusal=problem.code, rule=rule)
+        await record(session, replace(ctx, ids=DerivedIds(runtime.service.name, cause)), fact)
+        await session.flush()
     runtime.appended(session.appended)
 
 

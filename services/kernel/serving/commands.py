@@ -113,7 +113,11 @@ def decide(
     session.authorize(stream, command, ctx)
     if staff or caller.version is not None:
         _check_version(session, stream, caller)
-    return session.decide(stream, command, ctx)
+    try:
+        return session.decide(stream, command, ctx)
+    except Problem as problem:
+        problem.record = stream
+        raise
 
 
 def _check_version(session: Session, stream: str, caller: Caller) -> None:

@@ -5,8 +5,8 @@ import importlib
 import inspect
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, cast
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request, Response
@@ -289,6 +289,21 @@ def _methods(app: FastAPI, scope: Scope) -> list[str]:
     return [*found, "OPTIONS"] if found else []
 
 
+async def _recorded(
+    request: Request, problem: Problem, keep: Callable[[Runtime, Actor, Any], Awaitable[None]]
+) -> Response:
+    """The answer to a refusal, after it was recorded."""
+    runtime = asked(request)
+    answered: Problem = problem
+    try:
+        await keep(runtime, request.state.actor, problem)
+    except Problem as other:
+        answered = other
+    except (DBAPIError, OSError) as error:
+        answered = failures.problem_of(error, runtime.failing)
+    return problem_response(answered, language_of(request))
+
+
 def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) -> FastAPI:
     """One HTTP application for one service, or for all of them embedded. `keys` verify staff tokens."""
     modules = {module: runtime for runtime in runtimes for module in runtime.service.apis}
@@ -306,19 +321,14 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
+        if problem.code in operations.SEPARATED and problem.record is not None:
+            return await _recorded(request, problem, operations.separate)
         return problem_response(problem, language_of(request))
 
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, problem: Forbidden) -> Response:
         """Each refusal is recorded as an event before it is answered, on every route."""
-        runtime, answered = asked(request), cast("Problem", problem)
-        try:
-            await operations.refuse(runtime, request.state.actor, problem)
-        except Problem as other:
-            answered = other
-        except (DBAPIError, OSError) as error:
-            answered = failures.problem_of(error, runtime.failing)
-        return problem_response(answered, language_of(request))
+        return await _recorded(request, problem, operations.refuse)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
