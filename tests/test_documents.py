@@ -74,6 +74,13 @@ def test_operations_have_short_names_each_once() -> None:
     }
 
 
+OPEN = (
+    *("/bulletin/", "/.well-known/", "/receipts/"),
+    *("/log/checkpoint", "/log/proof/", "/log/keys", "/log/tile/{level}"),
+)
+"""Where anybody may ask."""
+
+
 @pytest.mark.parametrize("one", ALL)
 def test_an_operation_says_what_it_does_and_who_may_call_it(one: Operation) -> None:
     assert len(one.told["description"]) > 15
@@ -81,7 +88,7 @@ def test_an_operation_says_what_it_does_and_who_may_call_it(one: Operation) -> N
     assert [len(tags[tag]) > 30 for tag in one.told["tags"]] == [True]
     used = {scheme for choice in one.told["security"] for scheme in choice}
     assert used <= one.document["components"]["securitySchemes"].keys()
-    assert bool(used) != any(open_ in one.name for open_ in ("/bulletin/", "/.well-known/", "/receipts/"))
+    assert bool(used) != any(open_ in one.name for open_ in OPEN)
     sends = re.search(r"/reports(/batch|/preview|/\{id\}(/evidence|/reach)?)?$", one.name) and "ingest" in one.name
     assert ("integrationKey" in used) == bool(sends)
 

@@ -6,7 +6,7 @@ The command line holds the signing key, and acts as the deployment's operator.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from services.apps.backup import Revoked, revoked
@@ -215,6 +215,33 @@ async def revoke_post_key(settings: Settings, kid: str, reason: str, post: str |
 
     async with operate.stores(settings) as found:
         await post_keys.revoke(found.runtimes["publish"], Caller(actor=operate.OPERATOR), kid, reason, post)
+
+
+async def log_keys(settings: Settings) -> list[dict[str, Any]]:
+    """Every key of the log and of the witness, oldest first."""
+    from services.apps import operate
+    from services.audit.log import keys
+
+    async with operate.stores(settings) as found, found.runtimes["audit"].database.read() as connection:
+        return await keys.every(connection)
+
+
+async def rotate_log_key(settings: Settings, use: Literal["log", "witness"]) -> str:
+    """Makes a new key of the log or of the witness. Returns it as others write it down."""
+    from services.apps import operate
+    from services.audit.log import keys
+
+    async with operate.stores(settings) as found:
+        return await keys.rotate(found.runtimes["audit"], Caller(actor=operate.OPERATOR), use)
+
+
+async def revoke_log_key(settings: Settings, vkey: str, reason: str) -> None:
+    """Ends a key of the log or of the witness. Raises `NotFound`."""
+    from services.apps import operate
+    from services.audit.log import keys
+
+    async with operate.stores(settings) as found:
+        await keys.revoke(found.runtimes["audit"], Caller(actor=operate.OPERATOR), vkey, reason)
 
 
 def rotate(settings: Settings, *, if_none: bool = False) -> str:

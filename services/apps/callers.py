@@ -6,11 +6,13 @@ import typer
 
 from services.apps.terminal import ROLES, Data, Json, Unit, group, listed, note, quiet, run, say, settings_of
 
-keys = group("Keys of integrations, of posts, and the bulletin's own.")
+keys = group("Keys of integrations, of posts, of the log, and the bulletin's own.")
 bulletin = group("The keys with which the bulletin signs statements.")
 keys.add_typer(bulletin, name="bulletin")
 posts = group("The keys with which posts sign what they decide on statements.")
 keys.add_typer(posts, name="post")
+log = group("The keys with which the log of all events is signed, and that of the witness.")
+keys.add_typer(log, name="log")
 users = group("Tokens of staff, and the keys that sign them.")
 
 
@@ -86,6 +88,40 @@ def bulletin_revoke(
 
     run(access.revoke_statement_key(quiet(settings_of(data)), kid, reason))
     say(f"{kid} was revoked")
+
+
+@log.command("list")
+def log_list(as_json: Json = False, data: Data = None) -> None:
+    """List every key of the log and of the witness: key, use, times of making and revoking."""
+    from services.apps import access
+
+    rows = run(access.log_keys(quiet(settings_of(data))))
+    listed([{name: row[name] for name in ("vkey", "use", "made_at", "revoked_at")} for row in rows], as_json)
+    note(f"{len(rows)} keys; give them to whoever checks the log")
+
+
+Witness = Annotated[bool, typer.Option("--witness", help="The key with which this deployment cosigns other logs.")]
+
+
+@log.command("rotate")
+def log_rotate(witness: Witness = False, data: Data = None) -> None:
+    """Make a new key that signs checkpoints from now on. Prints it. One checkpoint more carries both keys."""
+    from services.apps import access
+
+    say(run(access.rotate_log_key(quiet(settings_of(data)), "witness" if witness else "log")))
+
+
+@log.command("revoke")
+def log_revoke(
+    vkey: Annotated[str, typer.Argument(metavar="KEY", help="The key, see `keys log list`.")],
+    reason: Annotated[str, typer.Option(help="The reason. It becomes part of the record.")],
+    data: Data = None,
+) -> None:
+    """End a key: its signatures count for nothing. The newest checkpoint is signed anew with another key."""
+    from services.apps import access
+
+    run(access.revoke_log_key(quiet(settings_of(data)), vkey, reason))
+    say(f"{vkey} was revoked")
 
 
 Post = Annotated[str, typer.Option("--post", help="The post, for example chief@county.")]

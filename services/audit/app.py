@@ -33,7 +33,7 @@ SERVICE = Service(
         for topic in catalogue.event_topics(name)
         if topic.rpartition(".")[2] not in catalogue.UNSEQUENCED
     ),
-    apis=("services.audit.api", "services.audit.matters.matters_api"),
+    apis=("services.audit.api", "services.audit.matters.matters_api", "services.audit.log.log_api"),
     loops=(signing.run, loop.run),
     on_start=_start,
     forget=word_index.forget,

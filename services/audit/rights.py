@@ -54,6 +54,9 @@ READ_MATTER = Read("read-incident")
 READ_EVENT = Read("read-event")
 """Events: also those of acts of the reader's units."""
 
+READ_LOG = Read("read-log", ("auditor",))
+"""The entries of the log: what was done by all units, and when, without any content."""
+
 
 def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], ctx: Ctx) -> Reading | None:
     """How much of an event of `unit` the actor reads; None for nothing."""

@@ -282,6 +282,14 @@ proposeFinding         | auditor                       | parent^
 stateView              | chief approver                | own^
 confirmFinding         | auditor                       | parent^
 rejectFinding          | auditor                       | parent^
+# audit: its log, as strangers check it
+readCheckpoint         | anybody                       | everywhere
+proveInclusion         | anybody                       | everywhere
+readInclusion          | anybody                       | everywhere
+proveConsistency       | anybody                       | everywhere
+listKeysOfLog          | anybody                       | everywhere
+readTile               | anybody                       | everywhere
+readEntries            | auditor                       | root
 eraseWordsOfAudit      | chief admin                   | sibling^
 """
 EXPECTED_OF_EACH = """

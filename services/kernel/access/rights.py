@@ -117,6 +117,11 @@ class Read:
         if not self.covers(unit, ctx):
             raise self.refused(unit, ctx)
 
+    def require_all(self, ctx: Ctx) -> None:
+        """Raises `Forbidden` unless the actor reads for all units."""
+        if self.units(ctx) is not None:
+            raise self.refused(None, ctx)
+
     def refused(self, unit: str | None, ctx: Ctx) -> Forbidden:
         """What is said to somebody who does not read what belongs to a unit."""
         actor = ctx.actor
