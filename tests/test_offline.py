@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.apps import cli
+from services.kernel.sealed.archive import WORDS
 from tests.kernel.sealed.small import part, small, whole
+from tests.kernel.sealed.test_archive import MATTER, REF, erased, made
 from tests.kit.logs import KEY, WITNESSES, Log, signer
 
 LOG = Log(small().events, witnesses=WITNESSES)
@@ -23,6 +25,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         "event.tlog-proof": LOG.proof(5),
         "record.ndjson": whole(LOG),
         "matter.ndjson": part(LOG, 0, 2, 4, 6, hidden=(2,)),
+        "archive.zip": made(erased(refs=[REF]), lacks=(f"{WORDS}{REF}.txt",), gone=(5,)),
         "old": LOG.checkpoint(3),
         "joined": LOG.consistency(3),
         "fork": Log(small().events[::-1]).checkpoint(),
@@ -52,6 +55,18 @@ def test_an_event_a_record_and_a_matter_are_proven_by_the_key(typed: Typed) -> N
     ):
         code, said, _ = typed(*arguments, "--key", "keys", "--witness", "witnesses")
         assert (code, said.startswith(f"proven: {what} in the log")) == (0, True)
+
+
+def test_an_archive_is_proven_and_says_what_was_erased(typed: Typed) -> None:
+    code, said, _ = typed("archive", "archive.zip", "--key", VKEY)
+    assert code == 0
+    assert said.splitlines()[:2] == [
+        f"erased: {WORDS}{REF}.txt",
+        f"{MATTER}, sealed by system, unit -, recorded 2026-03-02T09:05:00.000000Z",
+    ]
+    assert "sealed at position 4, with 3 events, 1 texts, 1 files, 1 erased, in the log" in said
+    code, said, beside = typed("archive", "record.ndjson", "--key", VKEY)
+    assert (code, "not proven: byte 0" in said) == (1, True), beside
 
 
 def test_what_was_seen_earlier_must_be_a_part_of_it(typed: Typed) -> None:

@@ -126,6 +126,40 @@ def verify_matter(
     _say_log(found.checkpoint, f"{found.events} events of {found.streams} streams{hidden}")
 
 
+@verify.command("archive")
+def verify_archive(
+    file: Annotated[Path, typer.Argument(resolve_path=True, help="The sealed archive of a matter (.zip).")],
+    keys: Keys,
+    witnesses: Witnesses = None,
+    needed: Needed = None,
+    seen: Seen = None,
+    consistency: Joined = None,
+) -> None:
+    """Check the sealed archive of a matter: its seal in the log, every event, every word and file by its digest.
+
+    What was erased after the sealing is told, with the erasure that the log holds.
+    """
+    from services.kernel.sealed import archive
+
+    proofs = [_small(path) for path in consistency or ()]
+
+    def checked(trust: "Trust") -> archive.Held:
+        with file.open("rb") as source:
+            found = archive.verify(source, trust)
+        trust.must_include_seen(found.seal.checkpoint, proofs)
+        return found
+
+    found = _held(checked, keys, witnesses, needed, seen)
+    for path in found.gone:
+        say(f"erased: {path}")
+    if found.elsewhere:
+        say(f"never in it: {found.elsewhere} files that its events name")
+    event = found.seal.event
+    say(f"{found.incident}, sealed by {event.actor}, unit {event.unit or '-'}, recorded {event.recorded_text}")
+    parts = f"{found.events} events, {found.words} texts, {found.files} files, {len(found.gone)} erased"
+    _say_log(found.seal.checkpoint, f"sealed at position {found.seal.position}, with {parts},")
+
+
 @verify.command("statement")
 def verify_statement(
     file: Annotated[

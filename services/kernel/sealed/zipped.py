@@ -21,6 +21,20 @@ _DATE = (0, 0x21)
 _UTF8 = 0x0800
 
 
+class Entry(NamedTuple):
+    """A file to be written."""
+
+    name: str
+    size: int
+    crc: int
+    pieces: Iterable[bytes]
+
+
+def entry(name: str, content: bytes) -> Entry:
+    """A file with this content."""
+    return Entry(name, len(content), zlib.crc32(content), (content,))
+
+
 class Placed(NamedTuple):
     """A file inside: where its content begins, and its length."""
 
@@ -33,11 +47,11 @@ def is_name(name: str) -> bool:
     return len(name) <= 200 and _NAME.fullmatch(name) is not None
 
 
-def write(to: BinaryIO, files: Iterable[tuple[str, int, int, Iterable[bytes]]]) -> None:
-    """Writes files, each as name, length, CRC-32 and pieces. Raises `ValueError` for what the form does not hold."""
+def write(to: BinaryIO, files: Iterable[Entry]) -> None:
+    """Writes files, in the order of their names. Raises `ValueError` for what the form does not hold."""
     at = 0
     listed: list[bytes] = []
-    for name, size, crc, pieces in files:
+    for name, size, crc, pieces in sorted(files):
         head = _local(name, size, crc)
         if not is_name(name) or at + len(head) + size > MOST_BYTES or len(listed) >= MOST_FILES:
             raise ValueError(f"{name} does not fit into an archive: it holds {MOST_BYTES} bytes")
@@ -76,7 +90,7 @@ def read(source: BinaryIO) -> dict[str, Placed]:
             raise Refused("this is more than an archive holds")
     central = b"".join(listed)
     rest = central + _end(len(found), len(central), at)
-    if head + source.read(len(rest) - len(head) + 1) != rest:
+    if head + source.read(max(0, len(rest) - len(head)) + 1) != rest:
         raise Refused(f"byte {at}: the list at the end is not that of the files before it")
     return found
 
