@@ -28,17 +28,6 @@ class ReviewLessonAssigned(Fact):
     due: Instant
 
 
-@event("review.archive_sealed", planned=True)
-class ReviewArchiveSealed(Fact):
-    """The file of a matter was sealed: these bytes, at this size of the log."""
-
-    incident: StreamId
-    file: Token
-    sha256: Digest
-    log_size: Figure
-    missing: tuple[Code, ...] = ()
-
-
 @event("log.sequenced")
 class LogSequenced(Fact):
     """Audit took these events in this order; the first has position `first`. This event itself is not sequenced.

@@ -9,6 +9,10 @@ SIGNS = "publish"
 """The service that holds the keys of posts and of the bulletin. Their events count only from it."""
 
 
+Addressee = Literal["peoples_congress", "cppcc", "ombudsman", "audit_office", "court", "public"]
+"""Who watches over offices from outside: offices and bodies, and the public; never a person."""
+
+
 @event("operation.key_made")
 class OperationKeyMade(Fact):
     """A key was made for an integration. An integration has its own identity, and all its keys belong to it."""
@@ -77,6 +81,43 @@ class OperationRecordRead(Fact):
 
     record: StreamId
     purpose: Words
+
+
+@event("operation.archive_sealed")
+class OperationArchiveSealed(Fact):
+    """The file of a matter was sealed as a package of this digest (that of its `tagmanifest-sha256.txt`).
+
+    It rests on the first `log_size` events of the log. It lacks the parts `missing`, for these `reasons`.
+    """
+
+    record: StreamId
+    sha256: Digest
+    log_size: Figure
+    missing: tuple[Code, ...] = ()
+    reasons: Words | None = None
+
+
+@event("operation.archive_read")
+class OperationArchiveRead(Fact):
+    """The sealed archive of a matter was consulted, for a purpose. `sha256` is that of its seal."""
+
+    record: StreamId
+    sha256: Digest
+    purpose: Words
+
+
+@event("operation.timeline_exported")
+class OperationTimelineExported(Fact):
+    """The masked record of a matter was written for an office or body outside, or for the public.
+
+    `sha256` is that of the file, which rests on the first `log_size` events of the log.
+    """
+
+    record: StreamId
+    addressee: Addressee
+    purpose: Words
+    sha256: Digest
+    log_size: Figure
 
 
 @event("operation.similar_asked")

@@ -91,6 +91,8 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         409,
         {
+            "archive-not-sealed": ("尚未封存", "这个事项的卷宗没有封存，或者封存的文件已不在；请先封存。"),
+            "archive-not-ended": ("尚未办结", "这个事项还没有结束，结束之后才能封存卷宗。"),
             "already-accepted": ("已经接办", "{unit}已经接办 {incident}；请记录办理情况，或者退回。"),
             "already-accountable": ("已经是责任单位", "{unit}已经是 {incident} 的责任单位，请指定其他单位。"),
             "already-answered": ("已经回执", "{post} 已经就这次上报给过回执。"),
@@ -554,6 +556,8 @@ TYPES: Mapping[str, ProblemType] = {
             "clock-unknown": ("没有此时限", "该事项没有时限 {clock}；现有：{known}。"),
             "code-looks-personal": ("代码像个人信息", "{field} 应填写列表中的代码，所填内容像是个人号码或地址。"),
             "cursor-invalid": ("翻页标记无效", "请原样使用上一页 next 给出的 cursor。"),
+            "archive-part-not-missing": ("没有缺这一部分", "卷宗没有缺“{given}”这一部分；缺的是{known}。"),
+            "archive-reason-needed": ("请说明缺件原因", "记录里没有{known}，请逐一说明原因。"),
             "cursor-of-other-size": ("翻页标记不符", "cursor 属于 log_size {log_size}，不是 {asked}。"),
             "before-discovery": ("早于获知时间", "{field}：{incident} 在 {at} 才获知，此前不会有办理。"),
             "late-reason-needed": ("补录要写明原因", "补录请同时填写 happened_at 和 late_reason。"),
@@ -753,6 +757,8 @@ TYPES: Mapping[str, ProblemType] = {
         503,
         {
             "unavailable": ("暂时不可用", "服务暂时不可用；请求内容没有保存，请稍后再试。"),
+            "not-signed-yet": ("尚待签名", "最新的事件还没有签入记录，请过几秒钟再试。"),
+            "words-not-here-yet": ("文字尚未到齐", "这个事项还有 {count} 段文字没有到审计，请过几秒钟再试。"),
             "audit-rebuilding": ("正在重新读取", "审计正在重新读取已有的记录：{given} 条中已有 {size} 条。"),
             "changed-by-many": ("同时修改过多", "记录正被多人同时修改，请重试。"),
             "clock-skewed": ("时钟不准", "本机时钟与数据库相差 {seconds} 秒，请校准。"),

@@ -33,7 +33,16 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "publicity": ("宣传部门", "publicity department"),
     "news_centre": ("新闻中心", "news centre"),
     "site_administrator": ("网站管理员", "site administrator"),
+    # who watches over offices from outside
+    "peoples_congress": ("人大", "people's congress"),
+    "cppcc": ("政协", "people's political consultative conference"),
+    "ombudsman": ("信访和监察机关", "ombudsman"),
+    "audit_office": ("审计机关", "audit office"),
+    "court": ("法院", "court"),
     # commands
+    "seal-archive": ("封存卷宗", "seal the file of a matter"),
+    "read-archive": ("查阅卷宗", "consult the sealed file of a matter"),
+    "export-timeline": ("导出办理记录", "write the record of a matter for somebody outside"),
     "instruct": ("批示", "instruct"),
     "request-verification": ("要求核实", "request verification"),
     "conclude-verification": ("作出核实结论", "conclude the verification"),

@@ -16,6 +16,7 @@ JUDGED = (403, 409, 422)
 
 UNRULED = {
     "how a request or a file must be written, whatever the office's rules are": """
+        archive-reason-needed
         malformed author-not-taken code-looks-personal cursor-invalid cursor-of-other-size late-reason-needed
         ends-before-it-begins days-end-early days-too-many days-say-nothing windows-out-of-order event-too-large
         field-missing field-together facts-unfit facts-or-matter field-unknown blank control-character digits-lost
@@ -33,7 +34,7 @@ UNRULED = {
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
-        no-question-of-it channel-not-of-it
+        no-question-of-it channel-not-of-it archive-part-not-missing
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
         fact-not-bindable statement-file-unknown
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
@@ -50,6 +51,7 @@ UNRULED = {
         before-discovery time-passed day-passed earlier-due written-before-known in-the-future before-what-it-answers
         before-reopening before-last-judgement""",
     "what is so already, or not so yet, on the record": """
+        archive-not-ended archive-not-sealed
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
         already-classified already-categorized already-drafted already-linked already-offered already-graded

@@ -31,13 +31,13 @@ from services.audit.basis import (
     types_of,
 )
 from services.audit.findings import findings_api
+from services.audit.naming import names_of
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
 from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event
-from services.audit.summaries import Names, summary
+from services.audit.summaries import summary
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.core.standings import Reading
-from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, erasure, http, operating, paging, records
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number
 from services.kernel.serving.problems import language_of, spoken
@@ -93,7 +93,7 @@ def router() -> APIRouter:
             )
             number = await queries.number(connection, id, size)
             basis = await stated(connection, size, happened_by, known_by)
-            names = await _names(runtime, connection, size, language)
+            names = await names_of(runtime, connection, size, language)
         items = [
             {
                 "event": orjson.Fragment(row.bytes),
@@ -197,18 +197,13 @@ def router() -> APIRouter:
                 raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
             await _check_event(connection, await runtime.context(connection, staff), found, size)
             basis = await stated(connection, size)
-            names = await _names(runtime, connection, size, language)
+            names = await names_of(runtime, connection, size, language)
         said = summary(Event.parse(found.bytes), names)
         body = {"event": orjson.Fragment(found.bytes), "summary": said, "position": found.position}
         body["digest"] = digest(found.bytes)
         return http.json_response({**basis, **body}, headers=spoken(language))
 
     return routes
-
-
-async def _names(runtime: Runtime, connection: AsyncConnection, size: int, language: Language) -> Names:
-    types = [full for name in ("unit.placed", "unit.post_placed") for full in types_of(name) or ()]
-    return Names(language, await runtime.offices(connection), await queries.names(connection, types, size))
 
 
 async def _reading(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading:

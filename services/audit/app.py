@@ -33,7 +33,12 @@ SERVICE = Service(
         for topic in catalogue.event_topics(name)
         if topic.rpartition(".")[2] not in catalogue.UNSEQUENCED
     ),
-    apis=("services.audit.api", "services.audit.matters.matters_api", "services.audit.log.log_api"),
+    apis=(
+        "services.audit.api",
+        "services.audit.matters.matters_api",
+        "services.audit.log.log_api",
+        "services.audit.archive.archive_api",
+    ),
     loops=(signing.run, loop.run),
     on_start=_start,
     forget=word_index.forget,

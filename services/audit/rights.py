@@ -51,6 +51,12 @@ def _data(event: Event) -> Any:
 
 READ_MATTER = Read("read-incident")
 """The record of matters in which a unit of the reader has a part, or had one."""
+SEAL_ARCHIVE = Read("seal-archive", ("chief", "auditor"))
+"""Leaders and reviewers of a unit with a part in the matter seal its file."""
+READ_ARCHIVE = Read("read-archive", ("chief", "approver", "auditor"))
+"""They consult it, too, each time for a purpose."""
+EXPORT_TIMELINE = Read("export-timeline", ("chief", "auditor"))
+"""They give the masked record to somebody outside."""
 READ_EVENT = Read("read-event")
 """Events: also those of acts of the reader's units."""
 

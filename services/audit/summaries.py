@@ -254,7 +254,6 @@ TEMPLATES: dict[str, str] = {
     "review.drafted": "起草总结|a review was drafted",
     "review.adopted": "总结通过（记录数 {log_size}）|the review was adopted at log size {log_size}",
     "review.lesson_assigned": "整改事项交{unit}，{due} 前完成|a lesson was assigned to {unit}, due {due}",
-    "review.archive_sealed": "归档封存（记录数 {log_size}）|the file was sealed at log size {log_size}",
     "operation.key_made": "为{unit}的集成 {name} 发放密钥 {key}|key {key} made for the integration {name} of {unit}",
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
     "operation.post_key_made": "岗位 {post} 启用签名密钥 {key}|{post} signs with the key {key}",
@@ -266,6 +265,10 @@ TEMPLATES: dict[str, str] = {
     "|similar matters of {unit} were asked for: {offered}",
     "operation.suggested": "为 {incident} 建议类别 {category}、承办单位{unit}"
     "|suggested for {incident}: category {category}, unit {unit}",
+    "operation.archive_sealed": "卷宗已封存[，缺{missing}]|the file of a matter was sealed[, without {missing}]",
+    "operation.archive_read": "查阅已封存的卷宗|the sealed file of a matter was consulted",
+    "operation.timeline_exported": "办理记录已导出，提供给{addressee}"
+    "|the record of a matter was written for {addressee}",
     "operation.searched": "查找事项，本页 {found} 件|matters were searched, {found} on this page",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.separation_refused": "不允许一人兼任 {record} 的两个环节（{rule}）"

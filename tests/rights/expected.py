@@ -275,6 +275,10 @@ readEvent              | staff                         | part^
 followChanges          | staff                         | read^
 listMatters            | staff                         | part^
 exportMatters          | staff                         | part^
+sealArchive            | chief auditor                 | part^
+listArchives           | chief approver auditor        | part^
+consultArchive         | chief approver auditor        | part^
+exportTimeline         | chief auditor                 | part^
 # audit: findings against a unit; the unit is heard, those above decide
 listFindings           | staff                         | own^
 readFinding            | staff                         | own^

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from services.apps.embedded import Embedded, running
+from services.audit.log import signing as checkpoints
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.core.decider import STAFF_ROLES
@@ -300,6 +301,7 @@ async def _made(world: World) -> None:
     made = await world.done("county", "auditor", "POST", "/audit/v1/findings", **found, reason="与记录不符")
     names["finding"] = made["id"]
     await system.settle()
+    assert await checkpoints.sign(system.runtimes["audit"]) is not None
 
 
 async def _gap_told(world: World) -> None:

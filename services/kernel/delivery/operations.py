@@ -32,8 +32,8 @@ def operation_stream(service: str, ctx: Ctx, *more: str) -> str:
     return f"operation-{derived('operation', service, ctx.now.date().isoformat(), *more)}"
 
 
-async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
-    """Appends operational events in the session's transaction.
+async def record(session: Session, ctx: Ctx, *facts: Fact) -> Event:
+    """Appends operational events in the session's transaction, and returns the last one.
 
     All processes of a service share one stream a day. Whoever appends to it holds a lock, so that nobody collides.
     """
@@ -46,7 +46,7 @@ async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
         stream = operation_stream(session.service.name, ctx, "beside")
         if stream not in session.streams:
             await session.load_head(stream)
-    session.append(stream, facts, ctx)
+    return session.append(stream, facts, ctx)[-1]
 
 
 async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
