@@ -1,7 +1,7 @@
 """Events of `review` and `log` streams: reviews of matters, and the order in which audit took the events."""
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token, UnitCode, Words
+from schemas.fields import Digest, Fact, Figure, Instant, StreamId, UnitCode, Words
 
 
 @event("review.drafted", planned=True)

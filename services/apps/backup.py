@@ -39,7 +39,7 @@ LOG = "log.sqlite"
 CONSOLE = "console"
 """The accounts of staff. No event brings them back, so they go back only if they are missing or asked for."""
 ENDED = "select id from account where ended"
-FILES = {"evidence": "ingest", "attachments": "publish"}
+FILES = {"evidence": "ingest", "attachments": "publish", "archives": "audit"}
 """Folders of files, and the service that keeps them."""
 TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 POSTGRES_PROGRAMS = "/usr/lib/postgresql"

@@ -177,7 +177,7 @@ def backup(
     else:
         names = copies.back_up_databases(settings.database, to)
         note(
-            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence and attachments; keep these, too"
+            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence, attachments and archives; keep these, too"
         )
     say(f"{len(names)} files in {to}")
 
