@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.pack.values import open_places
-from services.apps import cli, export, serve, terminal, web
+from services.apps import cli, serve, terminal, web
 from services.kernel.access import tokens
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.rules.packs import load_pack
@@ -508,24 +509,33 @@ def test_a_consumer_is_set_back_when_nobody_runs(tmp_path: Path) -> None:
 def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWorld, tmp_path: Path) -> None:
     (incident, *_) = until(lambda: world.events(type="incident.opened"), "audit has the incident")
     world.verb(incident["subject"], "grade", {"level": "general", "reason": "一处"}, "duty_officer")
-    file = tmp_path / "matter.ndjson"
     until(lambda: world.events(type="incident.graded"), "audit has the grading")
-    done = world.run("export", "--incident", incident["subject"], "--to", str(file))
-    assert done.returncode == 0, done.stderr
-    lines = file.read_bytes().splitlines()
-    with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite")) as database:
-        chosen = "select bytes from events where stream_id = ?"
-        assert {row[0] for row in database.execute(chosen, (incident["subject"],))} <= set(lines)
-    good = export.verify(file)
-    assert not good.faults
-    assert done.stdout.splitlines()[-1] == f"SHA-256 {good.sha256}"
-    (graded,) = (json.loads(line) for line in lines if b"incident.graded" in line)
-    assert graded["streamversion"] == 2
-    opened = next(line for line in lines if b"incident.opened" in line)
-    altered = b"\n".join(lines).replace(opened, opened.replace(b"town-east", b"town-west"))
-    file.write_bytes(altered + b"\n")
-    (fault,) = export.verify(file).faults
-    assert f"version 2 of {incident['subject']} does not name the digest of version 1" in fault
+    matter, record = tmp_path / "matter.ndjson", tmp_path / "record.ndjson"
+
+    def exported() -> str:
+        done = world.run("export", "--incident", incident["subject"], "--to", str(matter))
+        assert done.returncode == 0, done.stderr
+        return matter.read_text() if b"incident.graded" in matter.read_bytes() else ""
+
+    lines = until(exported, "a checkpoint covers the grading").splitlines(keepends=True)
+    done = world.run("export", "--to", str(record))
+    assert f"SHA-256 {hashlib.sha256(record.read_bytes()).hexdigest()}" in done.stdout
+    with world.client("audit") as client:
+        keys = client.get("/audit/v1/log/keys").json()["keys"]
+    (key,) = [one["vkey"] for one in keys if one["use"] == "log"]
+    for kind, file in (("matter", matter), ("record", record)):
+        good = world.run("verify", kind, str(file), "--key", key)
+        assert good.returncode == 0, good.stdout
+        assert good.stdout.startswith("proven: ")
+    graded = next(line for line in lines if "incident.graded" in line)
+    position = json.loads(graded)["index"]
+    matter.write_text("".join(lines).replace(graded, graded.replace("general", "extraordinary")))
+    bad = world.run("verify", "matter", str(matter), "--key", key)
+    assert bad.returncode == 1
+    assert bad.stdout.startswith(f"not proven: position {position}: ")
+    record.write_bytes(record.read_bytes().replace(b'"level":"general"', b'"level":"extraordinary"'))
+    bad = world.run("verify", "record", str(record), "--key", key)
+    assert (bad.returncode, bad.stdout.startswith(f"not proven: position {position}: ")) == (1, True)
 
 
 def test_a_pack_is_loaded_put_in_force_and_completed_and_the_lists_tell_of_the_record(

@@ -177,7 +177,8 @@ def backup(
     else:
         names = copies.back_up_databases(settings.database, to)
         note(
-            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence, attachments and archives; keep these, too"
+            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence, attachments and archives; "
+            "keep these, too"
         )
     say(f"{len(names)} files in {to}")
 
@@ -520,23 +521,30 @@ def policy_set_value(
 
 @app.command()
 def export(
-    incident: Annotated[str, typer.Option("--incident", help="The incident's number or id.")],
     to: Annotated[Path, typer.Option("--to", resolve_path=True, help="The file to write.")],
+    incident: Annotated[
+        str | None, typer.Option("--incident", help="Only this incident: its number or id.", show_default="everything")
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Write an incident's events to a file, one on each line."""
+    """Write the whole record, or that of an incident, with what proves it, for `huiying verify`.
+
+    It holds what the newest checkpoint of the log covers: events of the last moments may be missing.
+    """
     from services.apps import access, client
     from services.apps import export as files
 
     settings = quiet(settings_of(data))
 
-    async def write() -> tuple[int, str]:
+    async def write() -> files.Written:
         async with client.api(settings, "audit") as audit:
-            path = f"/audit/v1/incidents/{incident}/timeline"
-            return await files.write(client.pages(audit, path, access.operator(settings)), to)
+            token = access.operator(settings)
+            if incident is None:
+                return await files.write_record(audit, token, to)
+            return await files.write_matter(audit, token, incident, to)
 
-    events, digest = run(write())
-    say(f"{events} events in {to}\nSHA-256 {digest}")
+    written = run(write())
+    say(f"{written.events} events in {to}, of a log of {written.size} events\nSHA-256 {written.sha256}")
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -41,9 +41,9 @@ async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClie
         yield client
 
 
-async def pages(client: httpx.AsyncClient, path: str, token: str) -> AsyncIterator[Any]:
-    """The pages of a list, to the last. Raises `Refused`."""
-    query: dict[str, Any] = {"limit": PAGE}
+async def pages(client: httpx.AsyncClient, path: str, token: str, **narrow: Any) -> AsyncIterator[Any]:
+    """The pages of a list, to the last. `narrow` are further parameters of the question. Raises `Refused`."""
+    query: dict[str, Any] = {"limit": PAGE, **narrow}
     while True:
         page = await ask(client, "GET", path, token, params=query)
         yield page

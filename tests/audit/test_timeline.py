@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select, update
 
 from schemas.audit import LogSequenced
 from schemas.escalation import ClockStarted
@@ -23,8 +24,14 @@ from schemas.triage import (
     IncidentSplit,
 )
 from services.apps import client, export
+from services.audit.log import keys, signing
+from services.audit.views import TIMELINE
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.recovery import RESTORED
+from services.kernel.delivery.relay import Relay
+from services.kernel.sealed import matter, record
+from services.kernel.sealed.trust import Trust
+from services.kernel.tlog import Refused
 from tests.audit.world import START, World, id_of, received, words
 from tests.kit import access
 from tests.kit.plans import asked, plans
@@ -174,17 +181,31 @@ async def test_pages_of_a_timeline_hold_what_the_whole_does_whatever_comes_meanw
     assert await whole(world, incident, limit=limit, known_at=seen) == by_then["items"] != items
 
 
-async def test_an_export_holds_every_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_export_holds_every_page_and_is_proven(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     incident = await match_key(world)
     await world.take()
+    await signing.sign(world.runtime)
+    await Relay(world.runtime).drain()
+    async with world.runtime.database.read() as connection:
+        trust = Trust(tuple(await keys.believed(connection)))
     monkeypatch.setattr(client, "PAGE", 4)
+    token = access.token("city", "auditor")
     async with world.client() as staff:
-        pages = client.pages(staff, f"/audit/v1/incidents/{incident}/timeline", access.token("city", "auditor"))
-        written = await export.write(pages, world.folder / "export")
-    verdict = export.verify(world.folder / "export")
-    assert (verdict.events, verdict.sha256) == written
-    assert (verdict.events, verdict.faults) == (6, [])
-    assert not (world.folder / "export.part").exists()
+        part = await export.write_matter(staff, token, incident, world.folder / "part")
+        whole = await export.write_record(staff, token, world.folder / "whole")
+    with (world.folder / "part").open("rb") as file:
+        assert matter.verify(file, trust).events == part.events == 6
+    with (world.folder / "whole").open("rb") as file:
+        assert record.verify(file, trust).checkpoint.size == whole.events == whole.size
+    async with world.runtime.database.transaction() as connection:
+        row = (await connection.execute(select(TIMELINE.c.bytes).where(TIMELINE.c.position == 3))).scalar_one()
+        altered = bytes(row).replace(b'"actor":"system"', b'"actor":"chief@county"')
+        assert altered != row
+        await connection.execute(update(TIMELINE).where(TIMELINE.c.position == 3).values(bytes=altered))
+    async with world.client() as staff:
+        await export.write_record(staff, token, world.folder / "whole")
+    with (world.folder / "whole").open("rb") as file, pytest.raises(Refused, match="position 3: "):
+        record.verify(file, trust)
 
 
 async def test_a_cursor_that_is_none_or_of_another_size_is_refused(world: World) -> None:

@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import orjson
 
+from schemas.envelope import Event
 from schemas.problems import PREFIX
-from services.apps import export
 from services.kernel.delivery.runtime import OFFICES_FRESH
+from services.kernel.sealed.chains import Chains
 from tests.kit import access, stack
 from tests.kit.stack import World, until
 
@@ -277,7 +278,7 @@ class Matter(Acting):
         return list(answer.json()["items"]) if answer.is_success else []
 
     def ends(self, *parts: str, lacks: tuple[str, ...] = (), evaluated_by: tuple[str, ...] = ()) -> "Matter":
-        """It is resolved, and closed with these parts in its file. The export of its record is whole by itself."""
+        """It is resolved, and closed with these parts in its file. The streams of its record are whole."""
         self.does(f"handler@{self.now()['assigned'] or self.unit}", "resolve", reason="已办结")
         self.does("chief", "close", reason="已办结", parts=parts)
 
@@ -287,10 +288,10 @@ class Matter(Acting):
 
         becomes(said, [(list(lacks), list(evaluated_by))])
         self.tells("incident.opened", "incident.resolved", "incident.closed")
-        file = self.desk.world.folder / "export.jsonl"
-        file.write_bytes(b"".join(orjson.dumps(item["event"]) + b"\n" for item in self.timeline()))
-        verdict = export.verify(file)
-        assert verdict.events and not verdict.faults, verdict.faults
+        chains = Chains()
+        for at, event in sorted((item["position"], orjson.dumps(item["event"])) for item in self.timeline()):
+            chains.add(Event.parse(event), f"position {at}")
+        assert chains.streams
         return self
 
 
