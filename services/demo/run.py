@@ -24,6 +24,7 @@ from schemas.fields import parse_instant
 from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
+from services.audit.findings import loop as findings
 from services.console.access.accounts import one_time_password
 from services.demo import duty, mailbox, samples, stories
 from services.demo.day import Day
@@ -150,6 +151,8 @@ class Demo:
         await self.stage.play(self.go_on)
         await self.go_on(self.stage.end)
         await posting.settle(self.system.runtimes["escalation"])
+        await self.rest()
+        await findings.settle(self.system.runtimes["audit"])
         await self.rest()
         return await self.show()
 
@@ -314,6 +317,7 @@ class Demo:
         await self.show_duty()
         self.show_mails()
         self.show_breaches(incidents, clocks)
+        await self.show_findings()
         feed = await self.client.get("/bulletin/feed.atom")
         print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
         newest = (await self.client.get("/bulletin/feed.json")).json()["items"][0]["_huiying"]["number"]
@@ -375,6 +379,14 @@ class Demo:
             rung = item["rung"] or "-"
             subject = subjects.get(item["incident_id"], "")[:24]
             print(f"  {due:%d %b %H:%M}  {item['clock']:<17} {item['unit']:<13} {rung:<12} {met:<12} {subject}")
+
+    async def show_findings(self) -> None:
+        """What the record shows against the offices: what stands by its rule, and what is proposed and to be heard."""
+        found = await self.officers.pages("city", "/audit/v1/findings", lang="en")
+        _table(f"findings: {len(found)}", Counter(f"{one['finding']}: {one['state']}" for one in found))
+        last = {(one["unit"], one["finding"]): one for one in found}
+        for one in last.values():
+            print(f"  {one['explanation']}")
 
 
 def _kind(subject: str) -> str:
