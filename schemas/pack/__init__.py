@@ -20,7 +20,7 @@ from schemas.pack.assigning import Assigning, EmergencyPlan
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.gates import Gate
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
-from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review, Roster, Surge
+from schemas.pack.office import Archive, Findings, FollowUp, Outgoing, Publication, Review, Roster, Surge
 from schemas.pack.press import Press
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
@@ -90,6 +90,7 @@ class PolicyPack(Model):
     archive: Archive | None = None
     roster: Roster | None = None
     surge: Surge | None = None
+    findings: Findings | None = None
     outgoing: tuple[Outgoing, ...] | None = None
     """Of what posts are told outside of the product; None for everything."""
 

@@ -100,6 +100,21 @@ class Archive(Model):
     parts: tuple[ArchivePart, ...]
 
 
+class Findings(Model):
+    """From which numbers on something counts against an office. What is not here follows readings of our own."""
+
+    hearing: Setting[Duration] | None = None
+    """How long an office is heard before somebody decides."""
+    returns: Setting[Annotated[int, Field(ge=2)]] | None = None
+    """So many returns of one matter by one unit are no cooperation."""
+    rounds: Setting[Annotated[int, Field(ge=2)]] | None = None
+    """In so many rounds a matter was handled without effect."""
+    apart: Setting[Duration] | None = None
+    """Handling and answering that begin farther apart did not begin together."""
+    alike: Setting[Annotated[int, Field(ge=50, le=100)]] | None = None
+    """A text that is so many per cent the same as one on another matter is perfunctory."""
+
+
 class Coverage(Rule):
     """Hours of duty a day in a special period."""
 

@@ -281,6 +281,7 @@ SECTIONS: Mapping[str, str] = {
     "archive": N_("归档材料"),
     "roster": N_("值班"),
     "surge": N_("苗头预警"),
+    "findings": N_("责任认定"),
     "outgoing": N_("对外通知"),
 }
 """Section of a pack -> its title."""

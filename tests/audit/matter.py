@@ -43,6 +43,7 @@ class Matter:
     events: list[Event] = field(default_factory=list)
     heads: dict[str, Event] = field(default_factory=dict)
     drill: bool = False
+    policy: str = PACK
 
     @property
     def id(self) -> str:
@@ -69,7 +70,7 @@ class Matter:
             actor=more.pop("actor", "system"),
             correlation=self.id if matters else None,
             unit=unit,
-            policy=PACK,
+            policy=self.policy,
             drill=self.drill,
         )
         self.heads[stream] = event
@@ -94,7 +95,7 @@ class Matter:
             number=f"{unit}-2026-00001",
             discovered_at=at(0),
             entered_late=late,
-            policy=PACK,
+            policy=self.policy,
         )
         self.add(when, opened, unit=unit)
         return self

@@ -13,12 +13,14 @@ from schemas import ingest as i
 from schemas import publish as p
 from schemas import triage as t
 from schemas.operation import OperationAccessRefused, OperationSeparationRefused
+from schemas.pack.office import Findings
 from schemas.words import WordsErased
 from services.audit.findings.matter import Found, Record
 from services.audit.findings.rules import judge
 from services.kernel.core.ids import derived
-from tests.audit.matter import COUNTY, TOWN, Matter, at
+from tests.audit.matter import COUNTY, PACK, TOWN, Matter, at
 from tests.audit.world import id_of, words
+from tests.kit import spec
 
 TEXT = (
     "经核实，东街道路积水系排水口被树叶堵塞，养护人员已于当日清理完毕，并增设了两处排水口，今后每周巡查一次，欢迎监督。"
@@ -330,8 +332,8 @@ def test_an_answer_on_a_fact_or_an_outcome_and_a_status_are_not(near: str) -> No
     assert matter.found("perfunctory_answer") == []
 
 
-def begun(handled: float, answered: float) -> Matter:
-    matter = Matter().known()
+def begun(handled: float, answered: float, policy: str = PACK) -> Matter:
+    matter = Matter(policy=policy).known()
     acts = [(handled, t.IncidentAccepted(unit=TOWN)), (answered, t.IncidentExplained(text=words("so"), to="asker"))]
     for when, fact in sorted(acts, key=lambda one: one[0]):
         matter.add(when, fact, unit=TOWN)
@@ -343,6 +345,18 @@ def begun(handled: float, answered: float) -> Matter:
 def test_handling_and_answering_more_than_a_day_apart_are_measured(handled: float, answered: float) -> None:
     apart = only(begun(handled, answered).found("answer_apart"))
     assert (apart.count, apart.beyond, apart.since) == (29, 24, at(1))
+
+
+@pytest.mark.requirement("AUD-18")
+def test_a_pack_says_from_which_number_on_something_counts() -> None:
+    three_days = Findings.model_validate({"apart": {"value": "P3D", "source": {"kind": "derived", "reason": "r"}}})
+    usual = next(iter(spec.offices().packs.values())).model
+    offices = spec.under(usual.model_copy(update={"findings": three_days}))
+    (ref,) = offices.packs
+    for answered, count in ((60, 0), (90, 1)):
+        matter = begun(1, answered, policy=ref)
+        found = [one for one in judge(matter.record(offices=offices)).values() if one.kind == "answer_apart"]
+        assert [(one.rule, one.policy, one.beyond) for one in found] == [("findings.apart", ref, 72)] * count
 
 
 @pytest.mark.requirement("AUD-18")

@@ -24,6 +24,10 @@ from schemas.pack.clocks import Limit, Window
 from schemas.pack.source import Model, Setting
 from schemas.publish import StatementNoticeDrafted, StatementSubmitted, UsedFact
 from services.apps import policy
+from services.audit.findings.commands import RaiseFinding
+from services.audit.findings.decider import DECIDER as FINDING
+from services.audit.findings.rules import judge
+from services.audit.findings.rules import made as made_of
 from services.audit.summaries import Names, summary
 from services.escalation.commands import (
     CountArrivals,
@@ -58,6 +62,7 @@ from services.publish.writing.offered import offered
 from services.triage import commands as c
 from services.triage.decider import DECIDER as INCIDENTS
 from services.triage.offices import policies
+from tests.audit.matter import Matter
 from tests.escalation.incident import Incident as Clocks
 from tests.escalation.incident import at, opened, reached
 from tests.kit import spec
@@ -148,6 +153,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     yield functools.partial(_gaps, pack)
     yield functools.partial(_surges, pack)
     yield functools.partial(_told, pack)
+    yield functools.partial(_found, pack)
     handled = (triage.IncidentSolved(text="t"), triage.IncidentExplained(text="t", to="asker"))  # type: ignore[arg-type]
     resolved = (*handled, triage.IncidentResolved(reason="r"))  # type: ignore[arg-type]
     for level in ("usual", "grave"):
@@ -277,6 +283,26 @@ def _surges(pack: LoadedPack) -> object:
     return surges.decide(surges.initial_state(), command, ctx)
 
 
+def _found(pack: LoadedPack) -> object:
+    """What counts against offices: texts that are nearly the same, returns, rounds, answers apart; and the hearing."""
+    text, other = "经核实，路灯已于当日修复，并增设两处，今后每周巡查一次。" * 2, "次日复查合格。"
+    earlier = Matter("earlier", policy=pack.ref).published(5, text + other).events[-1]
+    made = Matter(policy=pack.ref).known().published(90, text)
+    for when, unit in ((1, "county-roads"), (3, "county-roads"), (5, "county-water")):
+        made.add(when, triage.IncidentReturned(unit=unit, reason="r"), unit=unit)  # type: ignore[arg-type]
+    made.add(10, triage.IncidentAccepted(unit="town-east"), unit="town-east")
+    for round_ in (2, 3, 4):
+        made.add(100 * round_, triage.IncidentResolved(reason="r"), unit="town-east")  # type: ignore[arg-type]
+        again = triage.IncidentReopened(reason="r", round=round_)  # type: ignore[arg-type]
+        made.add(100 * round_ + 1, again, unit="town-east")
+    record = made.record(earlier, offices=_under(pack))
+    found = judge(record)
+    ctx = dataclasses.replace(spec.ctx(), offices=_under(pack))
+    commands = [RaiseFinding(made=made_of(record, one, 9)) for one in found.values()]
+    heard = [FINDING.decide(FINDING.initial_state(), command, ctx) for command in commands]
+    return [(one.kind, one.count, one.beyond) for one in found.values()], repr(heard)
+
+
 def _told(pack: LoadedPack) -> object:
     """The posts that hear of a limit that is near, of a gap, and of an assignment."""
     notice = {"unit": "town-east", "at": "2026-03-02T00:00:00.000000Z", "posts": "", "who": ""}
@@ -397,7 +423,7 @@ POOL = (
     "meet", "statement", "measure", "explanation", "reply", "none", "by_person", "arrival", "window_start", "reminder",
     "harm >= 1", "figures.clicks >= 7", "unit.kind == 'city'", "level == 'grave'", "festival", "text", "yes_no", "one",
     "two", "L2", "discovered", "stated", "derived", "reading", "other_code", "first_receiver", "chosen",
-    "secrecy_check",
+    "secrecy_check", "99",
 )  # fmt: skip
 
 

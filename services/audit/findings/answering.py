@@ -35,7 +35,8 @@ WIDTH = 3
 
 def same_texts(record: Record) -> Iterator[Found]:
     """A published text that is nearly the same as one that the unit published on another matter before."""
-    least, alike = readings.OPENING.value or 0, readings.ALIKE.value or 0
+    least = readings.OPENING.value or 0
+    alike, rule, policy = record.says("alike")
     for one in record.of(p.StatementPublished):
         mine = _shingles(one.data.text)
         if len(one.data.text) < least or one.event.correlation != record.id:
@@ -50,8 +51,9 @@ def same_texts(record: Record) -> Iterator[Found]:
                     "same_text",
                     one.data.unit,
                     one.event.id,
-                    "reading.alike",
+                    rule,
                     together((other, one)),
+                    policy=policy,
                     count=percent,
                     beyond=alike,
                 )
@@ -73,10 +75,10 @@ def without_fact(record: Record) -> Iterator[Found]:
 
 def apart(record: Record) -> Iterator[Found]:
     """Handling and answering of which one began more than a day after the other."""
-    far = readings.APART.value
+    far, rule, policy = record.says("apart")
     handled = next((one for one in record.of(*HANDLING) if _on(one, "problem")), None)
     answered = next((one for one in record.of(*ANSWERING) if _on(one, "answer")), None)
-    if not handled or not answered or far is None:
+    if not handled or not answered:
         return
     first, last = sorted((handled, answered), key=lambda one: one.event.time)
     gap = last.event.time - first.event.time
@@ -87,8 +89,9 @@ def apart(record: Record) -> Iterator[Found]:
             "limit_passed",
             unit,
             "apart",
-            "reading.apart",
+            rule,
             together((handled, answered)),
+            policy=policy,
             since=first.event.time,
             done_at=last.event.time,
             count=gap.days * 24 + gap.seconds // 3600,

@@ -1,7 +1,9 @@
 """The rules of a finding's stream. It stands by its rule; or it is proposed, and a reviewer decides."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from schemas import findings as f
 from schemas.envelope import Event
@@ -21,7 +23,7 @@ from services.audit.findings.rights import RIGHTS, Judged, Stage
 from services.audit.findings.rules import PROPOSALS
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,19 @@ def _raised(state: State, command: RaiseFinding, ctx: Ctx) -> Decided:
     said = {name: getattr(command.made, name) for name in f.FindingMade.model_fields}
     fact: Fact
     if command.made.finding in PROPOSALS:
-        fact = f.FindingProposed(**said, hear_by=ctx.now + _hearing())
+        fact = f.FindingProposed(**said, hear_by=_hear_by(command.made.unit, ctx))
     else:
         fact = f.FindingComputed(**said)
     return [Occurred(fact, policy=command.policy, unit=command.made.unit)]
 
 
-def _hearing() -> timedelta:
-    assert readings.HEARING.value is not None, "the reading has a value"
-    return readings.HEARING.value
+def _hear_by(unit: str, ctx: Ctx) -> datetime:
+    """Until when a unit is heard, by its pack or our own reading."""
+    pack = None
+    with suppress(Unavailable):
+        pack = ctx.offices.pack(unit)
+    time, _, _ = readings.of_pack("hearing", pack)
+    return ctx.now + cast("timedelta", time)
 
 
 def _proposed(command: ProposeFinding, ctx: Ctx) -> Decided:
@@ -170,7 +176,7 @@ def _proposed(command: ProposeFinding, ctx: Ctx) -> Decided:
             rule="reading.reviewer",
             events=tuple(f.Behind(event=one, position=positions[one]) for one in dict.fromkeys(command.events)),
             log_size=ctx.seen["log_size"],
-            hear_by=ctx.now + _hearing(),
+            hear_by=_hear_by(command.unit, ctx),
             reason=Typed(text=command.reason),
             by=ctx.by(ctx.seen["stream"]),
         )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from schemas import triage as t
 from schemas.pack import PolicyPack
-from services.audit.findings import readings
 from services.audit.findings.limits import OF_REPORTS, PROMISED, UPDATE, answers
 from services.audit.findings.matter import Breach, Found, Placed, Record, clock_of, hop_of, together
 
@@ -22,7 +21,7 @@ def supervised(record: Record) -> Iterator[Found]:
 
 def came_back(record: Record) -> Iterator[Found]:
     """A matter that was resolved and came back so often that its handling had no effect."""
-    rounds = readings.ROUNDS.value or 0
+    rounds, rule, policy = record.says("rounds")
     again = [one for one in record.of(t.IncidentReopened) if one.data.round >= rounds]
     if again:
         first = again[0]
@@ -34,8 +33,9 @@ def came_back(record: Record) -> Iterator[Found]:
                 "came_back",
                 unit,
                 first.event.id,
-                "reading.rounds",
+                rule,
                 together(resolved[-rounds:], again[:1]),
+                policy=policy,
                 count=first.data.round,
                 beyond=rounds,
             )
@@ -43,7 +43,7 @@ def came_back(record: Record) -> Iterator[Found]:
 
 def returned(record: Record) -> Iterator[Found]:
     """A matter that one unit gave back after the limit for it, or again and again."""
-    most = readings.RETURNS.value or 0
+    most, rule, policy = record.says("returns")
     of = defaultdict[str, list[Placed]](list)
     for one in record.of(t.IncidentReturned):
         of[one.data.unit].append(one)
@@ -68,8 +68,9 @@ def returned(record: Record) -> Iterator[Found]:
                 "returned_again",
                 unit,
                 "returns",
-                "reading.returns",
+                rule,
                 together(given),
+                policy=policy,
                 count=len(given),
                 beyond=most,
             )

@@ -14,12 +14,11 @@ from schemas.findings import Behind, FindingKind, FindingSign
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule
 from schemas.pack.reports import Hop
+from services.audit.findings import readings
 from services.kernel.core.ids import derived
 from services.kernel.core.units import Offices
 
 F = TypeVar("F", bound=Fact)
-OURS = "reading."
-"""A rule whose name begins so is our own reading."""
 
 
 class Placed(NamedTuple):
@@ -179,6 +178,13 @@ class Record:
             elif one.data.clock in last:
                 found[last[one.data.clock].event.id] = one
         return found
+
+    def says(self, name: str) -> tuple[Any, str, str | None]:
+        """A number from which on something counts: its value, its place, and the pack that says it, if one does."""
+        ref = self.ref(None)
+        pack = self.offices.packs[ref] if ref else None
+        unit = self.accountable()
+        return readings.of_pack(name, self.offices.effective(pack, unit) if pack and unit else pack)
 
     def pack(self, of: Placed | None) -> PolicyPack | None:
         """The pack by which an event was decided; without one, the pack of the matter."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from schemas.pack.source import Setting, Source
+from services.kernel.core.units import LoadedPack
 
 
 def _ours(reason: str) -> Source:
@@ -20,9 +21,6 @@ RETURNS: Setting[int] = Setting(
     source=_ours("No document counts returns. One unit may err once about its duties, and not twice on one matter."),
 )
 """So many returns of one matter by one unit are no cooperation."""
-DISPATCHES: Setting[int] = Setting(
-    value=3, source=_ours("Packs that name no number of dispatches take three, as the rules on assigning do.")
-)
 APART: Setting[timedelta] = Setting(
     value=timedelta(days=1),
     source=_ours("003b lets handling and answering start together and gives no number; a day apart is not together."),
@@ -77,3 +75,11 @@ NAMED: dict[str, tuple[Setting[Any], str, str]] = {
     ),
 }
 """Name in a finding's `rule` -> the reading, and its titles in Chinese and English."""
+
+
+def of_pack(name: str, pack: LoadedPack | None) -> tuple[Any, str, str | None]:
+    """The number of this name, where it stands, and the pack that says it; without one, our own reading."""
+    said = getattr(pack.model.findings, name) if pack and pack.model.findings else None
+    if pack is None or said is None or said.value is None:
+        return NAMED[f"reading.{name}"][0].value, f"reading.{name}", None
+    return said.value, f"findings.{name}", pack.ref
