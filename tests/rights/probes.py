@@ -120,6 +120,9 @@ PATHS = {
     "units": "unit",
     "packs": "policy",
     "dead-letters": "letter",
+    "entries": "tile",
+    "tile": "level",
+    "0": "tile",
 }
 """Part of a path -> the record that stands behind it."""
 QUERIES = {
@@ -137,6 +140,9 @@ QUERIES = {
     "listTemplates": "incident={incident}",
     "followChanges": "after=0",
     "exportMatters": "format=ndjson",
+    "proveInclusion": "event_id={event}",
+    "readInclusion": "event_id={event}",
+    "proveConsistency": "old=1",
     "searchMatters": "words=路面塌陷&purpose=核对",
 }
 SHOWS = {
