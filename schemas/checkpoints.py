@@ -55,7 +55,7 @@ class CheckpointSigned(Fact):
     signatures: tuple[LogSignature, ...]
 
 
-@event("checkpoint.log_known", planned=True)
+@event("checkpoint.log_known")
 class CheckpointLogKnown(Fact):
     """This deployment is a witness for the log with this origin, by these public keys, or is none if there are none."""
 
@@ -63,7 +63,7 @@ class CheckpointLogKnown(Fact):
     keys: tuple[Digest, ...]
 
 
-@event("checkpoint.cosigned", planned=True)
+@event("checkpoint.cosigned")
 class CheckpointCosigned(Fact):
     """As a witness, this deployment cosigned a checkpoint of another log. It never cosigns one that does not follow."""
 

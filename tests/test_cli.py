@@ -95,6 +95,8 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("users", "rotate"): "holds no data",
         ("keys", "list"): "holds no data",
         ("keys", "bulletin", "rotate"): "holds no data",
+        ("keys", "log", "rotate"): "holds no data",
+        ("witness", "add", "town.example/log"): "this is no key of a log",
         ("verify", "statement", "/nowhere"): "/huiying.json: No such file or directory",
         ("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c"): "holds no data",
         ("verify", "record", "/nowhere", "--key", "/nowhere"): "/nowhere: No such file or directory",

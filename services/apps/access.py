@@ -244,6 +244,54 @@ async def revoke_log_key(settings: Settings, vkey: str, reason: str) -> None:
         await keys.revoke(found.runtimes["audit"], Caller(actor=operate.OPERATOR), vkey, reason)
 
 
+async def witness_log(settings: Settings, vkeys: Sequence[str]) -> tuple[str, str]:
+    """Makes this deployment a witness for the log with these keys. Returns where and under which key it cosigns.
+
+    Raises `Refused`.
+    """
+    from services.apps import operate
+    from services.audit.log import keys, witnessing
+    from services.kernel import tlog
+    from services.kernel.tlog.note import ED25519, Verifier
+
+    try:
+        known = [Verifier.parse(vkey) for vkey in vkeys]
+    except tlog.Refused as refused:
+        raise Refused(f"this is no key of a log: {refused}") from None
+    if len({one.name for one in known}) != 1 or any(one.kind != ED25519 for one in known):
+        raise Refused("give keys of one log, as its `huiying keys log list` says them")
+    async with operate.stores(settings) as found:
+        audit = found.runtimes["audit"]
+        public = tuple(one.public.hex() for one in known)
+        await witnessing.know(audit, Caller(actor=operate.OPERATOR), known[0].name, public)
+        async with audit.database.read() as connection:
+            own = await keys.believed(connection, "witness")
+    return settings.link("witness"), own[-1].vkey
+
+
+async def witnessed_logs(settings: Settings) -> list[dict[str, Any]]:
+    """The logs that this deployment cosigns."""
+    from services.apps import operate
+    from services.audit.log import witnessing
+
+    async with operate.stores(settings) as found, found.runtimes["audit"].database.read() as connection:
+        return await witnessing.known(connection)
+
+
+async def drop_log(settings: Settings, origin: str) -> None:
+    """Ends being a witness for a log. Raises `Refused`."""
+    from services.apps import operate
+    from services.audit.log import witnessing
+
+    async with operate.stores(settings) as found:
+        audit = found.runtimes["audit"]
+        async with audit.database.read() as connection:
+            known = {row["origin"] for row in await witnessing.known(connection)}
+        if origin not in known:
+            raise Refused(f"this deployment is no witness of {origin}; `huiying witness list` shows of which it is")
+        await witnessing.know(audit, Caller(actor=operate.OPERATOR), origin, ())
+
+
 def rotate(settings: Settings, *, if_none: bool = False) -> str:
     """Makes a new signing key; with `if_none`, only if there is none. Returns the public keys."""
     _must_exist(settings)

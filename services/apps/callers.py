@@ -13,6 +13,7 @@ posts = group("The keys with which posts sign what they decide on statements.")
 keys.add_typer(posts, name="post")
 log = group("The keys with which the log of all events is signed, and that of the witness.")
 keys.add_typer(log, name="log")
+witness = group("This deployment as a witness of other logs: it cosigns what only grows.")
 users = group("Tokens of staff, and the keys that sign them.")
 
 
@@ -122,6 +123,42 @@ def log_revoke(
 
     run(access.revoke_log_key(quiet(settings_of(data)), vkey, reason))
     say(f"{vkey} was revoked")
+
+
+@witness.command("add")
+def witness_add(
+    vkeys: Annotated[
+        list[str], typer.Argument(metavar="KEY...", help="The keys of the log, as its `keys log list` says.")
+    ],
+    data: Data = None,
+) -> None:
+    """Become a witness for the log of another deployment. Prints what it needs: the address and the key of this one."""
+    from services.apps import access
+
+    address, key = run(access.witness_log(quiet(settings_of(data)), vkeys))
+    say(f"{address} {key}")
+    note("the other deployment adds this line to HUIYING_WITNESSES")
+
+
+@witness.command("list")
+def witness_list(as_json: Json = False, data: Data = None) -> None:
+    """List the logs that this deployment cosigns: origin, and the size that it cosigned last."""
+    from services.apps import access
+
+    rows = run(access.witnessed_logs(quiet(settings_of(data))))
+    listed([{name: row[name] for name in ("origin", "size", "root")} for row in rows], as_json)
+    note(f"{len(rows)} logs")
+
+
+@witness.command("drop")
+def witness_drop(
+    origin: Annotated[str, typer.Argument(metavar="ORIGIN", help="The log, see `witness list`.")], data: Data = None
+) -> None:
+    """Be no witness of a log any more. What was cosigned stays known."""
+    from services.apps import access
+
+    run(access.drop_log(quiet(settings_of(data)), origin))
+    say(f"{origin} is cosigned no more")
 
 
 Post = Annotated[str, typer.Option("--post", help="The post, for example chief@county.")]

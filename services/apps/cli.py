@@ -43,6 +43,7 @@ app = group(
 policies = group("The files of the policy folder: packs, units, lists.")
 app.add_typer(callers.keys, name="keys")
 app.add_typer(callers.users, name="users")
+app.add_typer(callers.witness, name="witness")
 app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
 app.add_typer(offline.verify, name="verify")

@@ -5,7 +5,7 @@ from schemas.audit import LogSequenced
 from services.audit import views
 from services.audit.findings import decider as findings
 from services.audit.findings import loop
-from services.audit.log import keys, signing
+from services.audit.log import keys, signing, witnessing
 from services.audit.projection import AuditWork, start
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
 from services.kernel.store import word_index
@@ -37,9 +37,10 @@ SERVICE = Service(
         "services.audit.api",
         "services.audit.matters.matters_api",
         "services.audit.log.log_api",
+        "services.audit.log.witness_api",
         "services.audit.archive.archive_api",
     ),
-    loops=(signing.run, loop.run),
+    loops=(signing.run, witnessing.run, loop.run),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

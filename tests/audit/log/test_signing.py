@@ -90,6 +90,7 @@ async def test_what_is_not_on_the_topic_yet_is_not_signed(world: World) -> None:
     assert found is not None and found.size == sent + 5
 
 
+@pytest.mark.requirement("AUD-01")
 @pytest.mark.parametrize("what", ["leaf", "event", "cut"])
 async def test_a_log_that_was_rewritten_is_not_signed_and_says_so(world: World, what: str) -> None:
     await reports(world, 40)
