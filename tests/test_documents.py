@@ -76,7 +76,7 @@ def test_operations_have_short_names_each_once() -> None:
 
 OPEN = (
     *("/bulletin/", "/.well-known/", "/receipts/"),
-    *("/log/checkpoint", "/log/proof/", "/log/keys", "/log/tile/{level}", "/witness/"),
+    *("/log/checkpoint", "/log/proof/", "/log/keys", "/log/tile/{level}"),
 )
 """Where anybody may ask."""
 

@@ -159,7 +159,10 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
     for kid in sorted(lost.post_keys):
         with suppress(NotFound):
             await revoke_post_key(settings, kid, "revoked before the restore")
-    return [*paths, *sorted(lost.statement_keys), *sorted(lost.post_keys)]
+    for key in sorted(lost.log_keys):
+        with suppress(NotFound):
+            await revoke_log_key(settings, key, "revoked before the restore")
+    return [*paths, *sorted(lost.statement_keys), *sorted(lost.post_keys), *sorted(lost.log_keys)]
 
 
 async def statement_keys(settings: Settings) -> list[dict[str, Any]]:

@@ -225,6 +225,7 @@ class Revoked(NamedTuple):
     tokens: frozenset[str]
     statement_keys: frozenset[str]
     post_keys: frozenset[str]
+    log_keys: frozenset[str]
 
 
 def revoked(data: Path) -> Revoked:
@@ -235,7 +236,8 @@ def revoked(data: Path) -> Revoked:
         frozenset(_read(data / "publish.sqlite", f"select kid from {table} where revoked_at is not null") or ())
         for table in ("statement_keys", "post_keys")
     )
-    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), ended, of_posts)
+    of_log = frozenset(_read(data / "audit.sqlite", "select key from log_keys where revoked_at is not null") or ())
+    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), ended, of_posts, of_log)
 
 
 def _erased(path: Path) -> list[str] | None:

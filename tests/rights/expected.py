@@ -293,7 +293,6 @@ readInclusion          | anybody                       | everywhere
 proveConsistency       | anybody                       | everywhere
 listKeysOfLog          | anybody                       | everywhere
 readTile               | anybody                       | everywhere
-addCheckpoint          | anybody                       | everywhere
 readEntries            | auditor                       | root
 eraseWordsOfAudit      | chief admin                   | sibling^
 """
