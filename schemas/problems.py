@@ -91,6 +91,10 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         409,
         {
+            "archive-incomplete": (
+                "卷宗不全",
+                "卷宗里有 {count} 段文字或文件在这里找不到，也没有删除记录；请从备份恢复。",
+            ),
             "archive-not-sealed": ("尚未封存", "这个事项的卷宗没有封存，或者封存的文件已不在；请先封存。"),
             "archive-not-ended": ("尚未办结", "这个事项还没有结束，结束之后才能封存卷宗。"),
             "already-accepted": ("已经接办", "{unit}已经接办 {incident}；请记录办理情况，或者退回。"),

@@ -51,7 +51,7 @@ UNRULED = {
         before-discovery time-passed day-passed earlier-due written-before-known in-the-future before-what-it-answers
         before-reopening before-last-judgement""",
     "what is so already, or not so yet, on the record": """
-        archive-not-ended archive-not-sealed
+        archive-incomplete archive-not-ended archive-not-sealed
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
         already-classified already-categorized already-drafted already-linked already-offered already-graded

@@ -16,6 +16,7 @@ from schemas.envelope import Event
 from schemas.fields import WordsRef
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.triage import IncidentClosed, IncidentHandlingRecorded, IncidentInstructionGiven, IncidentOpened
+from services.audit.archive import building
 from services.audit.archive.index import holes
 from services.audit.log import keys, signing
 from services.kernel.core.ids import derived
@@ -163,6 +164,20 @@ async def test_erased_words_and_files_leave_the_archive_and_every_proof_holds(wo
     assert (held.words, held.files) == (4, 0)
 
 
+async def test_what_is_lost_without_an_erasure_is_told(world: World) -> None:
+    incident = await ended(world)
+    await sealed(world, incident)
+    picture = world.settings.data / "evidence" / TOKEN
+    picture.rename(picture.with_suffix(".away"))
+    assert (await consulted(world, incident, 409)).json()["type"].endswith("archive-incomplete")
+    picture.write_bytes(b"another picture")
+    answer = await post(world, f"incidents/{incident}/archive", {"reasons": REASONS})
+    await signed(world)
+    assert answer.status_code == 201
+    held = archive.verify(io.BytesIO((await consulted(world, incident, 200)).content), await trust(world))
+    assert (held.files, held.elsewhere) == (0, 1), "a file that the record does not name so is not taken in"
+
+
 async def test_what_is_not_sealed(world: World) -> None:
     incident = await ended(world, closes=False)
     assert (await post(world, f"incidents/{incident}/archive", {})).json()["type"].endswith("archive-not-ended")
@@ -218,6 +233,15 @@ async def test_the_masked_record_for_somebody_outside(world: World) -> None:
     person = await post(world, f"incidents/{incident}/timeline/export", {"addressee": "王某", "purpose": "x"})
     assert person.status_code == 422
     assert (await post(world, f"incidents/{incident}/timeline/export", asked, "town-west")).status_code == 403
+
+
+def test_a_token_is_no_path(tmp_path: Path) -> None:
+    secret, evidence = tmp_path / "secret", tmp_path / "evidence"
+    evidence.mkdir()
+    secret.write_bytes(b"secret")
+    (evidence / TOKEN).write_bytes(PICTURE)
+    named = archive.Named(files=dict.fromkeys(("../secret", "../../etc/hostname", str(secret), "", ".", TOKEN), ""))
+    assert list(building.files_of(tmp_path, named)) == [TOKEN]
 
 
 def test_holes_are_stretches_of_an_hour_or_more() -> None:

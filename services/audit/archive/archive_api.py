@@ -164,7 +164,8 @@ async def _built(runtime: Runtime, connection: AsyncConnection, ctx: Ctx, incide
         raise building.not_signed()
     named = building.named_in(rows)
     words = await building.words_of(connection, named)
-    files = building.files_of(runtime.settings.data / "evidence", named)
+    here = building.files_of(runtime.settings.data, named)
+    files = await asyncio.to_thread(building.unaltered, here, named)
     away = sorted(token for token in named.files if token not in files and token not in named.erased)
     wanted = _parts_of(ctx, own)
     missing = parts.lacking((row.event for row in rows), wanted)
@@ -181,7 +182,8 @@ async def _built(runtime: Runtime, connection: AsyncConnection, ctx: Ctx, incide
     }
     apart = {f"{archive.WORDS}{ref}.txt": content for ref, content in words.items()}
     digests = {f"{archive.FILES}{token}": named.files[token] for token in files}
-    return Built(building.core(number.lower(), fixed, apart, digests), checkpoint.size, missing)
+    base = number.lower() if zipped.is_name(number.lower()) else incident
+    return Built(building.core(base, fixed, apart, digests), checkpoint.size, missing)
 
 
 def _parts_of(ctx: Ctx, own: list[Event]) -> tuple[str, ...]:
@@ -222,7 +224,7 @@ async def _assembled(runtime: Runtime, connection: AsyncConnection, incident: st
     words = await building.words_of(connection, named)
     places = {ref: f"{archive.WORDS}{ref}.txt" for ref in named.words}
     more = {place: words[ref] for ref, place in places.items() if place in listed and ref in words}
-    found = building.files_of(runtime.settings.data / "evidence", named)
+    found = building.files_of(runtime.settings.data, named)
     files = {f"{archive.FILES}{token}": file for token, file in found.items() if f"{archive.FILES}{token}" in listed}
     lacking = {one.rpartition("/")[2] for one in listed if one.startswith(archive.FILES) and one not in files}
     lacking |= {ref for ref in named.words if ref not in words}

@@ -19,7 +19,7 @@ from schemas.words import WordsErased
 from services.audit import queries
 from services.audit.log import growing
 from services.audit.views import CHECKPOINTS, METADATA, TIMELINE
-from services.kernel.core.problems import Unavailable
+from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.sealed import archive, matter, zipped
 from services.kernel.sealed.archive import Named
 from services.kernel.sealed.zipped import PIECE, Entry
@@ -111,9 +111,24 @@ async def words_of(connection: AsyncConnection, named: Named) -> dict[str, bytes
     return found
 
 
-def files_of(folder: Path, named: Named) -> dict[str, Path]:
-    """Token -> path, of the files that are in this folder."""
-    return {token: path for token in sorted(named.files) if (path := folder / token).is_file()}
+def files_of(data: Path, named: Named) -> dict[str, Path]:
+    """Token -> path, of the files of reports and statements that are here, if services share a machine.
+
+    A token comes from an event, and events may be forged: it must not be a path.
+    """
+    tokens = [token for token in sorted(named.files) if token.isalnum() and zipped.is_name(token)]
+    places = {token: (data / "evidence" / token, data / "attachments" / token) for token in tokens}
+    return {token: path for token, paths in places.items() for path in paths if path.is_file()}
+
+
+def unaltered(files: Mapping[str, Path], named: Named) -> dict[str, Path]:
+    """Those that have the digest which the record names."""
+    return {token: path for token, path in files.items() if _sha256(path) == named.files[token]}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Core(NamedTuple):
@@ -161,23 +176,31 @@ async def proving(connection: AsyncConnection, seal: Row, checkpoint: Signed, be
 
 
 async def gone(connection: AsyncConnection, lacking: set[str], checkpoint: Signed) -> dict[str, bytes]:
-    """The erasures of these references and tokens, with proofs. Raises `Unavailable` if the log has not signed one."""
+    """The erasures of these references and tokens, with proofs.
+
+    Raises `Unavailable` if the log has not signed one yet, `Rejected` if there is none.
+    """
     t, told, left = TIMELINE.c, dict[str, bytes](), set(lacking)
     if not left:
         return told
     types = upcast.types_of(ReportErased, WordsErased)
-    chosen = select(t.position, t.bytes).where(t.type.in_(types), t.position < checkpoint.size).order_by(t.position)
+    chosen = select(t.position, t.bytes).where(t.type.in_(types)).order_by(t.position)
     for row in await connection.execute(chosen):
         event = Event.parse(row.bytes)
-        if archive.erased_by(event) & left:
-            left -= archive.erased_by(event)
-            name = f"{archive.GONE}{event.id}"
-            told |= {
-                f"{name}.json": event.bytes,
-                f"{name}.tlog-proof": await _proof(connection, row.position, checkpoint),
-            }
+        if not archive.erased_by(event) & left:
+            continue
+        if row.position >= checkpoint.size:
+            raise not_signed()
+        left -= archive.erased_by(event)
+        name = f"{archive.GONE}{event.id}"
+        told |= {f"{name}.json": event.bytes, f"{name}.tlog-proof": await _proof(connection, row.position, checkpoint)}
     if left:
-        raise not_signed()
+        raise Rejected(
+            f"{len(left)} words or files of the archive are missing here, and no erasure says so; put them back from a "
+            "backup",
+            code="archive-incomplete",
+            count=len(left),
+        )
     return told
 
 
