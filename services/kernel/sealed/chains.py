@@ -16,9 +16,11 @@ class Chains:
         self._ends = sqlite3.connect("", isolation_level=None)
         self._ends.execute(f"PRAGMA cache_size = -{MEMORY}")
         self._ends.execute("PRAGMA journal_mode = OFF")
+        self._ends.execute("PRAGMA synchronous = OFF")
         self._ends.execute(
             "CREATE TABLE ends (stream TEXT PRIMARY KEY, version INT, digest TEXT, recorded TEXT) WITHOUT ROWID"
         )
+        self._ends.execute("BEGIN")
         self.streams = 0
 
     def add(self, event: Event, where: str) -> None:
