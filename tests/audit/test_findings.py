@@ -311,6 +311,7 @@ async def test_a_proposal_is_heard_and_then_confirmed_by_a_reviewer_above(either
     await settle(either)
     seen = await either.get(f"findings/{id_}", COUNTY)
     assert (seen["state"], seen["decided"]["confirms"], seen["decided"]["by"]) == ("upheld", True, "auditor@county")
+    assert (seen["heard"]["text"], seen["decided"]["text"]) == ("通信中断", "成立")
     assert await kinds(either, state="upheld") == [("omitted_report", "upheld")]
     timeline = (await either.get(f"incidents/{seen['incident_id']}/timeline"))["items"]
     summaries = [one["summary"] for one in timeline]

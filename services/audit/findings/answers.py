@@ -87,6 +87,8 @@ class Heard(Answered):
     """Whether it said something."""
     words: Uuid | None
     """The reference of what it said."""
+    text: str | None
+    """What it said."""
 
 
 class Said(Answered):
@@ -100,6 +102,8 @@ class Said(Answered):
     """Whether the finding holds by this; null for a proposal."""
     words: Uuid | None
     """The reference of the reason."""
+    text: str | None
+    """The reason."""
 
 
 class Ended(Answered):

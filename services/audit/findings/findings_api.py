@@ -26,7 +26,7 @@ from services.kernel.serving import commands, documents, http, paging, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_a_time, must_be_known
 from services.kernel.serving.problems import language_of, spoken
-from services.kernel.store import numbers
+from services.kernel.store import numbers, words
 from services.kernel.store.session import Session
 
 Id = Annotated[str, Depends(http.stream_id("finding"))]
@@ -173,5 +173,9 @@ async def _shown(
     names = Names(language, await runtime.offices(connection), await queries.names(connection, types, axes.size))
     incidents = {events[0].data.incident for events in histories.values() if events[0].data.incident}
     known = await numbers.of_streams(connection, runtime.service.metadata, incidents)
-    items = (found.shown(events, names, known.get(events[0].data.incident or "")) for events in histories.values())
+    refs = [ref for events in histories.values() for event in events for ref in event.words.values()]
+    read = await words.resolve(connection, runtime.service.metadata, refs)
+    items = (
+        found.shown(events, names, known.get(events[0].data.incident or ""), read) for events in histories.values()
+    )
     return [item for item in items if item is not None]

@@ -1,6 +1,6 @@
 """Queries of findings, all from the first positions of the record. So the same question always has the same answer."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,11 @@ def folded(events: Sequence[Event]) -> State:
     return state  # type: ignore[no-any-return]
 
 
-def shown(events: Sequence[Event], names: Names, number: str | None) -> dict[str, Any] | None:
+Read = Callable[[str | None], str | None]
+"""What a reader may see of words, by their reference."""
+
+
+def shown(events: Sequence[Event], names: Names, number: str | None, read: Read) -> dict[str, Any] | None:
     """A finding for an answer; None without the event that made it."""
     state = folded(events)
     made_by = [event for event in events if isinstance(event.data, f.FindingMade)]
@@ -122,36 +126,33 @@ def shown(events: Sequence[Event], names: Names, number: str | None) -> dict[str
         "source": source(made.rule, last.policy, names.offices, names.language),
         "events": [one.model_dump() for one in made.events],
         "hear_by": said.get("hear_by"),
-        "heard": _last(events, f.FindingOfficeHeard, _heard),
-        "proposed": _said(last) if by_hand else None,
-        "asked": _last(events, f.FindingDecisionAsked, _said) if state.asked else None,
-        "decided": _last(events, (f.FindingConfirmed, f.FindingRejected), _said),
-        "lapsed": _last(events, f.FindingLapsed, _lapsed) if state.stage == "lapsed" else None,
+        "heard": _last(events, f.FindingOfficeHeard, read, _heard),
+        "proposed": _said(last, read) if by_hand else None,
+        "asked": _last(events, f.FindingDecisionAsked, read, _said) if state.asked else None,
+        "decided": _last(events, (f.FindingConfirmed, f.FindingRejected), read, _said),
+        "lapsed": _last(events, f.FindingLapsed, read, _lapsed) if state.stage == "lapsed" else None,
     }
 
 
-def _last(events: Sequence[Event], models: Any, show: Any) -> Any:
+def _last(events: Sequence[Event], models: Any, read: Read, show: Callable[[Event, Read], dict[str, Any]]) -> Any:
     found = [event for event in events if isinstance(event.data, models)]
-    return show(found[-1]) if found else None
+    return show(found[-1], read) if found else None
 
 
-def _heard(event: Event) -> dict[str, Any]:
+def _heard(event: Event, read: Read) -> dict[str, Any]:
     data: f.FindingOfficeHeard = event.data
-    return {"at": event.recorded_text, "answered": data.answered, "words": data.text and data.text.ref}
+    ref = data.text.ref if data.text else None
+    return {"at": event.recorded_text, "answered": data.answered, "words": ref, "text": read(ref)}
 
 
-def _said(event: Event) -> dict[str, Any]:
+def _said(event: Event, read: Read) -> dict[str, Any]:
     confirms = {f.FindingConfirmed: True, f.FindingRejected: False}.get(type(event.data))
     confirms = getattr(event.data, "confirms", confirms)
-    return {
-        "at": event.recorded_text,
-        "by": event.actor,
-        "confirms": confirms,
-        "words": event.data.reason and event.data.reason.ref,
-    }
+    ref = event.data.reason and event.data.reason.ref
+    return {"at": event.recorded_text, "by": event.actor, "confirms": confirms, "words": ref, "text": read(ref)}
 
 
-def _lapsed(event: Event) -> dict[str, Any]:
+def _lapsed(event: Event, read: Read) -> dict[str, Any]:
     data: f.FindingLapsed = event.data
     return {"at": event.recorded_text, "cause": data.cause, "event": data.event and data.event.model_dump()}
 
