@@ -75,12 +75,17 @@ class OperationPostKeyRevoked(Fact):
     seal: Digest | None = None
 
 
-@event("operation.record_read", planned=True)
+@event("operation.record_read")
 class OperationRecordRead(Fact):
-    """A record was consulted, for a purpose."""
+    """A citizen's words on a record were read: as a part of the work on the matter, or for the purpose.
+
+    A post's further readings for the same purpose on the same day are not recorded.
+    """
 
     record: StreamId
-    purpose: Words
+    works: bool
+    """Whether the reader's unit worked on the matter."""
+    purpose: Words | None = None
 
 
 @event("operation.archive_sealed")

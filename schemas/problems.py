@@ -658,6 +658,7 @@ TYPES: Mapping[str, ProblemType] = {
             "log-size-unknown": ("没有这么多记录", "记录总数是 {given}，不是 {asked}。"),
             "list-too-long": ("条目过多", "{field} 最多 {maximum} 条。"),
             "word-too-short": ("词太短", "{field} 中的“{given}”太短，每个词至少两个字。"),
+            "reading-needs-purpose": ("缺少用途", "贵单位不办理此事项，查看来信原文须在 {field} 中写明用途。"),
             "purpose-needed": ("缺少用途", "按文字查找须在 {field} 中写明用途。"),
             "list-too-short": ("条目过少", "{field} 至少 {minimum} 条。"),
             "number-too-large": ("数字过大", "{field} 最大为 {maximum}。"),

@@ -22,6 +22,7 @@ UNRULED = {
         field-missing field-together facts-unfit facts-or-matter field-unknown blank control-character digits-lost
         duty-ends-early field-twice figure-needed gzip-damaged form-unreadable header-malformed idempotency-key-reused
         level-not-needed one-value value-unfit log-size-unknown list-too-long word-too-short purpose-needed
+        reading-needs-purpose
         list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable

@@ -28,7 +28,13 @@ _EVENT: dict[str, Any] = {
         "reason": {"ref": "01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2b", "digest": "9f2c" * 16},
     },
 }
-STATED = {"as_of": None, "known_at": None, "log_size": 4, "complete_until": "2026-03-02T01:31:00.000000Z"}
+STATED = {
+    "as_of": None,
+    "known_at": None,
+    "log_size": 4,
+    "complete_until": "2026-03-02T01:31:00.000000Z",
+    "root": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=",
+}
 _ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "position": 3, "digest": "41b0" * 16}
 
 
@@ -43,6 +49,8 @@ class Stated(Answered):
     """How many events audit had taken in. A request with this `log_size` gets the same answer again, byte for byte."""
     complete_until: Instant | None
     """Everything that was recorded before this instant is among them; null if that is unknown."""
+    root: str | None
+    """The root of the log at this size, in base64 as a checkpoint has it. Null while the log is damaged."""
 
 
 class TimelineEntry(Answered):

@@ -31,9 +31,10 @@ from services.audit.basis import (
     types_of,
 )
 from services.audit.findings import findings_api
+from services.audit.matters.marks import CONSULTATIONS
 from services.audit.naming import names_of
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
-from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event
+from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event, sees_readings
 from services.audit.summaries import summary
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -147,7 +148,11 @@ def router() -> APIRouter:
                 reading = await _reading(connection, ctx, incident)
                 units, filters = None, replace(filters, until=_until(reading))
             size = await size_of(connection, log_size if kept is None else kept)
-            found, last = await queries.events(connection, filters, size, after=after, limit=limit, units=units)
+            # Who read what is told by `readings`, to fewer people.
+            without = () if sees_readings(ctx) else CONSULTATIONS
+            found, last = await queries.events(
+                connection, filters, size, after=after, limit=limit, units=units, without=without
+            )
             basis = await stated(connection, size, *axes)
         next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**basis, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
@@ -242,5 +247,7 @@ async def _check_event(connection: AsyncConnection, ctx: Ctx, found: Any, size: 
             gone = (await queries.left(connection, incidents, size)).get(found.stream_id)
             of_its_matters.append(of_it.ending(gone))
     reading = reading_of_event(found.unit, of_its_matters, ctx)
+    if Event.parse(found.bytes).type in CONSULTATIONS and not sees_readings(ctx):
+        reading = None
     if reading is None or not reading.covers(found.recordedtime):
         raise READ_EVENT.refused(found.unit, ctx)

@@ -36,6 +36,7 @@ SERVICE = Service(
     apis=(
         "services.audit.api",
         "services.audit.matters.matters_api",
+        "services.audit.matters.readings_api",
         "services.audit.log.log_api",
         "services.audit.log.witness_api",
         "services.audit.archive.archive_api",

@@ -1,5 +1,6 @@
 """The basis of an answer: the size of the log, and both axes. Every answer of audit states it."""
 
+import base64
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue
 from schemas.fields import instant
 from services.audit import queries
+from services.audit.log import growing
 from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.core.units import Offices
 from services.kernel.serving.paging import At, Number, must_be_known
+from services.kernel.tlog import Refused
 
 Size = Annotated[
     Number | None,
@@ -70,7 +73,16 @@ async def stated(
 ) -> dict[str, Any]:
     """The fields of `answers.Stated`."""
     complete = await queries.complete_until(connection, size)
-    return {"as_of": as_of, "known_at": known_at, "log_size": size, "complete_until": complete}
+    basis = {"as_of": as_of, "known_at": known_at, "log_size": size, "complete_until": complete}
+    return {**basis, "root": await _root(connection, size)}
+
+
+async def _root(connection: AsyncConnection, size: int) -> str | None:
+    """The root as a checkpoint writes it. A damaged tree has none; readiness and the check tell of it."""
+    try:
+        return base64.b64encode(await growing.root(connection, size)).decode()
+    except Refused:
+        return None
 
 
 async def must_stand_in_events(connection: AsyncConnection, offices: Offices, **given: str | None) -> None:

@@ -197,7 +197,7 @@ async def _learn(runtime: Runtime) -> None:
     async with runtime.database.transaction() as connection:
         known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
         linking = upcast.types_of(*LINKING)
-        fresh = sorted(linking.union(marks.READ) - known)
+        fresh = sorted(linking.union(marks.READ, marks.CONSULTATIONS) - known)
         if not fresh:
             return
         await sql.insert(connection, LINKED_TYPES, [{"type": type_} for type_ in fresh])

@@ -202,11 +202,19 @@ def recorded(until: str | None) -> list[ColumnElement[bool]]:
 
 
 async def events(
-    connection: AsyncConnection, filters: Filters, size: int, *, after: int, limit: int, units: Iterable[str] | None
+    connection: AsyncConnection,
+    filters: Filters,
+    size: int,
+    *,
+    after: int,
+    limit: int,
+    units: Iterable[str] | None,
+    without: Iterable[str] = (),
 ) -> tuple[Sequence[Any], int | None]:
     """`position, bytes` of events after position `after`, and the position for the next page, or None at the end.
 
-    `units` filters by the acting unit. None filters nothing, and is the only way to events of no unit.
+    `units` filters by the acting unit. None filters nothing, and is the only way to events of no unit. Types in
+    `without` are left out.
     """
     t = TIMELINE.c
     wanted = [t.position > after, t.position < size]
@@ -226,6 +234,8 @@ async def events(
         wanted += _there(await left(connection, incidents, size))
     if units is not None:
         wanted.append(t.unit.in_(sorted(units)))
+    if without:
+        wanted.append(t.type.not_in(sorted(without)))
     chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)
     found = (await connection.execute(chosen)).all()
     return found[:limit], found[limit - 1].position if len(found) > limit else None

@@ -22,7 +22,7 @@ def reports_left(events: Iterable[Event]) -> dict[str, Moment]:
     gone: dict[str, Moment] = {}
     for event in events:
         moment = Moment(event.version, event.recorded_text)
-        match _data(event):
+        match data_of(event):
             case IncidentSplit(reports=reports):
                 gone |= dict.fromkeys(reports, moment)
             case IncidentReportDetached(report=report):
@@ -36,13 +36,13 @@ def standing_after(events: Iterable[Event]) -> Standing:
     """The units that take part in an incident, from its events in order."""
     standing = Standing()
     for event in events:
-        if change := standing_of(_data(event)):
+        if change := standing_of(data_of(event)):
             standing = standing.after(change, Moment(event.version, event.recorded_text))
     return standing
 
 
-def _data(event: Event) -> Any:
-    """Unreadable data changes nothing."""
+def data_of(event: Event) -> Any:
+    """The data of an event; None if it cannot be read."""
     try:
         return event.data
     except (Undecodable, UnknownType):
@@ -51,6 +51,8 @@ def _data(event: Event) -> Any:
 
 READ_MATTER = Read("read-incident")
 """The record of matters in which a unit of the reader has a part, or had one."""
+READ_READINGS = Read("read-readings", ("auditor", "chief"))
+"""Who read what citizens wrote: for the unit above the reader's, and for reviewers."""
 SEAL_ARCHIVE = Read("seal-archive", ("chief", "auditor"))
 """Leaders and reviewers of a unit with a part in the matter seal its file."""
 READ_ARCHIVE = Read("read-archive", ("chief", "approver", "auditor"))
@@ -67,3 +69,17 @@ READ_LOG = Read("read-log", ("auditor",))
 def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], ctx: Ctx) -> Reading | None:
     """How much of an event of `unit` the actor reads; None for nothing."""
     return Reading() if READ_EVENT.covers(unit, ctx) else widest(of_its_matters)
+
+
+def readers(ctx: Ctx) -> frozenset[str]:
+    """The units of whose readings the actor learns: those below its own; at the root also its own, for an auditor."""
+    units = READ_READINGS.units(ctx)
+    if units is None:
+        own = set() if "auditor" in ctx.actor.roles else {ctx.actor.unit}
+        return frozenset(ctx.offices.ever) - own
+    return frozenset(units) - {ctx.actor.unit or ""}
+
+
+def sees_readings(ctx: Ctx) -> bool:
+    """Whether readings stand among the events that the actor lists: for an auditor of the root."""
+    return "auditor" in ctx.actor.roles and READ_EVENT.units(ctx) is None

@@ -260,7 +260,7 @@ TEMPLATES: dict[str, str] = {
     "operation.post_key_revoked": "岗位签名密钥 {key} 作废|the key {key} of a post was revoked",
     "operation.statement_key_made": "公告栏启用签名密钥 {key}|the bulletin signs with the key {key}",
     "operation.statement_key_revoked": "公告栏注销签名密钥 {key}|the bulletin's key {key} was revoked",
-    "operation.record_read": "查阅 {record}|{record} was consulted",
+    "operation.record_read": "查看 {record} 的来信原文|the words of {record} were read",
     "operation.similar_asked": "在{unit}查找疑似同一事项：{offered}"
     "|similar matters of {unit} were asked for: {offered}",
     "operation.suggested": "为 {incident} 建议类别 {category}、承办单位{unit}"

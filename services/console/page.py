@@ -38,6 +38,8 @@ from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
 from services.kernel import languages
 
+MOST_PURPOSE = 1000
+"""The longest purpose of a reading, in characters."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

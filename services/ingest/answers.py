@@ -214,7 +214,9 @@ class StoredReport(
     subject: str | None
     """The concern in short."""
     text: str | None
-    """The text, with personal data masked."""
+    """The text, with personal data masked; null if it is withheld."""
+    withheld: bool | None = None
+    """True if `text`, `url` and `request` are withheld, since the reader's unit does not work on the matter."""
     source: Code | None = None
     """The sending system, which gave the `external_id`."""
     external_id: str | None = None

@@ -38,7 +38,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, UnsupportedMedia
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, idempotency, operating, sign_in
+from services.kernel.serving import commands, documents, erasure, http, idempotency, operating, readings, sign_in
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
@@ -166,10 +166,22 @@ def router() -> APIRouter:
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 
     @api.get("/reports/{id}", **documents.answers(answers.StoredReport))
-    async def read_report(runtime: http.Serving, id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
-        """One report, for the integration that sent it and for staff over its unit."""
+    async def read_report(
+        runtime: http.Serving,
+        id: ReportId,
+        actor: Annotated[Actor, Depends(sender)],
+        purpose: readings.Purpose = None,
+    ) -> Response:
+        """One report, for the integration that sent it and for staff over its unit.
+
+        Reading its words is an event. Staff whose unit does not work on the matter name a `purpose`; without it,
+        `text`, `url` and `request` are null and `withheld` is true.
+        """
         async with opened(runtime, id, actor) as (connection, events):
             body = await queries.report(connection, events)
+            works = await seen.works_on(connection, events[0], actor)
+        if actor.is_staff and not await readings.read(runtime, actor, id, purpose, works=works):
+            body = readings.withheld(body, "text", "url", "request")
         return http.json_response(body, version=body["version"])
 
     kept = {kind: {"schema": {"type": "string", "format": "binary"}, "example": "…"} for kind in evidence.MEDIA_TYPES}
@@ -234,13 +246,17 @@ def router() -> APIRouter:
         return answer
 
     @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
-    async def read_evidence(runtime: http.Serving, id: ReportId, file: FileName, staff: http.Staff) -> Response:
+    async def read_evidence(
+        runtime: http.Serving, id: ReportId, file: FileName, staff: http.Staff, purpose: readings.Purpose = None
+    ) -> Response:
         """A file of a report's evidence, for staff over its unit: to save, not to show in the page.
 
-        `file` is its name in the report's `evidence`. An erased file gets 404.
+        `file` is its name in the report's `evidence`. An erased file gets 404. Reading it is an event. Staff whose unit
+        does not work on the matter name a `purpose`.
         """
-        async with opened(runtime, id, staff) as (_, events):
+        async with opened(runtime, id, staff) as (connection, events):
             found = queries.attached(events, file)
+            works = await seen.works_on(connection, events[0], staff)
         if found is None:
             raise NotFound(f"{id} has no evidence {file[:60]!r}", what=file[:60])
         try:
@@ -249,6 +265,9 @@ def router() -> APIRouter:
             raise NotFound(
                 f"{file} is not in the evidence folder; restore that from its backup", code="file-missing", file=file
             ) from None
+        if not await readings.read(runtime, staff, id, purpose, works=works):
+            source.close()
+            raise readings.purpose_needed()
         headers = {
             "Content-Disposition": "attachment",
             "Content-Length": str(found.size),

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from services.ingest.rights import Belonging
 from services.ingest.views import BELONGINGS, METADATA
+from services.kernel.core.decider import Actor
 from services.kernel.core.standings import Moment
 from services.kernel.store import standings
 
@@ -35,3 +37,10 @@ async def for_report(report: str, connection: AsyncConnection, state: Any) -> Ma
     found = await belongings(connection, report)
     present = max(found, key=lambda of: (of.until is None, of.standing.merged is None, of.since), default=None)
     return {"standing": present.standing if present else None}
+
+
+async def works_on(connection: AsyncConnection, received: Event, actor: Actor) -> bool:
+    """Whether the actor's unit works on the matter of a report, or received a report that has none yet."""
+    seen = await for_report(received.stream, connection, None)
+    standing = seen["standing"]
+    return actor.unit in standing.units if standing else actor.unit == received.unit

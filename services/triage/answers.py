@@ -403,6 +403,7 @@ class WholeIncident(
                 "entered_late": False,
                 "subject": "卫生院门前路灯不亮",
                 "text": "卫生院门前的路灯已经四天不亮。请联系[手机号]。",
+                "withheld": False,
                 "url": None,
                 "place": None,
                 "request": "请尽快修复",

@@ -17,9 +17,10 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, operating, records
+from services.kernel.serving import commands, documents, erasure, http, operating, readings, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_a_time, must_be_known
+from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.triage import answers, queries, seen
 from services.triage.alike import linking
@@ -38,6 +39,7 @@ from services.triage.offices.office_commands import (
 from services.triage.offices.units import ACCESS, DAYS, OFFICERS, TOKENS
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
+from services.triage.views import METADATA
 from services.triage.worklist import statistics
 
 _SEES: Mapping[type[Command], commands.See] = {EstablishFact: seen.for_fact}
@@ -91,15 +93,23 @@ def router() -> APIRouter:
         return http.json_response({"items": items, "next": further})
 
     @routes.get("/incidents/{id}", **documents.answers(answers.WholeIncident))
-    async def read_incident(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
+    async def read_incident(
+        runtime: http.Serving, id: Id, staff: http.Staff, purpose: readings.Purpose = None
+    ) -> Response:
         """One incident with facts, up to 500 reports, handling, notes, and the proposal for the figures.
 
-        An office whose part has ended reads the state at that time.
+        An office whose part has ended reads the state at that time. Reading the words of its reports is an event. Staff
+        whose unit does not work on the matter name a `purpose`; without it, `text`, `url` and `request` of the reports
+        are null and `withheld` is true.
         """
         async with runtime.database.read() as connection:
             found = await queries.incident(connection, await runtime.context(connection, staff), id)
+            works = staff.unit in (await standings.read(connection, METADATA, [id]))[id].units if found else False
         if found is None:
             raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
+        if found["reports"] and not await readings.read(runtime, staff, id, purpose, works=works):
+            reports = [readings.withheld(report, "text", "url", "request") for report in found["reports"]]
+            found = {**found, "reports": reports}
         return http.json_response(found, version=found["version"])
 
     @routes.get("/incidents/{id}/facts", **documents.answers(answers.FactSheet))

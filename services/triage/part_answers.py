@@ -353,7 +353,9 @@ class ReportOf(Answered):
     subject: str | None
     """The concern in short."""
     text: str | None
-    """The text, with personal data masked."""
+    """The text, with personal data masked; null if it is withheld."""
+    withheld: bool
+    """Whether `text`, `url` and `request` are withheld, since the reader's unit does not work on the matter."""
     url: str | None
     """The web page that the report is about."""
     place: str | None

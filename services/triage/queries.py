@@ -482,6 +482,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
                 "id": report["report_id"],
                 **{name: report[name] for name in ("unit", "channel", "category", *when)},
                 **{name: words(report[name]) for name in named},
+                "withheld": False,
                 "refused": _shown_refusal(report, words) if report["refused_at"] else None,
                 "reach": newest.get(report["report_id"], dict.fromkeys((*REACH, "measured_at"))),
                 "counts": counts.get(report["report_id"], []),

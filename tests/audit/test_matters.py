@@ -1,5 +1,6 @@
 """The list of matters as they were on both axes, with filters, words and rights, and as a file."""
 
+import base64
 import csv
 import io
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.envelope import Event
 from schemas.escalation import ClockBreached, ClockMet, ClockStarted
 from schemas.triage import (
     IncidentAccepted,
@@ -22,6 +24,8 @@ from schemas.triage import (
     IncidentTransferred,
 )
 from services.audit.matters import listing
+from services.kernel.tlog.leaf import leaf_of
+from services.kernel.tlog.tree import root_over
 from tests.audit.world import START, World, id_of, received, words
 
 
@@ -205,9 +209,22 @@ async def test_the_list_as_a_file_is_whole_and_carries_its_basis(world: World, m
     await world.take()
     listed = await world.get("incidents")
     lines = (await world.raw("incidents/export", format="ndjson")).splitlines()
-    basis = {name: listed[name] for name in ("as_of", "known_at", "log_size", "complete_until")}
+    basis = {name: listed[name] for name in ("as_of", "known_at", "log_size", "complete_until", "root")}
     assert [orjson.loads(line) for line in lines] == [{**item, **basis} for item in listed["items"]]
     table = (await world.raw("incidents/export", format="csv", state="assigned")).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [row["incident_id"] for row in rows] == found(listed)
     assert (rows[-1]["clocks"], rows[-1]["log_size"]) == ("first_answer: running", str(listed["log_size"]))
+
+
+async def test_every_answer_states_both_axes_the_size_and_the_root_of_the_log(world: World) -> None:
+    incident = await opened(world, "a")
+    leaves = [leaf_of(Event.parse(bytes_)).hash for _, bytes_ in await world.rows("timeline", "position", "bytes")]
+    listed = await world.get("events", limit=500)
+    event = listed["items"][-1]["id"]
+    for path in ("incidents", "events", f"events/{event}", f"incidents/{incident}/timeline", "readings"):
+        answer = await world.get(path)
+        assert (answer["as_of"], answer["known_at"], answer["log_size"]) == (None, None, len(leaves))
+        assert answer["root"] == base64.b64encode(root_over(leaves)).decode(), path
+    earlier = await world.get("incidents", log_size=4)
+    assert earlier["root"] == base64.b64encode(root_over(leaves[:4])).decode()

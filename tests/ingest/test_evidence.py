@@ -230,7 +230,9 @@ class TestEvidence:
         sent = await self.attach(ingest, await ingest.key(), content=TAKEN, headers={"Content-Type": "image/jpeg"})
         url = f"{PATH}/{sent.json()['id']}"
         (named,) = (await ingest.client.get(url, headers=ingest.staff("handler"))).json()["evidence"]
-        answer = await ingest.client.get(f"{url}/evidence/{named['file']}", headers=ingest.staff("handler"))
+        answer = await ingest.client.get(
+            f"{url}/evidence/{named['file']}?purpose=check", headers=ingest.staff("handler")
+        )
         assert (answer.status_code, answer.content) == (200, self.files(ingest)[0])
         assert answer.headers["content-type"] == named["media_type"] == "image/jpeg"
         assert answer.headers["content-length"] == str(named["size"])

@@ -62,7 +62,7 @@ async def test_who_has_a_part_in_the_matter_reads_its_reports_and_their_evidence
     report = (await post(ingest, await ingest.key())).json()["report_id"]
     file = await attach(ingest, report, ingest.staff("handler", unit="town-east"))
     await ingest.hear("a", opened(report), ASSIGNED, VERIFIES)
-    for path in (report, f"{report}/evidence/{file}"):
+    for path in (report, f"{report}/evidence/{file}?purpose=check"):
         assert await statuses(ingest, path) == only("city", "county", "town-east", "county-roads", "county-water")
     assert await attach(ingest, report, ingest.staff("verifier", unit="county-water"))
     assert await attach(ingest, report, ingest.staff("handler", unit="county-roads"))
@@ -87,8 +87,8 @@ async def test_after_a_hand_over_the_former_unit_reads_what_was_recorded_until_t
         read = (await ingest.client.get(url, headers=ingest.staff("handler", unit=unit))).json()
         assert [file["file"] for file in read["evidence"]] == [before, after]
         assert read["state"] == "refused"
-    assert (await statuses(ingest, f"{report}/evidence/{before}"))["town-east"] == 200
-    assert (await statuses(ingest, f"{report}/evidence/{after}"))["town-east"] == 404
+    assert (await statuses(ingest, f"{report}/evidence/{before}?purpose=check"))["town-east"] == 200
+    assert (await statuses(ingest, f"{report}/evidence/{after}?purpose=check"))["town-east"] == 404
     assert len((await ingest.client.get(url, headers=key)).json()["evidence"]) == 2, "the sender sees its own report"
 
 
@@ -141,7 +141,8 @@ async def test_who_received_a_report_of_another_units_matter_reads_what_it_recei
     ingest.runtime.time_source.move(timedelta(minutes=1))
     await ingest.hear("a", opened(f"report-{derived('first')}", "town-west"), opened(report, "town-west"))
     await attach(ingest, report, ingest.staff("handler", unit="town-west"))
-    read = (await ingest.client.get(f"{PATH}/{report}", headers=ingest.staff("handler", unit="town-east"))).json()
+    url, reader = f"{PATH}/{report}?purpose=check", ingest.staff("handler", unit="town-east")
+    read = (await ingest.client.get(url, headers=reader)).json()
     assert (read["text"] is not None, read["evidence"]) == (True, [])
 
 

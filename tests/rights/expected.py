@@ -275,6 +275,7 @@ readEvent              | staff                         | part^
 followChanges          | staff                         | read^
 listMatters            | staff                         | part^
 exportMatters          | staff                         | part^
+listReadings           | chief auditor                 | everywhere
 sealArchive            | chief auditor                 | part^
 listArchives           | chief approver auditor        | part^
 consultArchive         | chief approver auditor        | part^

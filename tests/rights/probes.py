@@ -140,6 +140,7 @@ QUERIES = {
     "listTemplates": "incident={incident}",
     "followChanges": "after=0",
     "exportMatters": "format=ndjson",
+    "readEvidence": "purpose=核对",
     "proveInclusion": "event_id={event}",
     "readInclusion": "event_id={event}",
     "proveConsistency": "old=1",

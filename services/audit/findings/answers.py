@@ -4,7 +4,7 @@ from typing import Literal
 
 from schemas.fields import Code, IncidentId, Instant, Number, PolicyRef, StreamId, UnitCode, Uuid
 from schemas.findings import FindingKind, FindingSign, Lapse
-from services.audit.answers import Stated
+from services.audit.answers import STATED, Stated
 from services.audit.findings.rights import Stage
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -49,7 +49,7 @@ _ITEM = {
     "decided": None,
     "lapsed": None,
 }
-_STATED = {"log_size": 9, "complete_until": "2026-03-02T04:32:00.000000Z", "as_of": None, "known_at": None}
+_STATED = {**STATED, "log_size": 9, "complete_until": "2026-03-02T04:32:00.000000Z"}
 
 
 class RuleSource(Answered):

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
-from services.audit.matters.marks import CLOCK, LATE, matter
+from services.audit.matters.marks import CLOCK, CONSULTED, LATE, matter
 from services.audit.rights import standing_after
 from services.audit.views import ENTRIES, LINKS, MARKS, METADATA, SAID, TIMELINE
 from services.kernel.core.standings import Units
@@ -208,7 +208,8 @@ async def _readable(connection: AsyncConnection, candidates: Sequence[Any], axes
 async def _described(connection: AsyncConnection, rows: Sequence[Any], axes: Axes) -> list[dict[str, Any]]:
     ids = [row.incident_id for row in rows]
     chosen = select(MARKS.c.incident_id, MARKS.c.kind, MARKS.c.value)
-    chosen = chosen.where(MARKS.c.incident_id.in_(ids), *axes.within(MARKS)).order_by(MARKS.c.version)
+    chosen = chosen.where(MARKS.c.incident_id.in_(ids), MARKS.c.kind != CONSULTED, *axes.within(MARKS))
+    chosen = chosen.order_by(MARKS.c.version)
     newest: Mapping[str, dict[str, str]] = defaultdict(dict)
     for incident, kind, value in await connection.execute(chosen):
         newest[incident][kind] = value

@@ -11,9 +11,12 @@ from schemas import escalation as e
 from schemas import triage, upcast
 from schemas.envelope import Event
 from schemas.fields import Fact
+from schemas.operation import OperationRecordRead
 
 MOST = 64
 """A longer value is no code, and makes no mark."""
+CONSULTED = "read"
+"""The kind of the mark that somebody read the words of a record; its value is the post."""
 CLOCK, LATE = "clock:", "late:"
 """The kinds of marks of a limit begin so, and end with its name."""
 
@@ -24,7 +27,7 @@ class Mark(NamedTuple):
     Kinds: `opened` (the number), `unit` (accountable), `assigned`, `part` (a unit that has a part from now on),
     `level`, `category`, `answer` (the kind of answer), `work` (open, assigned, accepted), `ended` (resolved, closed,
     dismissed), `merged` (the incident in which it goes on), `clock:<name>` (running, met, cancelled), `late:<name>`
-    (breached).
+    (breached). A report has marks of one kind, `read`, as an incident has them, too.
     """
 
     kind: str
@@ -79,8 +82,14 @@ READ = {type_: of for fact, of in _OF.items() for type_ in upcast.types_of(fact)
 """Type of event, in each version that this code reads -> its marks."""
 
 
+CONSULTATIONS = upcast.types_of(OperationRecordRead)
+"""The types of events which say that words were read."""
+
+
 def marks_of(event: Event) -> list[Mark]:
     """The marks that an event makes."""
+    if event.type in CONSULTATIONS:
+        return [Mark(CONSULTED, event.actor)] if _is_code(_record(event)) else []
     of = READ.get(event.type)
     if of is None or (event.correlation is None and event.kind != "incident"):
         return []
@@ -89,8 +98,15 @@ def marks_of(event: Event) -> list[Mark]:
 
 
 def matter_of(event: Event) -> str:
-    """The incident whose matter the marks of an event are of."""
+    """The incident whose matter the marks of an event are of. Of a reading it is the record that was read."""
+    if event.type in CONSULTATIONS:
+        return str(_record(event))
     return event.stream if event.kind == "incident" else event.correlation or ""
+
+
+def _record(event: Event) -> Any:
+    _, data = upcast.newest(event.type, event.attributes["data"])
+    return data.get("record")
 
 
 def _is_code(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import secrets
 from hashlib import sha256
+from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -9,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from schemas.problems import PREFIX
 from services.console.calls import Answer, Refused
-from services.console.page import HEADERS, go, reader, render
+from services.console.page import HEADERS, MOST_PURPOSE, go, reader, render
 from services.console.site import Id, Signed, Site, problem_of
 from services.console.words import N_
 
@@ -61,9 +62,10 @@ def router(site: Site) -> APIRouter:
         return go(f"reports/{id}/evidence?done={'again' if again else 'yes'}")
 
     @pages.get("/reports/{id}/evidence/{file}")
-    async def fetch(me: Signed, id: Id, file: Id) -> Response:
+    async def fetch(me: Signed, id: Id, file: Id, purpose: str = "") -> Response:
         """A file, to save. It is never shown as a page of the console."""
-        answer = await me.calls.fetch(f"/ingest/v1/reports/{id}/evidence/{file}")
+        asked = f"?purpose={quote(purpose.strip()[:MOST_PURPOSE])}" if purpose.strip() else ""
+        answer = await me.calls.fetch(f"/ingest/v1/reports/{id}/evidence/{file}{asked}")
         if answer.status_code != 200:
             raise Refused(Answer(answer.status_code, answer.json()))
         kept = ("content-type", "content-disposition")
@@ -79,12 +81,14 @@ def router(site: Site) -> APIRouter:
         note: str = "",
         key: str = "",
     ) -> Response:
-        one = await me.calls.get(f"/ingest/v1/reports/{id}")
+        purpose = request.query_params.get("purpose", "").strip()[:MOST_PURPOSE]
+        one = await me.calls.get(f"/ingest/v1/reports/{id}", purpose=purpose)
         return await render(
             request,
             "evidence.html",
             status,
             one=one,
+            purpose=purpose,
             error=error,
             note=note,
             done=request.query_params.get("done", ""),

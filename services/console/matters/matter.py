@@ -11,7 +11,7 @@ from services.console.calls import Down, Part, parts
 from services.console.labels import STATES, WAITS
 from services.console.matters.facts import described, facts_of, how, reading
 from services.console.matters.timeline import MILESTONE, by_day
-from services.console.page import Reader, reader, render
+from services.console.page import MOST_PURPOSE, Reader, reader, render
 from services.console.site import Id, Signed, Site, titles
 from services.console.verbs import Asked
 from services.console.words import N_, translations
@@ -89,9 +89,14 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/incidents/{id}")
-    async def show(request: Request, me: Signed, id: Id, done: str = "", proposed: str = "") -> Response:
-        """The matter: what it is, whom it waits for, what may be done, what was done."""
-        incident = await me.calls.get(f"/triage/v1/incidents/{id}")
+    async def show(
+        request: Request, me: Signed, id: Id, done: str = "", proposed: str = "", purpose: str = ""
+    ) -> Response:
+        """The matter: what it is, whom it waits for, what may be done, what was done.
+
+        Whoever does not work on it names a purpose to read what citizens wrote.
+        """
+        incident = await me.calls.get(f"/triage/v1/incidents/{id}", purpose=purpose.strip()[:MOST_PURPOSE])
         # By its id: each service would look a number up first.
         own = incident["id"]
         limits, statements, timeline, sheet, pack, lists = await parts(
@@ -125,6 +130,7 @@ def router(site: Site) -> APIRouter:
             channels=named(lists, "channels", me.language),
             done=done,
             proposed=proposed,
+            purpose=purpose.strip()[:MOST_PURPOSE],
         )
 
     @pages.get("/incidents/{id}/similar")

@@ -135,6 +135,13 @@ def metadata() -> MetaData:
         Column("count", Integer, nullable=False),
     )
     Table(
+        "readings",
+        m,
+        Column("key", key(64), primary_key=True),
+        Column("day", key(10), nullable=False),
+        Index(None, "day"),
+    )
+    Table(
         "lease",
         m,
         Column("name", key(16), primary_key=True),

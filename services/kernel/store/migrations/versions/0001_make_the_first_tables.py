@@ -220,6 +220,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", "code", "since", name=op.f("pk_posts")),
     )
     op.create_table(
+        "readings",
+        sa.Column("key", key(64), nullable=False),
+        sa.Column("day", key(10), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_readings")),
+    )
+    op.create_index(op.f("ix_readings_day"), "readings", ["day"], unique=False)
+    op.create_table(
         "refusals",
         sa.Column("key", key(64), nullable=False),
         sa.Column("minute", key(27), nullable=False),
