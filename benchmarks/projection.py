@@ -26,7 +26,7 @@ async def measure(runs: int) -> list[Figure]:
     prefix = f"audit-{uuid.uuid4().hex[:8]}"
     async with rig.runtime(INGEST, prefix) as ingest:
         topics = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
-        await ingest.log.create_topics(topics, [catalogue.content_topic("ingest")])
+        await ingest.log.create_topics(topics, [catalogue.content_topic(name) for name in catalogue.SERVICES])
         await fill(ingest, EVENTS)
         await Relay(ingest).drain()
     async with rig.runtime(SERVICE, prefix) as made, rig.runtime(SERVICE, prefix) as bare:

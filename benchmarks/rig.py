@@ -85,6 +85,7 @@ async def place_units(made: Runtime) -> None:
             "kind": "county",
             "name": code,
             "parent": parent,
+            "drill": False,
             "stream_id": "unit-00000000-0000-7000-8000-000000000000",
             "version": number,
         }

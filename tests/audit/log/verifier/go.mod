@@ -1,0 +1,5 @@
+module gover
+
+go 1.26.8
+
+require golang.org/x/mod v0.43.0 // indirect
