@@ -105,6 +105,7 @@ async def sealed(world: World, incident: str) -> bytes:
     answer = await post(world, f"incidents/{incident}/archive", {"reasons": REASONS})
     assert answer.status_code == 201, answer.text
     assert set(answer.json()["missing"]) == set(REASONS)
+    assert b"not-signed-yet" in (await consulted(world, incident, 503)).content, "the seal has no place in the log yet"
     await signed(world)
     return (await consulted(world, incident, 200)).content
 

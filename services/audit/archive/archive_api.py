@@ -83,7 +83,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             await _must_reach(connection, await runtime.context(connection, staff), id, READ_ARCHIVE)
             found = await building.seals(connection, id)
-        return http.json_response({"items": [_told(row.event) for row in found]})
+        return http.json_response({"items": [_told(event) for event in found]})
 
     content = {ZIP: documents.text("PK…")}
 
@@ -98,7 +98,7 @@ def router() -> APIRouter:
             found = await building.seals(connection, id)
             if not found:
                 raise Rejected(f"the file of {id} was never sealed; seal it first", code="archive-not-sealed")
-            told = found[-1].event.attributes["data"]
+            told = found[-1].attributes["data"]
             file = await _assembled(runtime, connection, id, found[-1])
         try:
             fact = OperationArchiveRead(record=id, sha256=told["sha256"], purpose=Typed(text=body.purpose))
@@ -206,12 +206,11 @@ def _line(row: Row, names: Names, files: dict[str, Path]) -> Line:
     return Line(event.time, summary(event, names), parts.part_of(event), tuple(links))
 
 
-async def _assembled(runtime: Runtime, connection: AsyncConnection, incident: str, seal: Row) -> BinaryIO:
+async def _assembled(runtime: Runtime, connection: AsyncConnection, incident: str, event: Event) -> BinaryIO:
     """The archive as a temporary file, which goes when it is closed."""
     checkpoint = await building.signed(connection)
-    if seal.position >= checkpoint.size:
-        raise building.not_signed()
-    told = seal.event.attributes["data"]
+    seal = await building.placed(connection, event, checkpoint)
+    told = event.attributes["data"]
     path = _folder(runtime) / f"{told['sha256']}.zip"
     try:
         fixed = path.read_bytes()

@@ -158,12 +158,22 @@ def core(base: str, fixed: Mapping[str, bytes], words: Mapping[str, bytes], file
     return Core(hashlib.sha256(tags).hexdigest(), to.getvalue())
 
 
-async def seals(connection: AsyncConnection, incident: str) -> list[Row]:
-    """The seals of a matter, oldest first."""
-    t = TIMELINE.c
-    chosen = select(t.position, t.bytes).where(t.type.in_(upcast.types_of(OperationArchiveSealed))).order_by(t.position)
-    found = [Row(row.position, Event.parse(row.bytes)) for row in await connection.execute(chosen)]
-    return [row for row in found if row.event.attributes["data"]["record"] == incident]
+async def seals(connection: AsyncConnection, incident: str) -> list[Event]:
+    """The seals of a matter, oldest first, also those that the log has not taken in yet."""
+    events = METADATA.tables["events"]
+    chosen = select(events.c.bytes).where(events.c.type.in_(upcast.types_of(OperationArchiveSealed)))
+    found = [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+    mine = [event for event in found if event.attributes["data"]["record"] == incident]
+    return sorted(mine, key=lambda event: (event.recorded_text, event.id))
+
+
+async def placed(connection: AsyncConnection, event: Event, checkpoint: Signed) -> Row:
+    """An event at its position. Raises `Unavailable` if the checkpoint does not cover it."""
+    chosen = select(TIMELINE.c.position).where(TIMELINE.c.event_id == event.id, TIMELINE.c.position < checkpoint.size)
+    position = (await connection.execute(chosen)).scalar()
+    if position is None:
+        raise not_signed()
+    return Row(position, event)
 
 
 async def proving(connection: AsyncConnection, seal: Row, checkpoint: Signed, before: int) -> dict[str, bytes]:
