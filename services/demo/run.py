@@ -6,12 +6,13 @@ March 2026. Some limits are missed on purpose.
 """
 
 import asyncio
+import io
 import json
 import random
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,6 +26,7 @@ from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.audit.findings import loop as findings
+from services.audit.log import signing
 from services.console.access.accounts import one_time_password
 from services.demo import duty, mailbox, samples, stories
 from services.demo.day import Day
@@ -34,7 +36,10 @@ from services.demo.samples import Message
 from services.escalation.clock import timers
 from services.escalation.notify import posting
 from services.kernel.core.time_source import TimeSource
+from services.kernel.sealed import archive
+from services.kernel.sealed.trust import Trust
 from services.kernel.settings import ROOT, Settings
+from services.kernel.tlog.note import Verifier
 
 SEED = 20260302
 ZONE = timezone(timedelta(hours=8))
@@ -318,6 +323,7 @@ class Demo:
         self.show_mails()
         self.show_breaches(incidents, clocks)
         await self.show_findings()
+        await self.show_archive(incidents)
         feed = await self.client.get("/bulletin/feed.atom")
         print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
         newest = (await self.client.get("/bulletin/feed.json")).json()["items"][0]["_huiying"]["number"]
@@ -379,6 +385,36 @@ class Demo:
             rung = item["rung"] or "-"
             subject = subjects.get(item["incident_id"], "")[:24]
             print(f"  {due:%d %b %H:%M}  {item['clock']:<17} {item['unit']:<13} {rung:<12} {met:<12} {subject}")
+
+    async def show_archive(self, incidents: Sequence[Any]) -> None:
+        """Seals the file of a closed matter, and checks it as a stranger does: by the public key of the log alone."""
+        incident = next(item["id"] for item in incidents if item["state"] == "closed")
+        at = f"/audit/v1/incidents/{incident}/archive"
+        refused = await self._when_signed(at, {"reasons": {}})
+        missing = refused.json()["known"] if refused.status_code == 422 else []
+        if missing:
+            await self._when_signed(at, {"reasons": dict.fromkeys(missing, "记录里没有这类材料")})
+        package = await self._when_signed(f"{at}/consultation", {"purpose": "演示"})
+        told = (await self.client.get("/audit/v1/log/keys")).json()["keys"]
+        keys = tuple(Verifier.parse(one["vkey"]) for one in told if one["use"] == "log")
+        held = archive.verify(io.BytesIO(package.content), Trust(keys))
+        checkpoint = held.seal.checkpoint
+        print(f"\ncheckpoint: {checkpoint.size} events of {checkpoint.origin}, root {checkpoint.root.hex()}")
+        print(f"archive of {held.incident}, {len(package.content)} bytes: sealed at position {held.seal.position}")
+        erased = f", {len(held.gone)} erased" if held.gone else ""
+        print(f"  proven: {held.events} events, {held.words} texts, {held.files} files{erased}")
+        print(f"  without {', '.join(missing) or 'nothing'}")
+
+    async def _when_signed(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """The answer to an auditor, once the log has signed what it needs."""
+        headers = {"Authorization": f"Bearer {self.officers.token('city', 'auditor')}"}
+        async with asyncio.timeout(60):
+            while (answer := await self.client.post(path, json=body, headers=headers)).status_code == 503:
+                await self.system.settle()
+                await signing.sign(self.system.runtimes["audit"])
+        if not answer.is_success and answer.status_code != 422:
+            raise Failed(f"{path}: {answer.status_code} {answer.text[:300]}")
+        return answer
 
     async def show_findings(self) -> None:
         """What the record shows against the offices: what stands by its rule, and what is proposed and to be heard."""
