@@ -76,7 +76,7 @@ class Incident:
         report = f"/ingest/v1/reports/{self.report}"
         return {
             "report": report,
-            "evidence": f"{report}/evidence/{self.evidence}",
+            "evidence": f"{report}/evidence/{self.evidence}?purpose=check",
             "incident": f"/triage/v1/incidents/{self.incident}",
             "clocks": f"/escalation/v1/incidents/{self.incident}",
             "statement": f"/publish/v1/statements/{self.statement}",

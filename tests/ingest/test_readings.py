@@ -75,3 +75,14 @@ async def test_an_integration_reads_its_own_report_without_an_event(ingest: Inge
     answer = await ingest.client.get(f"{PATH}/{report}", headers=key)
     assert answer.json()["text"]
     assert await recorded(ingest) == []
+
+
+async def test_words_are_withheld_while_nothing_can_be_recorded(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = (await post(ingest, await ingest.key())).json()["report_id"]
+    monkeypatch.setattr(ingest.runtime, "recovered", False)
+    found = await read(ingest, report, "town-east")
+    assert (found["text"], found["withheld"]) == (None, True)
+    monkeypatch.setattr(ingest.runtime, "recovered", True)
+    assert (await read(ingest, report, "town-east"))["text"]

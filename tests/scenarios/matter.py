@@ -219,7 +219,7 @@ class Matter(Acting):
 
     def now(self) -> dict[str, Any]:
         """The matter as triage shows it."""
-        answer = self.desk.ask("auditor@city", "triage", f"/triage/v1/incidents/{self.id}")
+        answer = self.desk.ask("auditor@city", "triage", f"/triage/v1/incidents/{self.id}?purpose=check")
         assert answer.is_success, answer.text
         return dict(answer.json())
 

@@ -14,7 +14,7 @@ from schemas.fields import Typed, instant
 from schemas.operation import OperationRecordRead
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.commands import Answer, Caller, transact
@@ -34,7 +34,7 @@ Purpose = Annotated[
 async def read(runtime: Runtime, actor: Actor, record: str, purpose: str | None, *, works: bool) -> bool:
     """Whether the actor may see the words of a record now. If so, it is recorded first.
 
-    `works` says whether the actor's unit works on the matter. Raises `Unavailable` if nothing can be recorded.
+    `works` says whether the actor's unit works on the matter. While nothing can be recorded, no words are shown.
     """
     told = (purpose or "").strip()
     if not works and not told:
@@ -53,7 +53,10 @@ async def read(runtime: Runtime, actor: Actor, record: str, purpose: str | None,
             await session.connection.execute(delete(table).where(table.c.day < day))
         return Answer({})
 
-    await transact(runtime, Caller(actor=actor), act)
+    try:
+        await transact(runtime, Caller(actor=actor), act)
+    except Unavailable:
+        return False
     return True
 
 
