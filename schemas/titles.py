@@ -429,6 +429,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "upheld": ("已认定", "upheld"),
     "lapsed": ("已失效", "lapsed"),
     "not_so": ("记录已变更", "the record shows it no more"),
+    "archive": ("封存案卷", "seal the file"),
+    "export": ("导出办理记录", "export the record"),
     "propose-finding": ("提请认定", "propose a finding"),
     "state-view": ("陈述意见", "state the unit's view"),
     "confirm-finding": ("认定成立", "confirm a finding"),

@@ -131,6 +131,9 @@ FIELDS: Mapping[str, str] = {
     "way": N_("方式"),
     "written_at": N_("何时写下"),
     "yes": N_("是否如此办理"),
+    "purpose": N_("用途"),
+    "addressee": N_("提供给"),
+    "reasons": N_("缺少部分的理由"),
 }
 """Field of a request body -> its title in Chinese."""
 

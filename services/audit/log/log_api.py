@@ -169,7 +169,13 @@ async def _tile(connection: AsyncConnection, path: str) -> Tile:
     try:
         tile = Tile.parse(path)
     except Refused:
-        tile = None
-    if tile is None or not tile.within(signed or 0):
+        at = f"/audit/v1/log/{path}"
+        raise NotFound(
+            f"there is no path {at[:80]}; {http.DOCUMENTS} lists all paths",
+            code="no-such-path",
+            path=at[:80],
+            documents=http.DOCUMENTS,
+        ) from None
+    if not tile.within(signed or 0):
         raise NotFound(f"the signed log has no {path[:80]!r}", what=path[:80])
     return tile
