@@ -2,6 +2,6 @@
 
 It records that order on its own topic.
 
-From this record it answers what was known and done about a matter, and when. It owns the `review` and `log` streams. It
-decides nothing about the matters of others.
+From this record it answers what was known and done about a matter, and when, and computes what speaks against an
+office. It signs the log of all events and seals files of matters. It decides nothing about the matters of others.
 """

@@ -1,4 +1,4 @@
-"""Audit over HTTP: the timeline of an incident, and every event. Nothing can be changed here.
+"""Audit over HTTP: the timeline of an incident, and every event. No event can be changed here.
 
 Every answer states `log_size` and `complete_until`. A request with that `log_size` gets the same answer again, byte for
 byte. Staff see the acts of their own unit and the units below it, and everything about an incident in which one of

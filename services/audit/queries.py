@@ -23,6 +23,24 @@ from services.kernel.store.numbers import number_in
 
 
 @dataclass(frozen=True, slots=True)
+class Axes:
+    """The basis of an answer: instants as texts, None for now; and the size of the log."""
+
+    size: int
+    as_of: str | None = None
+    known_at: str | None = None
+
+    def within(self, table: Any) -> list[ColumnElement[bool]]:
+        """The conditions on rows with `position`, `time` and `recordedtime`."""
+        found = [table.c.position < self.size]
+        if self.as_of is not None:
+            found.append(table.c.time <= self.as_of)
+        if self.known_at is not None:
+            found.append(table.c.recordedtime <= self.known_at)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """The filters of a list of events; None filters nothing. Instants are texts, both ends included."""
 

@@ -1,4 +1,4 @@
-"""Who may read what of the record. It takes no commands.
+"""Who may read what of the record.
 
 Staff read the acts of their own unit and the units below it. Of a matter, they read as much as the part of these units
 allows.

@@ -21,9 +21,9 @@ from schemas.triage import (
     IncidentTransferred,
 )
 from services.kernel.core.ids import derived
+from services.kernel.serving.sheets import plain
 from services.kernel.store.views import folded
 from services.publish.accounts import views
-from services.publish.accounts.accountability import plain
 from services.publish.accounts.ledger import Ledger, Ledgers, finished
 from services.publish.accounts.views import unit_at
 from services.publish.views import METADATA

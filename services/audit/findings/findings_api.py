@@ -14,8 +14,9 @@ from services.audit.findings import answers, seen
 from services.audit.findings import queries as found
 from services.audit.findings.commands import ConfirmFinding, ProposeFinding, RejectFinding, StateView
 from services.audit.findings.decider import judged
-from services.audit.findings.queries import Axes, Filters
+from services.audit.findings.queries import Filters
 from services.audit.findings.rights import READ_FINDING, RIGHTS, Stage
+from services.audit.queries import Axes
 from services.audit.summaries import Names
 from services.kernel.access.rights import may
 from services.kernel.core.commands import Command

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import findings as f
@@ -16,30 +16,13 @@ from services.audit.findings.decider import DECIDER, State
 from services.audit.findings.readings import NAMED
 from services.audit.findings.sentences import explained
 from services.audit.findings.views import STAGES
+from services.audit.queries import Axes
 from services.audit.summaries import Names
 from services.audit.views import FINDINGS, TIMELINE
 from services.kernel.core.units import Offices
 
 MOVES = upcast.types_of(*STAGES)
 """The types of events after which a finding is in another state."""
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """What of the record counts: its first positions, what had happened, and what had been recorded. None is all."""
-
-    size: int
-    as_of: str | None = None
-    known_at: str | None = None
-
-    def on(self, table: Any) -> list[ColumnElement[bool]]:
-        """The conditions on the timeline, or on an alias of it."""
-        found = [table.c.position < self.size]
-        if self.as_of is not None:
-            found.append(table.c.time <= self.as_of)
-        if self.known_at is not None:
-            found.append(table.c.recordedtime <= self.known_at)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +43,7 @@ async def page(
 ) -> tuple[list[str], int | None]:
     """Findings made after a position, and the position for the next page, or None at the end."""
     t, of = TIMELINE.c, FINDINGS.c
-    wanted = [t.version == 1, t.position > after, *axes.on(TIMELINE), of.drill == filters.drill]
+    wanted = [t.version == 1, t.position > after, *axes.within(TIMELINE), of.drill == filters.drill]
     for column, value in ((of.kind, filters.kind), (of.incident_id, filters.incident)):
         if value is not None:
             wanted.append(column == value)
@@ -73,7 +56,7 @@ async def page(
     if filters.state is not None:
         types = upcast.types_of(*(model for model, stage in STAGES.items() if stage == filters.state))
         last = TIMELINE.alias()
-        moved = select(last.c.type).where(last.c.stream_id == of.finding_id, last.c.type.in_(MOVES), *axes.on(last))
+        moved = select(last.c.type).where(last.c.stream_id == of.finding_id, last.c.type.in_(MOVES), *axes.within(last))
         newest = moved.order_by(last.c.version.desc()).limit(1).correlate(FINDINGS).scalar_subquery()
         wanted.append(newest.in_(types))
     chosen = select(t.stream_id, t.position).join(FINDINGS, of.finding_id == t.stream_id).where(*wanted)
@@ -84,7 +67,7 @@ async def page(
 async def histories(connection: AsyncConnection, ids: Sequence[str], axes: Axes) -> dict[str, list[Event]]:
     """Finding -> its events on these axes, in order; without those that have none."""
     t, found = TIMELINE.c, dict[str, list[Event]]()
-    chosen = select(t.bytes).where(t.stream_id.in_(ids), *axes.on(TIMELINE)).order_by(t.stream_id, t.version)
+    chosen = select(t.bytes).where(t.stream_id.in_(ids), *axes.within(TIMELINE)).order_by(t.stream_id, t.version)
     for bytes_ in (await connection.execute(chosen)).scalars():
         event = Event.parse(bytes_)
         found.setdefault(event.stream, []).append(event)

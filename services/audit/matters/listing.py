@@ -17,6 +17,7 @@ from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
 from services.audit.matters.marks import CLOCK, CONSULTED, LATE, matter
+from services.audit.queries import Axes
 from services.audit.rights import standing_after
 from services.audit.views import ENTRIES, LINKS, MARKS, METADATA, SAID, TIMELINE
 from services.kernel.core.standings import Units
@@ -27,24 +28,6 @@ STEP = 500
 TEXTS = 1000
 """At most so many texts are looked at for a word, the newest."""
 _CONTENTS = METADATA.tables["contents"]
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The basis of an answer: instants as texts, None for now; and the size of the log."""
-
-    size: int
-    as_of: str | None = None
-    known_at: str | None = None
-
-    def within(self, table: Any) -> list[ColumnElement[bool]]:
-        """The conditions on rows with `position`, `time` and `recordedtime`."""
-        found = [table.c.position < self.size]
-        if self.as_of is not None:
-            found.append(table.c.time <= self.as_of)
-        if self.known_at is not None:
-            found.append(table.c.recordedtime <= self.known_at)
-        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,15 @@ from services.audit.basis import (
 )
 from services.audit.matters import listing
 from services.audit.matters.answers import Matters
-from services.audit.matters.listing import Axes, Wanted
+from services.audit.matters.listing import Wanted
+from services.audit.queries import Axes
 from services.audit.rights import READ_MATTER
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
 from services.kernel.core.standings import Units
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, http, paging
+from services.kernel.serving import commands, documents, http, paging, sheets
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, must_be_a_time, must_be_known
 from services.kernel.store import word_index
@@ -56,11 +57,7 @@ COLUMNS = (
     "position",
 )
 """The columns of a table. After them come the limits, and the basis, which is the same in each line."""
-KINDS = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-BOM = "\ufeff"
-"""Office programs take a file for UTF-8 by it."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula for office programs."""
+KINDS = {"csv": sheets.KIND, "ndjson": "application/x-ndjson"}
 BATCH = 500
 
 
@@ -253,7 +250,7 @@ class Table(Writer):
 
     def head(self, basis: dict[str, Any]) -> bytes:
         """The names of the columns."""
-        return BOM.encode() + _row([*COLUMNS, "clocks", *basis])
+        return sheets.BOM.encode() + _row([*COLUMNS, "clocks", *basis])
 
     def line(self, item: dict[str, Any], basis: dict[str, Any]) -> bytes:
         """A matter as a row."""
@@ -269,10 +266,5 @@ _WRITERS: dict[str, Writer] = {"csv": Table(), "ndjson": Writer()}
 
 def _row(cells: list[Any]) -> bytes:
     written = io.StringIO()
-    csv.writer(written).writerow(["" if cell is None else _plain(str(cell)) for cell in cells])
+    csv.writer(written).writerow(["" if cell is None else sheets.plain(str(cell)) for cell in cells])
     return written.getvalue().encode()
-
-
-def _plain(cell: str) -> str:
-    """A cell that no office program takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

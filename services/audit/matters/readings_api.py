@@ -13,8 +13,8 @@ from schemas.operation import OperationRecordRead
 from services.audit import queries
 from services.audit.answers import INCIDENT, STATED, Stated
 from services.audit.basis import AsOf, KnownAt, Size, must_agree, must_stand_in_events, size_of, stated, text_of
-from services.audit.matters.listing import Axes
 from services.audit.matters.marks import CONSULTED
+from services.audit.queries import Axes
 from services.audit.rights import READ_READINGS, data_of, readers
 from services.audit.views import MARKS, METADATA, TIMELINE
 from services.kernel.core.commands import example

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.kernel.core.problems import Malformed
 from services.kernel.core.units import Offices
-from services.kernel.serving import documents, http
+from services.kernel.serving import documents, http, sheets
 from services.kernel.serving.documents import DescribedRoute
 from services.publish.accounts.ledger import Figures, Ledger, Ledgers
 from services.publish.bulletin.counted import CHARTS, DAYS, FIGURES, HIDDEN, HOURS, OTHER
@@ -22,12 +22,7 @@ from services.publish.bulletin.shown import moment, month_title, zone_name
 from services.publish.bulletin.site import Site, answer
 from services.publish.bulletin.words import translations
 
-CSV = "text/csv; charset=utf-8"
 SHEET = {"text/csv": documents.text("month,unit,…")}
-BOM = "\ufeff"
-"""Office programs take a file for UTF-8 by it."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula for office programs."""
 TALL, WIDE, STEP = 120, 44, 52
 """Of a chart: the height of its highest bar, the width of a bar, and from bar to bar."""
 Unit = Annotated[str | None, Query(max_length=64, description="The unit, with those below it. By default all.")]
@@ -72,7 +67,7 @@ def router() -> APIRouter:
             ledger = await runtime.part(Ledgers).of(connection, offices, _year(year))
         if ledger is None:
             return site.missing()
-        response = answer(request, _sheet(site, offices, ledger), CSV, site.language)
+        response = answer(request, _sheet(site, offices, ledger), sheets.KIND, site.language)
         response.headers["Content-Disposition"] = f'attachment; filename="accountability-{ledger.year}.csv"'
         return response
 
@@ -173,7 +168,7 @@ def _sheet(site: Site, offices: Offices, ledger: Ledger) -> bytes:
         title, formula = (gettext(text) for text in FIGURES[name])
         value = "" if number is None else f"{number:.4f}" if name == "share" else str(round(number))
         line = [month, unit, offices.ever[unit].name, name, title, category, value, formula, until]
-        sheet.writerow([plain(cell) for cell in line])
+        sheet.writerow([sheets.plain(cell) for cell in line])
 
     for unit, rows in ledger.of.items():
         for row in rows:
@@ -182,9 +177,4 @@ def _sheet(site: Site, offices: Offices, ledger: Ledger) -> bytes:
     for code, numbers in ledger.categories.items():
         for month, number in zip(ledger.months, numbers, strict=True):
             add(month.name, offices.root, "opened", number, _category(site, offices, code))
-    return (BOM + written.getvalue()).encode()
-
-
-def plain(cell: str) -> str:
-    """A cell that no office program takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return (sheets.BOM + written.getvalue()).encode()
