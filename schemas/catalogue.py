@@ -23,6 +23,8 @@ STREAMS = {
     "channel": "publish",
     "finding": "audit",
     "review": "audit",
+    "inspection": "audit",
+    "referral": "audit",
     "log": "audit",
     "checkpoint": "audit",
 }
@@ -32,8 +34,24 @@ OF_EACH = ("operation", "words")
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 UNSEQUENCED = frozenset({"log", "checkpoint"})
 """Streams whose events have no place in audit's order: they are about this order."""
-FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press", "finding"})
+FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press", "finding", "review"})
 """Streams whose partition key is their incident. Every other stream is its own key."""
+NAMES_INCIDENT = frozenset(
+    {
+        "policy.lesson_recorded",
+        "roster.report_held",
+        "surge.noticed",
+        "inspection.remark_made",
+        "report.helpfulness_given",
+    }
+)
+"""Types, without version, that name an `incident` on streams that do not follow it.
+
+The one event belongs to the incident. What else stands on its stream does not.
+"""
+
+WORKED_ON = frozenset({"incident", "statement", "press", "report", "clock"})
+"""Kinds of streams on which people work on a matter. Their events tell the persons apart, see `wire.Envelope.by`."""
 
 _models: dict[str, type[Fact]] = {}
 _types: dict[type[Fact], str] = {}
@@ -78,6 +96,11 @@ def is_planned(type_: str) -> bool:
 def words_of(model: type[Fact]) -> tuple[str, ...]:
     """The fields of a registered model that hold words."""
     return _words[model]
+
+
+def names_incident(type_: str) -> bool:
+    """Whether events of this type belong to the incident that they name, while their stream does not."""
+    return type_.removeprefix(PREFIX).rpartition(".v")[0] in NAMES_INCIDENT
 
 
 def is_erasure(type_: str) -> bool:

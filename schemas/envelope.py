@@ -33,6 +33,7 @@ _SOMETIMES = {
     "correlationid": _STREAM,
     "causationid": UUID,
     "actor": r"[^\x00-\x1f]{1,130}",
+    "by": r"[0-9a-f]{64}",
     "unit": r"[a-z0-9][a-z0-9-]{0,63}",
     "policy": r"[^\x00-\x1f]{1,200}",
     "basis": r"[^\x00-\x1f]{1,2000}",
@@ -111,11 +112,11 @@ class Event:
         _check(attributes)
         return cls(attributes, value)
 
-    @property
+    @once
     def id(self) -> str:
         return str(self.attributes["id"])
 
-    @property
+    @once
     def type(self) -> str:
         return str(self.attributes["type"])
 
@@ -131,12 +132,12 @@ class Event:
     def version(self) -> int:
         return int(self.attributes["streamversion"])
 
-    @property
+    @once
     def service(self) -> str:
         """The service that wrote it: the last part of `source`."""
         return str(self.attributes["source"]).rpartition("/")[2]
 
-    @property
+    @once
     def topic(self) -> str:
         """Its topic, without the prefix."""
         return f"{self.service}.{self.kind}"
@@ -149,7 +150,7 @@ class Event:
     def time_text(self) -> str:
         return str(self.attributes["time"])
 
-    @property
+    @once
     def recorded_text(self) -> str:
         return str(self.attributes["recordedtime"])
 
@@ -167,7 +168,7 @@ class Event:
     def previous(self) -> str | None:
         return self.attributes.get("previousdigest")
 
-    @property
+    @once
     def correlation(self) -> str | None:
         """Its incident, if that is known."""
         return self.attributes.get("correlationid")
@@ -179,6 +180,12 @@ class Event:
     @property
     def actor(self) -> str:
         return str(self.attributes.get("actor", "system"))
+
+    @property
+    def by(self) -> str | None:
+        """The keyed digest of the person who acted, see `wire.Envelope.by`; some data carries it itself."""
+        by = self.attributes.get("by") or self.attributes["data"].get("by")
+        return by if isinstance(by, str) else None
 
     @property
     def unit(self) -> str | None:
@@ -200,6 +207,17 @@ class Event:
     @once
     def digest(self) -> str:
         return digest(self.bytes)
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether the bytes are those that a service writes: no white space, each name once, one form of a number.
+
+        The record of a matter holds events inside an object, so they must not be nested as deep as JSON may be.
+        """
+        try:
+            return orjson.dumps([self.attributes])[1:-1] == self.bytes
+        except TypeError:
+            return False
 
     @property
     def words(self) -> dict[str, str]:
@@ -276,6 +294,7 @@ def seal(
     recorded: datetime,
     partitionkey: str,
     actor: str,
+    by: str | None = None,
     correlation: str | None = None,
     causation: str | None = None,
     unit: str | None = None,
@@ -302,6 +321,7 @@ def seal(
         "correlationid": correlation,
         "causationid": causation,
         "actor": actor,
+        "by": by,
         "unit": unit,
         "policy": policy,
         "basis": basis,

@@ -329,6 +329,7 @@ class ClockReportedUpward(Done):
 
     `hop` is the hop of the pack for which it is meant. `unverified` means that the facts were not established yet.
     `proposal` is the handling that the reporting unit proposes. With `notice`, it is the report back to that notice.
+    With `review`, it is the written report at the end of the matter, and `edition` is the text of that review.
     """
 
     report: Uuid
@@ -342,6 +343,8 @@ class ClockReportedUpward(Done):
     text: Words | None = None
     proposal: Words | None = None
     notice: Uuid | None = None
+    review: StreamId | None = None
+    edition: Figure | None = None
 
 
 @event("clock.office_informed")

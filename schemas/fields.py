@@ -5,7 +5,7 @@ stands in an event. The event holds only its reference and salted digest; the wo
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -88,8 +88,21 @@ PostCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$", m
 Post = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}@[a-z0-9][a-z0-9-]{0,63}$", max_length=130)]
 """A post of a unit's directory, `duty_officer@town-east`. It is never a person's name."""
 
-Day = Annotated[str, StringConstraints(pattern=r"^[12]\d{3}-\d{2}-\d{2}$")]
+
+def _of_calendar(day: str, info: ValidationInfo) -> str:
+    """Refuses a day that no month has. An event that has one stays readable."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        if not (info.context or {}).get("wire"):
+            raise PydanticCustomError("wrong-form", "write a day of the calendar", {"wanted": "date"}) from None
+    return day
+
+
+Day = Annotated[str, StringConstraints(pattern=r"^[12]\d{3}-\d{2}-\d{2}$"), AfterValidator(_of_calendar)]
 """A day of the calendar in the office's own time zone: `2026-05-04`."""
+Month = Annotated[str, StringConstraints(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$")]
+"""A month of the calendar in the office's own time zone: `2026-05`."""
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """A time of the office's day, to the minute: `08:30`."""
 Addressee = Annotated[
@@ -103,6 +116,7 @@ Uuid = Annotated[str, StringConstraints(pattern=f"^{UUID}$")]
 StreamId = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}$")]
 IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
 ReportId = Annotated[str, StringConstraints(pattern=f"^report-{UUID}$")]
+ReviewId = Annotated[str, StringConstraints(pattern=f"^review-{UUID}$")]
 StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
 NUMBER = r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S?X?[0-9]{5,9}"
 """The pattern of a number that people say, see `schemas.numbers`. No id of a stream has this form."""
@@ -162,6 +176,7 @@ FORMS = {
         (MediaType, "media-type"),
         (Day, "date"),
         (TimeOfDay, "time-of-day"),
+        (Month, "month-of-year"),
     )
 }
 """Pattern -> its name in `titles`. People never see a pattern."""

@@ -25,7 +25,7 @@ class Release(NamedTuple):
     approvals: int
     """How many posts and bodies agreed to exactly this text before it was published."""
     event: str
-    """SHA-256 of the event's bytes, by which the log of all events will name its place."""
+    """SHA-256 of the event's bytes, which its leaf in the log of all events holds."""
 
 
 def canonical(value: Any) -> bytes:
@@ -92,7 +92,7 @@ def state_of(contents: Sequence[Mapping[str, Any]]) -> str:
 
 
 def manifest_of(release: Release, deployment: str, unit_name: str) -> dict[str, Any]:
-    """The manifest of a release. `log` is its place in the log of all events, once that log gives places."""
+    """The manifest of a release. `event` leads to its place in the log of all events: its leaf holds that digest."""
     content = release.content
     return {
         "approvals": release.approvals,
@@ -102,7 +102,6 @@ def manifest_of(release: Release, deployment: str, unit_name: str) -> dict[str, 
         "event": release.event,
         "format": RELEASE,
         "kind": content["kind"],
-        "log": None,
         "number": content["number"],
         "release": content["release"],
         "statement": content["statement"],

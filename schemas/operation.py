@@ -3,7 +3,7 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
+from schemas.fields import Code, Day, Digest, Fact, Figure, Instant, PolicyRef, Post, StreamId, UnitCode, Uuid, Words
 
 SIGNS = "publish"
 """The service that holds the keys of posts and of the bulletin. Their events count only from it."""
@@ -92,7 +92,9 @@ class OperationRecordRead(Fact):
 class OperationArchiveSealed(Fact):
     """The file of a matter was sealed as a package of this digest (that of its `tagmanifest-sha256.txt`).
 
-    It rests on the first `log_size` events of the log. It lacks the parts `missing`, for these `reasons`.
+    It rests on the first `log_size` events of the log. It lacks the parts `missing`, for these `reasons`. By the pack
+    `kept_by` it is kept until and with the day `kept_until`, without one for ever. Without `kept_by`, no pack says how
+    long.
     """
 
     record: StreamId
@@ -100,6 +102,8 @@ class OperationArchiveSealed(Fact):
     log_size: Figure
     missing: tuple[Code, ...] = ()
     reasons: Words | None = None
+    kept_until: Day | None = None
+    kept_by: PolicyRef | None = None
 
 
 @event("operation.archive_read")
@@ -125,6 +129,88 @@ class OperationTimelineExported(Fact):
     log_size: Figure
 
 
+@event("operation.statistics_circulated")
+class OperationStatisticsCirculated(Fact):
+    """The table of a year, of a unit and those below it, was circulated to `units` for the yearly assessment.
+
+    It rests on the first `log_size` events of the log, and `sha256` is the digest of its rows. Praise and shortcomings
+    are those of offices.
+    """
+
+    unit: UnitCode
+    year: Figure
+    units: tuple[UnitCode, ...]
+    log_size: Figure
+    sha256: Digest
+    praise: Words | None = None
+    shortcomings: Words | None = None
+
+
+@event("operation.analysis_commented")
+class OperationAnalysisCommented(Fact):
+    """A post wrote its comment on the analysis of a unit's matters from one month to another, such as `2026-03`.
+
+    With `category`, the analysis is on this subject. The writer saw the first `log_size` events of the log.
+    """
+
+    unit: UnitCode
+    first_month: Code
+    last_month: Code
+    category: Code | None = None
+    log_size: Figure
+    text: Words
+
+
+Period = Literal[
+    "today",
+    "yesterday",
+    "last_7_days",
+    "last_30_days",
+    "this_week",
+    "last_week",
+    "this_month",
+    "last_month",
+    "this_quarter",
+    "last_quarter",
+    "this_year",
+    "last_year",
+]
+"""A span of whole days before the one on which somebody asks. A week begins on Monday."""
+
+
+class Question(Fact):
+    """What is asked of the list of matters: codes, and a period in which matters were opened."""
+
+    unit: UnitCode | None = None
+    post: Post | None = None
+    type: Code | None = None
+    level: Code | None = None
+    category: Code | None = None
+    state: Code | None = None
+    clock: Code | None = None
+    clock_state: Code | None = None
+    drill: bool | None = None
+    period: Period | None = None
+
+
+@event("operation.query_saved")
+class OperationQuerySaved(Fact):
+    """A unit keeps a question under a title; with the id of one that it keeps, in its place."""
+
+    query: StreamId
+    unit: UnitCode
+    title: Words
+    asks: Question
+
+
+@event("operation.query_dropped")
+class OperationQueryDropped(Fact):
+    """A unit keeps a question no more."""
+
+    query: StreamId
+    unit: UnitCode
+
+
 @event("operation.similar_asked")
 class OperationSimilarAsked(Fact):
     """Somebody asked for matters of a unit that are like a text, and was offered these. The text is not kept."""
@@ -146,7 +232,10 @@ class OperationSuggested(Fact):
 
 @event("operation.searched")
 class OperationSearched(Fact):
-    """Somebody searched among matters. A search that reads words names its purpose. `found` counts this page."""
+    """Somebody searched among matters. A search that reads words names its purpose.
+
+    `found` counts what was shown: a page, or a whole file.
+    """
 
     purpose: Words | None = None
     words: Words | None = None

@@ -3,7 +3,7 @@
 Each incident has one press stream. Events name posts, never persons. Nothing here names a journalist, and no list is
 kept of media: the name of a medium is words, which can be erased and by which nobody searches.
 
-`by` is a keyed digest of stream and person. It shows whether one person did two acts, and follows nobody.
+`by` is a keyed digest of stream and person. It shows whether one person did two acts on it.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """Events of `statement` streams: what the office says, who approved it, and what it corrected.
 
-`by` is a keyed digest of statement and person. It shows whether one person did two acts, and follows nobody.
+`by` is a keyed digest of statement and person. It shows whether one person did two acts on it.
 """
 
 from typing import ClassVar, Literal

@@ -48,6 +48,12 @@ class Envelope(BaseModel):
     """The event or request that caused it."""
     actor: Annotated[str, StringConstraints(pattern=rf"^(system|operator|integration-[0-9a-f-]{{36}}|{_POST})$")]
     """A post of a unit's directory, an integration, the command line's operator, or the system itself."""
+    by: Digest | None = None
+    """Where people work on a matter, a keyed digest that tells the persons at posts apart within this stream. It is
+    another one in every other stream. An act that writes to several streams has it in the first one alone. So it names
+    nobody, and no two streams share it. Within its stream it shows which acts are of one person, and whoever has the
+    key of the service can compute it for a person.
+    """
     unit: UnitCode | None = None
     """The unit that acted; for a report, the unit that received it."""
     policy: PolicyRef | None = None

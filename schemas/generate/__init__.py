@@ -1,10 +1,10 @@
 """What is generated from the vocabulary and checked in: `python -m schemas.generate`, with `--check` to compare.
 
 `json/` has the JSON Schema (2020-12) of each event's data, of the envelope and of the policy pack; `examples/` whole
-events as the exact bytes that stand on a topic; `asyncapi.yaml` the topics; `openapi/` the services' HTTP. These files
-are made anew each time. Two folders only grow. `golden/` has bytes of each released type. Every later version must read
-them, and `SHA256SUMS` pins them. `released/` has the schema of each released type, with the optional fields that it
-gained.
+events as the exact bytes that stand on a topic; `asyncapi.yaml` the topics; `openapi/` the services' HTTP; and
+`deploy/kafka/acls.sh` the rights on the topics. These files are made anew each time. Two folders only grow. `golden/`
+has bytes of each released type. Every later version must read them, and `SHA256SUMS` pins them. `released/` has the
+schema of each released type, with the optional fields that it gained.
 """
 
 import hashlib
@@ -23,14 +23,17 @@ from schemas import (  # noqa: F401  they register events
     escalation,
     findings,
     ingest,
+    inspections,
     offices,
     operation,
     press,
     publish,
+    referrals,
+    review,
     triage,
     words,
 )
-from schemas.generate import asyncapi, openapi, samples, shapes
+from schemas.generate import acls, asyncapi, openapi, samples, shapes
 from schemas.generate.shapes import event_types, name_of
 from schemas.pack import PolicyPack
 from schemas.wire import Envelope
@@ -53,6 +56,7 @@ def made() -> Iterator[tuple[str, bytes]]:
     yield "json/policy-pack.json", _json(shapes.of_input(PolicyPack, "urn:huiying:policy-pack"))
     services = openapi.services()
     topics = asyncapi.document(services)
+    yield "../deploy/kafka/acls.sh", acls.script(services)
     yield "asyncapi.yaml", yaml.safe_dump(topics, sort_keys=False, allow_unicode=True, width=120).encode()
     for service, one in services.items():
         yield f"openapi/{service}.json", _json(openapi.document(one))
@@ -119,5 +123,5 @@ def _bytes(path: str) -> bytes | None:
 
 
 def _write(path: str, content: bytes) -> None:
-    (HERE / path).parent.mkdir(exist_ok=True)
+    (HERE / path).parent.mkdir(parents=True, exist_ok=True)
     (HERE / path).write_bytes(content)

@@ -28,6 +28,7 @@ from schemas.pack.templates import Template
 from schemas.pack.verification import Verification
 from schemas.publish import StatementForm, StatementKind
 from schemas.said import Said
+from schemas.titles import titled
 from schemas.triage import AnswerKind
 
 
@@ -146,7 +147,11 @@ class PolicyPack(Model):
     def timed(self) -> dict[str, Timed]:
         """Everything that becomes a clock, by the clock's name."""
         found = {clock.name: Timed(clock.title_zh, clock.limit) for clock in self.clocks}
-        found |= {hop.code: Timed(rule.title_zh, hop.limit) for rule in self.reports for hop in rule.hops}
+        for rule in self.reports:
+            for hop in rule.hops:
+                # Several hops of one report have one title: who gets it tells them apart.
+                to = f"（{titled(hop.to, 'zh')}）" if len(rule.hops) > 1 else ""
+                found[hop.code] = Timed(rule.title_zh + to, hop.limit)
         if self.bulletin:
             found["bulletin"] = Timed("报送舆情通报", self.bulletin.every)
         if written := self.review.written_report:

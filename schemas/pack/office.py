@@ -97,7 +97,11 @@ class ArchivePart(Rule):
 
 
 class Archive(Model):
+    """What the file of a matter holds, and how long it is kept."""
+
     parts: tuple[ArchivePart, ...]
+    kept: Setting[Annotated[int, Field(ge=1, le=100)] | Literal["permanent"]] | None = None
+    """Years from the day on which the matter ended, or `permanent`. Nothing is deleted when they are over."""
 
 
 class Findings(Model):

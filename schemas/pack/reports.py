@@ -1,5 +1,6 @@
 """What an office must report, to whom, in which form and by when; and the decisions that go with it."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -7,6 +8,13 @@ from pydantic import Field
 from schemas.escalation import ReportForm
 from schemas.pack.clocks import Again, Limit
 from schemas.pack.source import Addressee, Around, Place, Rule, Slug, Text, When
+
+FULFILS: Mapping[str, frozenset[ReportForm]] = {
+    "call": frozenset({"call", "written", "written_with_plan"}),
+    "written": frozenset({"written", "written_with_plan"}),
+    "written_with_plan": frozenset({"written_with_plan"}),
+}
+"""Form of a hop -> the forms of reports that fulfil it. A call is a first contact and fulfils no written report."""
 
 
 class Hop(Rule):

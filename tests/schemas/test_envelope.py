@@ -79,6 +79,7 @@ def test_what_is_sealed_can_be_parsed_and_is_the_same(event: Event) -> None:
     parsed = Event.parse(event.bytes)
 
     assert parsed.bytes == event.bytes
+    assert parsed.is_canonical
     assert parsed.digest == event.digest
     assert parsed.attributes == event.attributes
     assert parsed.data == event.data

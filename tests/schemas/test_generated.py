@@ -31,6 +31,8 @@ def test_what_is_checked_in_is_what_the_vocabulary_gives() -> None:
 
 
 def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: dict[str, bytes]) -> None:
+    tmp_path /= "schemas"
+    tmp_path.mkdir()
     monkeypatch.setattr(generate, "HERE", tmp_path)
     monkeypatch.setattr(generate, "made", made.items)
     assert generate.write() == []
@@ -50,6 +52,8 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, m
 def test_generating_again_never_touches_a_golden_file_or_an_incompatible_release(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: dict[str, bytes]
 ) -> None:
+    tmp_path /= "schemas"
+    tmp_path.mkdir()
     monkeypatch.setattr(generate, "HERE", tmp_path)
     monkeypatch.setattr(generate, "made", made.items)
     generate.write()
