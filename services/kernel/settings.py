@@ -1,4 +1,7 @@
-"""Settings. All come from the environment with the prefix `HUIYING_`. Nothing else reads the environment."""
+"""Settings. All come from the environment with the prefix `HUIYING_`, or from files of secrets.
+
+Nothing else reads the environment.
+"""
 
 import ipaddress
 import re
@@ -37,6 +40,12 @@ def _networks(named: str) -> str:
     return named
 
 
+def _file(named: Path | None) -> Path | None:
+    if named is not None and not named.is_file():
+        raise ValueError(f"there is no file {named}")
+    return named
+
+
 LOGO_BYTES = 200_000
 """The most bytes of a logo. Each reader of the bulletin loads it."""
 
@@ -61,13 +70,24 @@ def picture_type(content: bytes) -> str | None:
     return "image/webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
 
 
+SECRETS = Path("/run/secrets")
+"""Where containers find secrets as files. A file such as `huiying_kafka_password` gives a setting that the environment
+leaves out."""
+
+
 class Settings(BaseSettings):
     """One object for every service of a deployment.
 
     Without `database` and `kafka` the deployment is embedded, in `data`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HUIYING_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HUIYING_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+    )
 
     data: Path = Path("data")
     """Folder for the embedded databases, the files of reports and statements, the secret, the keys of tokens, and the
@@ -76,6 +96,15 @@ class Settings(BaseSettings):
     """`postgresql+psycopg://user:password@host/huiying_{service}`: one database for each service."""
     kafka: str = ""
     """Bootstrap servers. This needs `database`, too."""
+    kafka_tls: bool = False
+    """Whether the brokers are reached over TLS. Their certificates must be of the names by which they are reached."""
+    kafka_ca: Annotated[Path | None, AfterValidator(_file)] = None
+    """The authority that signed the brokers' certificates, a PEM file. Without it, those that the system trusts."""
+    kafka_user: str = ""
+    """The name of this service on the brokers (SASL/SCRAM), with `kafka_password` and over TLS. Each service has one
+    of its own, see `deploy/kafka/acls.sh`."""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     prefix: str = "huiying"
     """Prefix of every topic and consumer group."""
     deployment: str = "local"
@@ -188,6 +217,18 @@ class Settings(BaseSettings):
     `add-checkpoint`, a space, and its key as it says it (`name+number+key`)."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
+
+    @model_validator(mode="after")
+    def _can_reach_brokers(self) -> Self:
+        if bool(self.kafka_user) != bool(self.kafka_password.get_secret_value()):
+            raise ValueError("set both HUIYING_KAFKA_USER and HUIYING_KAFKA_PASSWORD, or neither")
+        if self.kafka_user and not self.kafka_tls:
+            raise ValueError(
+                "without TLS whoever is on the way reads what is sent under the name; set HUIYING_KAFKA_TLS=true"
+            )
+        if self.kafka_ca is not None and not self.kafka_tls:
+            raise ValueError("HUIYING_KAFKA_CA is of no use without HUIYING_KAFKA_TLS=true; set both, or neither")
+        return self
 
     @model_validator(mode="after")
     def _can_sign_alerts(self) -> Self:

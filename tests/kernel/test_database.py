@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.kernel.core.problems import Unavailable
+from services.kernel.delivery import recovery
 from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.unit_of_work import is_defect
 from services.kernel.store import database, sql
@@ -187,6 +188,35 @@ async def test_a_list_in_a_condition_is_looked_up_by_the_index(tmp_path: Path) -
         plan = await connection.exec_driver_sql(f"explain query plan {compiled}", ('["report-1"]',))
         steps = [row[3] for row in plan]
     assert any(step.startswith("SEARCH events USING INDEX") for step in steps), steps
+
+
+@pytest.mark.postgres
+async def test_no_plan_compares_each_row_with_each_value_of_a_list(tmp_path: Path) -> None:
+    """A statement that was planned while its table was small reads the whole table until it is planned anew."""
+    events = small.ingest().metadata.tables["events"]
+    few = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
+    placed, named = recovery.under(events)
+    async with (
+        runtime(small.ingest(), tmp_path, "postgres") as made,
+        made.database.read() as connection,
+        sql.driver(connection) as raw,
+    ):
+        await raw.execute("set local plan_cache_mode to force_generic_plan")
+        # An index is taken wherever it can be, so that an empty table tells of a full one.
+        await raw.execute("set local enable_seqscan to off")
+        for at, (chosen, *lists) in enumerate(
+            ((few, "streams text"), (placed, "streams text", "versions int"), (named, "ids text"))
+        ):
+            compiled = str(chosen.compile(dialect=connection.dialect))
+            types = [one.split() for one in lists]
+            for number, (name, _) in enumerate(types, 1):
+                compiled = compiled.replace(f"%({name})s", f"${number}")
+            listed = ", ".join(f"{type_}[]" for _, type_ in types)
+            values = ", ".join("'{1}'" for _ in types)
+            await raw.execute(f"prepare asked{at}({listed}) as {compiled}")  # type: ignore[arg-type]
+            plan = str(await (await raw.execute(f"explain execute asked{at}({values})")).fetchall())
+            assert "ANY" not in plan, plan
+            assert "Seq Scan on events" not in plan, plan
 
 
 @pytest.mark.postgres

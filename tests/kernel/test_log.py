@@ -471,3 +471,22 @@ async def test_many_records_of_several_partitions_are_one_batch() -> None:
 
     await hand_on(handle, parts)
     assert batches == [[record for part in parts for record in part]]
+
+
+def recorded(*seconds: int) -> list[tuple[bytes, bytes | None]]:
+    """Records that were recorded at these seconds."""
+    return [(b"k", b'{"recordedtime":"2026-01-05T00:%02d:%02d.000000Z"}' % divmod(second, 60)) for second in seconds]
+
+
+async def test_reads_several_partitions_by_the_time_of_recording(log: EventLog) -> None:
+    zero, one, two = (Partition(EVENTS, number) for number in range(3))
+    await log.append({zero: recorded(*range(0, 1200, 2)), one: recorded(*range(1, 1200, 2))})
+    await log.append({two: [(b"k", b"names no time"), *recorded(5, 3)]})
+    spans = {zero: (10, 600), one: (0, 500), two: (0, 3)}
+    got = [record async for batch in log.read_together(spans) for record in batch]
+    for partition, (start, end) in spans.items():
+        own = [record.offset for record in got if (record.topic, record.partition) == partition]
+        assert own == list(range(start, end))
+    times = [record.value for record in got if record.partition != 2]
+    assert times == sorted(times, key=lambda value: value or b"")
+    assert [record async for batch in log.read_together({zero: (600, 600)}) for record in batch] == []

@@ -87,6 +87,24 @@ async def test_what_a_defect_set_aside_is_taken_at_the_start_of_a_version_withou
     assert after["parked"] == [] and after["counts"] == [("county", 3)]
 
 
+async def test_bytes_that_no_service_writes_are_set_aside_and_stop_no_stream(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1, 4)
+    spoilt = replace(events[1], bytes=b" " + events[1].bytes)
+    await work.handle(as_records([events[0], spoilt]))
+    after = await state(triage)
+    assert after["dead_letters"] == [(events[0].stream, 2, "unwritten", "open")]
+    assert (after["parked"], after["counts"]) == ([], [("county", 1)])
+    with pytest.raises(Rejected):
+        await _repair(work, repairs.redrive)
+    await work.handle(as_records([events[2]], start=2))
+    assert (await state(triage))["parked"] == [(events[0].stream, 3)]
+    await _repair(work, repairs.discard)
+    assert (await state(triage))["parked"] == [(events[0].stream, 3)], "the right bytes of version 2 may still come"
+    await work.handle(as_records(events[1:], start=3))
+    after = await state(triage)
+    assert (after["parked"], after["counts"]) == ([], [("county", 4)])
+
+
 class BlindlyPassing(UnitOfWork):
     """Passes over a discarded record as if it were always the owner's."""
 

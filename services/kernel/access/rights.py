@@ -13,6 +13,7 @@ from schemas.titles import titled
 from services.kernel.core import standings
 from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.core.units import Offices
 
 S = TypeVar("S")
 Units = Iterable[str | None]
@@ -93,6 +94,10 @@ class Read:
     roles: tuple[str, ...] = STAFF_ROLES
     """The reader needs one of these roles."""
 
+    def of_role(self, ctx: Ctx) -> bool:
+        """Whether the actor reads at all, for some unit."""
+        return not ctx.actor.roles.isdisjoint(self.roles)
+
     def units(self, ctx: Ctx) -> standings.Units:
         """The units for which the actor reads; None for all of them."""
         if ctx.actor.roles.isdisjoint(self.roles):
@@ -102,6 +107,17 @@ class Read:
     def listed(self, ctx: Ctx) -> standings.Units:
         """The same for lists, in which removed units do not stand."""
         return frozenset() if ctx.actor.roles.isdisjoint(self.roles) else ctx.offices.listed(ctx.actor.unit)
+
+    def within(self, unit: str | None, ctx: Ctx, offices: Offices) -> standings.Units:
+        """For lists, too: of the units for which the actor reads, only `unit` and the ones below it, if it is named.
+
+        `offices` are those of the time that is asked about. Rights are those of now.
+        """
+        units = self.listed(ctx)
+        if unit is None:
+            return units
+        below = offices.below(unit) | {unit}
+        return below if units is None else below & frozenset(units)
 
     def covers(self, unit: str | None, ctx: Ctx) -> bool:
         """Whether the actor reads for the unit."""

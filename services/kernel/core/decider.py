@@ -78,7 +78,7 @@ class Ctx:
     def by(self, stream: str) -> str:
         """A digest that tells two persons apart within one stream.
 
-        It differs from stream to stream, so it follows nobody.
+        It differs from stream to stream, so by itself it connects no two streams.
         """
         return self.keyed("by", stream, self.actor.person or self.actor.post)
 

@@ -2,6 +2,9 @@
 
 JSON, queries, paths, forms and headers all pass here. PostgreSQL takes no null character. Bytes that are not UTF-8
 would be stored as something that nobody wrote.
+
+Other control characters pass. Word processors put some into what people paste, and a report must not be lost for one.
+They are kept as written; what prints words as XML puts U+FFFD in their place.
 """
 
 from typing import Any

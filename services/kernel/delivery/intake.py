@@ -19,6 +19,7 @@ from services.kernel.access.signatures import Awaited, Unproven, must_be_sealed,
 from services.kernel.core.units import Offices
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
+from services.kernel.delivery.records import UNWRITTEN
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import checkpoints, sql
 from services.kernel.store.offices import PROVING, of_key, with_events
@@ -102,11 +103,20 @@ class Streams:
             )
             for (bytes_,) in rows:
                 event = Event.parse(bytes_)
-                intake.waiting.setdefault(event.stream, {})[event.version] = event
+                waiting = intake.waiting.setdefault(event.stream, {})
+                if event.version not in waiting or event.is_canonical:
+                    waiting[event.version] = event
         return intake
 
     async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
-        """Takes the event in, drops it, parks it or sets it aside, depending on the position of its stream."""
+        """Takes the event in, drops it, parks it or sets it aside, depending on the position of its stream.
+
+        Bytes that no service writes are set aside, since nobody could verify a record that holds them. Their stream
+        does not wait for them: the right bytes may still come.
+        """
+        if await self._is_unwritten(session, event):
+            self._set_unwritten_aside(intake, record, event)
+            return
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         await self.know_proof(session.connection, intake, event)
         if event.version <= cursor.version and await self.altered(session, event, cursor):
@@ -124,7 +134,18 @@ class Streams:
             # What waits in its place for a key that no post has must not keep it out.
             cursor.blocked = "gap" if cursor.blocked else None
             if self._accept(intake, event, record):
-                self.drain(intake, event.stream, record)
+                await self.drain(session, intake, event.stream, record)
+
+    async def _is_unwritten(self, session: Session, event: Event) -> bool:
+        return not event.is_canonical and not await self.must_keep(session, event)
+
+    async def must_keep(self, session: Session, event: Event) -> bool:
+        """Whether these bytes have a place that they cannot lose, though no service writes such bytes."""
+        return False
+
+    def _set_unwritten_aside(self, intake: Intake, record: Record, event: Event) -> None:
+        sentence = UNWRITTEN.format(event.version, event.stream)
+        self.set_aside(intake, record, event, "unwritten", sentence, stops=False)
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
         """Whether a version that was taken in before now comes with other bytes.
@@ -248,14 +269,19 @@ class Streams:
         """Reads the data once, so that unreadable data is found before anything is decided."""
         _ = event.data
 
-    def drain(self, intake: Intake, stream: str, record: Record) -> None:
+    async def drain(self, session: Session, intake: Intake, stream: str, record: Record) -> None:
         """Takes in parked events that now follow. The stream is free when none is left.
 
         If one cannot be taken in, it is set aside at the place of `record`, which led to it.
         """
         cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
         while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
-            taken = self._accept(intake, event, record._replace(value=event.bytes))
+            place = record._replace(value=event.bytes)
+            if await self._is_unwritten(session, event):
+                self._set_unwritten_aside(intake, place, event)
+                intake.moved.append(event)
+                continue
+            taken = self._accept(intake, event, place)
             (intake.drained if taken else intake.moved).append(event)
         if cursor.blocked == "gap" and all(version <= cursor.version for version in waiting):
             # The events that are left were sent again while the stream waited.
@@ -277,8 +303,11 @@ class Streams:
             intake.moved.append(poison.event)
             self.set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
 
-    def set_aside(self, intake: Intake, record: Record, event: Event | None, reason: str, error: str) -> None:
-        if event is not None:
+    def set_aside(
+        self, intake: Intake, record: Record, event: Event | None, reason: str, error: str, *, stops: bool = True
+    ) -> None:
+        """Adds a record to the dead letters. Its stream waits for it, unless it does not stop it."""
+        if event is not None and stops:
             cursor = intake.cursors.setdefault(event.stream, Cursor())
             cursor.blocked = reason
             intake.changed.add(event.stream)

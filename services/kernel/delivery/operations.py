@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
@@ -37,16 +37,25 @@ async def record(session: Session, ctx: Ctx, *facts: Fact) -> Event:
 
     All processes of a service share one stream a day. Whoever appends to it holds a lock, so that nobody collides.
     """
-    stream = operation_stream(session.service.name, ctx)
-    if stream not in session.streams:
-        await sql.lock(session.connection, sql.Hold("operation", [stream]))
-        await session.load_head(stream)
+    stream = await hold(session, ctx)
     if session.streams[stream].held:
         # An operator's word on a held stream must be recorded, too.
         stream = operation_stream(session.service.name, ctx, "beside")
         if stream not in session.streams:
             await session.load_head(stream)
     return session.append(stream, facts, ctx)[-1]
+
+
+async def hold(session: Session, ctx: Ctx) -> str:
+    """Takes the lock of the stream of the day until the transaction ends, and returns the stream.
+
+    Take it before reading what an operational event depends on: two who both read first overwrite each other.
+    """
+    stream = operation_stream(session.service.name, ctx)
+    if stream not in session.streams:
+        await sql.lock(session.connection, sql.Hold("operation", [stream]))
+        await session.load_head(stream)
+    return stream
 
 
 async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
@@ -142,8 +151,31 @@ async def attention(runtime: Runtime) -> dict[str, int]:
         }
 
 
-CAUSES = ("undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged", "unproven", "awaited")
+CAUSES = (
+    "undecodable",
+    "unwritten",
+    "unknown_type",
+    "poison",
+    "held",
+    "fork",
+    "ahead",
+    "forged",
+    "unproven",
+    "awaited",
+)
 """The reasons of dead letters: why a record is set aside."""
+
+
+def lacking(tables: Mapping[str, Table], consumer: str) -> ColumnElement[bool]:
+    """The condition on `dead_letters` that a consumer still lacks what was set aside.
+
+    An event that came in bytes which no service writes may have come rightly since.
+    """
+    letters, cursor = tables["dead_letters"].c, tables["stream_cursor"].c
+    mine = (cursor.consumer == consumer, cursor.stream_id == letters.stream_id)
+    came = exists().where(*mine, cursor.version >= letters.version)
+    is_open = and_(letters.consumer == consumer, letters.state == "open")
+    return and_(is_open, or_(letters.reason != "unwritten", ~came))
 
 
 def dead_letter(

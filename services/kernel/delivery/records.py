@@ -6,10 +6,15 @@ from typing import Any
 
 import orjson
 
+from schemas import catalogue
 from schemas.envelope import Event, Undecodable
 from services.kernel.delivery.log import Record
 
 MAX_REF = 36
+UNWRITTEN = (
+    "version {} of {} is not written as services write events: it has white space, a doubled name, another spelling of "
+    "a text or number, or is nested too deep. If its service holds this event, it sends it again as it was written"
+)
 
 
 def is_content(topic: str) -> bool:
@@ -25,6 +30,8 @@ class Decoded:
     words: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: list[tuple[Record, str]] = field(default_factory=list)
     """Unreadable records, and why."""
+    strays: list[tuple[Record, str]] = field(default_factory=list)
+    """Records on a topic that is not their event's own, and why they do not count."""
 
 
 def decode(records: Sequence[Record]) -> Decoded:
@@ -34,10 +41,25 @@ def decode(records: Sequence[Record]) -> Decoded:
     for record in records:
         if not is_content(record.topic):
             try:
-                found.events.append((Event.parse(record.value), record))
+                event = Event.parse(record.value)
             except Undecodable as error:
                 found.broken.append((record, str(error)))
+                continue
+            if why := _strays(event, record.topic):
+                found.strays.append((record, why))
+            else:
+                found.events.append((event, record))
     return found
+
+
+def _strays(event: Event, topic: str) -> str | None:
+    """Why an event does not count on a topic. Only its owner may write to its own topic, so no other one proves it."""
+    if event.topic != topic:
+        return f"an event of {event.topic} stands on {topic}: whoever wrote it there may not write for its owner"
+    kind = event.type.removeprefix(catalogue.PREFIX).partition(".")[0]
+    if event.type.startswith(catalogue.PREFIX) and kind != event.kind:
+        return f"an event of the type {event.type} stands on the stream {event.stream}, which has none of this kind"
+    return None
 
 
 def content_row(value: bytes) -> dict[str, Any]:

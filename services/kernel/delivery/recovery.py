@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
-from sqlalchemy import Select, Table, and_, delete, or_, select
+from sqlalchemy import Select, Table, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,7 +32,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.offsets import Offset, Progress
-from services.kernel.delivery.records import content_row
+from services.kernel.delivery.records import UNWRITTEN, content_row
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import checkpoints, sql
 from services.kernel.store.offices import of_key
@@ -149,11 +149,7 @@ class _Recovery:
             if self.restored:
                 await must_prove(runtime, connection, compared)
             differing = await _differing(runtime, topic, {place: stored[place].bytes for place in compared.disputed})
-            aside: list[Foreign] = [
-                (record, None, "undecodable", "this is no event of the topic")
-                for record in records
-                if record not in readable
-            ]
+            aside = [_stranger(record) for record in records if record not in readable]
             aside += compared.foreign
             held = compared.following | dict(differing)
             if self.restored and compared.missing:
@@ -217,31 +213,45 @@ Foreign = tuple[Record, Event | None, str, str]
 
 
 def own(record: Record) -> Event | None:
-    """The event in a record, if it is an event that belongs on this topic."""
+    """The event in a record, if it is an event that belongs on this topic, as services write events."""
     try:
         event = Event.parse(record.value)
     except Undecodable:
         return None
-    return event if event.topic == record.topic else None
+    return event if event.topic == record.topic and event.is_canonical else None
+
+
+def _stranger(record: Record) -> Foreign:
+    """A record that is no event of its topic, or one that no service wrote so."""
+    with suppress(Undecodable):
+        event = Event.parse(record.value)
+        if event.topic == record.topic:
+            return record, event, "unwritten", UNWRITTEN.format(event.version, event.stream)
+    return record, None, "undecodable", "this is no event of the topic"
 
 
 async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> dict[Place, Held]:
     """The store's digests under the events' versions, the versions before them, and their ids."""
-    asked = {
-        "streams": sorted({event.stream for event in events}),
-        "versions": sorted({version for event in events for version in (event.version - 1, event.version)}),
-        "ids": sorted({event.id for event in events}),
-    }
-    (found,) = await sql.fetch(connection, [sql.Query(_under(runtime.tables["events"]), asked)])
-    return {(stream, version): Held(event_id, bytes_) for stream, version, event_id, bytes_ in found}
+    versions = sorted({version for event in events for version in (event.version - 1, event.version)})
+    placed, named = under(runtime.tables["events"])
+    found = await sql.fetch(
+        connection,
+        [
+            sql.Query(placed, {"streams": sorted({event.stream for event in events}), "versions": versions}),
+            sql.Query(named, {"ids": sorted({event.id for event in events})}),
+        ],
+    )
+    return {(stream, version): Held(event_id, bytes_) for rows in found for stream, version, event_id, bytes_ in rows}
 
 
 @lru_cache(8)
-def _under(events: Table) -> Select[Any]:
-    """The events of `streams` with one of `versions`, and those of `ids`."""
-    place = and_(sql.is_one_of(events.c.stream_id, "streams"), sql.is_one_of(events.c.version, "versions"))
+def under(events: Table) -> tuple[Select[Any], Select[Any]]:
+    """The events of `streams` with one of `versions`, and those of `ids`: one query with "or" would read the table."""
     chosen = select(events.c.stream_id, events.c.version, events.c.event_id, events.c.bytes)
-    return chosen.where(or_(place, sql.is_one_of(events.c.event_id, "ids")))
+    return (
+        chosen.where(sql.is_one_of(events.c.stream_id, "streams"), sql.is_one_of(events.c.version, "versions")),
+        chosen.where(sql.is_one_of(events.c.event_id, "ids")),
+    )
 
 
 def compare(

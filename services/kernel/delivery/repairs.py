@@ -86,7 +86,8 @@ async def recover(
     Returns the events that were taken in. Events that do not follow the store stay dead letters.
     """
     await sql.lock(session.connection, hold(alone=True))
-    found = [(_record_of(row), Event.parse(row["bytes"])) for row in rows]
+    records = [_record_of(row) for row in rows]
+    found = [(record, event) for record in records if (event := recovery.own(record))]
     stored = await recovery.stored_under(work.runtime, session.connection, [event for _, event in found])
     compared = recovery.compare(found, stored)
     await recovery.must_prove(work.runtime, session.connection, compared)
@@ -204,7 +205,7 @@ async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any], b
     if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
         return False
     # If the record was taken in already, its stream is free, too.
-    work.drain(intake, event.stream, again)
+    await work.drain(session, intake, event.stream, again)
     work.move(intake, behind)
     await work.conclude(session, intake)
     return True
@@ -215,7 +216,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any],
 
     If another event waits under the same version, the record was forged, and the other event takes its place.
     """
-    if row["stream_id"] is None or row["consumer"] != work.consumer:
+    if row["stream_id"] is None or row["reason"] == "unwritten" or row["consumer"] != work.consumer:
         return
     event = Event.parse(row["bytes"])
     intake = await _freed(work, session, event, behind)
@@ -227,7 +228,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any],
         and rival.digest == event.digest
     ):
         cursor.version, cursor.digest = event.version, event.digest
-    work.drain(intake, event.stream, _record_of(row))
+    await work.drain(session, intake, event.stream, _record_of(row))
     work.move(intake, behind)
     await work.conclude(session, intake)
 

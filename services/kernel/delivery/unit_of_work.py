@@ -192,6 +192,8 @@ class UnitOfWork(Streams):
                 found = found if len(todo) == len(records) else decode(todo)
                 for record, error in found.broken:
                     self.set_aside(intake, record, None, "undecodable", error)
+                for record, error in found.strays:
+                    self.set_aside(intake, record, None, "forged", error)
                 words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
                 await sql.add_missing(connection, self.tables["contents"], words)
                 for event, record in found.events:

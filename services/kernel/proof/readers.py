@@ -66,7 +66,8 @@ class Readers:
             taken = {row.stream_id: row.version if row.blocked is None else behind[row.stream_id] for row in found}
             lacking = [stream for stream, version in behind.items() if taken.get(stream, 0) < version]
             letters = reader.tables["dead_letters"]
-            passed = (letters.c.stream_id.in_(lacking), letters.c.state == "discarded")
+            of_stream = (letters.c.stream_id.in_(lacking), letters.c.reason != "unwritten")
+            passed = (*of_stream, letters.c.state == "discarded")
             discarded = (await connection.execute(select(letters.c.stream_id, letters.c.version).where(*passed))).all()
         gone = {tuple(row) for row in discarded}
         for stream in lacking:

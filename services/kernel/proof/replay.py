@@ -47,7 +47,7 @@ async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Diff
     await migrations.upgrade(into, live.service)
     async with live.database.moment() as moment:
         await _sent(live, moment, wait)
-        await _know_discarded(fresh, moment)
+        await know_discarded(fresh, moment)
         await _own(fresh, live, moment)
         await _foreign(fresh, moment)
         found: list[Difference] = []
@@ -112,7 +112,7 @@ async def _take_back(fresh: Runtime, found: Sequence[tuple[Record, Event]], disc
         await session.flush()
 
 
-async def _know_discarded(fresh: Runtime, moment: AsyncConnection) -> None:
+async def know_discarded(fresh: Runtime, moment: AsyncConnection) -> None:
     """Tells the unit of work what a person set aside for good, so that it takes in the event in its place."""
     table = fresh.tables["dead_letters"]
     rows = (await moment.execute(select(table).where(table.c.state == "discarded"))).mappings().all()

@@ -17,10 +17,12 @@ from schemas.pack.clocks import ClockRule
 from schemas.pack.source import rules
 from schemas.said import Said
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules import conditions, templates
+from services.kernel.rules import conditions, pack_words, templates
 from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
 
-NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"})
+NO_PACKS = frozenset(
+    {"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml", pack_words.FILE}
+)
 
 
 def load_packs(directory: Path) -> dict[str, LoadedPack]:

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
+from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event
-from services.kernel.sealed import matter, one, zipped
+from services.kernel.sealed import first_day, matter, one, zipped
 from services.kernel.sealed.one import Proven
+from services.kernel.sealed.strict import objects
 from services.kernel.sealed.trust import Trust
 from services.kernel.sealed.zipped import Placed
 from services.kernel.tlog import Refused
@@ -27,6 +29,8 @@ RECORD, WORDS, FILES = "data/record.ndjson", "data/words/", "data/files/"
 SEAL, SEAL_PROOF, JOINED = "seal/event.json", "seal/event.tlog-proof", "seal/consistency"
 GONE = "gone/"
 SEALED = "huiying.operation.archive_sealed.v1"
+SEALER = "audit"
+"""The service whose events seal archives."""
 ERASURES = ("huiying.report.erased.v1", "huiying.words.erased.v1")
 MOST_SMALL = 20_000_000
 """Bytes of the longest manifest."""
@@ -45,6 +49,8 @@ class Held(NamedTuple):
     """Paths of what was in it and was erased since, or had been erased before."""
     elsewhere: int
     """Files that the events name and the archive never held."""
+    day: first_day.Told | None = None
+    """The record of the first 24 hours, if the matter was a sudden event."""
 
 
 def words_file(salt: bytes, words: str) -> bytes:
@@ -66,6 +72,25 @@ def tags(info: bytes, manifest: bytes) -> bytes:
 def verify(source: BinaryIO, trust: Trust) -> Held:
     """Checks a whole archive. Raises `Refused` with the first wrong place."""
     return _Archive(source, trust).checked()
+
+
+class Unsealed(NamedTuple):
+    """What a seal is to say."""
+
+    incident: str
+    sha256: str
+    """The digest of the tag manifest."""
+    log_size: int
+
+
+def must_hold(source: BinaryIO, trust: Trust, seal: Unsealed, note: bytes) -> None:
+    """Checks an archive before it is sealed: all that `verify` checks but the seal itself.
+
+    `note` is the checkpoint on which the record and the proofs of erasures rest. Raises `Refused`.
+    """
+    checkpoint, _ = _Archive(source, trust).held(seal, note)
+    if checkpoint != trust.open(note):
+        raise Refused(f"{RECORD}: it does not rest on the checkpoint that is signed")
 
 
 @dataclass
@@ -96,18 +121,30 @@ class _Archive:
         seal = one.proven(self._small(SEAL, MAX_BYTES), self._small(SEAL_PROOF), self._trust, SEAL)
         if seal.event.type != SEALED:
             raise Refused(f"{SEAL}: {seal.event.type} seals no archive")
+        if seal.event.service != SEALER:
+            raise Refused(f"{SEAL}: {seal.event.service} seals no archive, only {SEALER} does")
         told: Any = seal.event.attributes["data"]
-        self._must_be_tags(told)
+        wanted = Unsealed(str(told.get("record")), str(told.get("sha256")), told.get("log_size"))
+        checkpoint, held = self.held(wanted, Proof.parse(self._small(SEAL_PROOF)).checkpoint)
+        self._must_join(checkpoint, seal)
+        return Held(wanted.incident, seal, *held)
+
+    def held(
+        self, wanted: Unsealed, note: bytes
+    ) -> tuple[Checkpoint, tuple[int, int, int, tuple[str, ...], int, first_day.Told | None]]:
+        """The checkpoint of the record, and the members of `Held` behind the seal."""
+        self._must_be_tags(wanted)
         listed = self._manifest()
         lacking = self._payload(listed)
-        checkpoint, named = self._record(told)
-        self._must_join(checkpoint, seal)
-        erased = named.erased | self._erasures(seal, named, listed, lacking)
-        return self._compared(listed, lacking, named, erased, seal)
+        day = self._first_day(wanted.incident)
+        checkpoint, named = self._record(wanted, day)
+        erased = named.erased | self._erasures(note, named, listed, lacking)
+        told = self._compared(listed, lacking, named, erased)
+        return checkpoint, (named.events, *told, day.compared(listed, erased) if day else None)
 
-    def _must_be_tags(self, told: Any) -> None:
+    def _must_be_tags(self, wanted: Unsealed) -> None:
         info, manifest, tag_list = self._small(INFO), self._small(MANIFEST), self._small(TAGS)
-        if hashlib.sha256(tag_list).hexdigest() != told.get("sha256"):
+        if hashlib.sha256(tag_list).hexdigest() != wanted.sha256:
             raise Refused(f"{TAGS}: it is not the one that the log sealed")
         if self._small(BAGIT) != DECLARATION:
             raise Refused(f"{BAGIT}: it was altered")
@@ -135,43 +172,54 @@ class _Archive:
                 raise Refused(f"{path}: it was altered")
         return lacking
 
-    def _record(self, told: Any) -> tuple[Checkpoint, Named]:
+    def _first_day(self, incident: str) -> first_day.Check | None:
+        if (first_day.PATH in self._placed) != (first_day.PAGE in self._placed):
+            raise Refused(f"{first_day.PATH} and {first_day.PAGE} stand together")
+        if first_day.PATH not in self._placed:
+            return None
+        source = io.BufferedReader(_Part(self._source, self._placed[first_day.PATH]))
+        return first_day.Check(source, incident, WORDS, FILES)
+
+    def _record(self, wanted: Unsealed, day: first_day.Check | None) -> tuple[Checkpoint, Named]:
         if RECORD not in self._placed:
             raise Refused(f"{RECORD}: it is missing")
-        checkpoint, placed = matter.read(io.BufferedReader(_Part(self._source, self._placed[RECORD])), self._trust)
-        if checkpoint.size != told.get("log_size"):
-            raise Refused(f"{RECORD}: it rests on {checkpoint.size} events, and the seal says {told.get('log_size')}")
+        # Its key may have been revoked since. What counts is that the log goes on from it to the seal.
+        content = io.BufferedReader(_Part(self._source, self._placed[RECORD]))
+        checkpoint, placed = matter.read(content, self._trust, signed=False)
+        if checkpoint.size != wanted.log_size:
+            raise Refused(f"{RECORD}: it rests on {checkpoint.size} events, and the seal says {wanted.log_size}")
         named = Named()
         for entry in placed:
             named.events += 1
             if entry.event is None:
                 raise Refused(f"{RECORD}: position {entry.position} is not shown; an archive shows every event")
-            named.opened |= entry.event.stream == told.get("record") and entry.event.version == 1
+            named.opened |= entry.event.stream == wanted.incident and entry.event.version == 1
             note(entry.event, named)
+            if day is not None:
+                day.see(entry.position, entry.event)
         if not named.opened:
-            raise Refused(f"{RECORD}: it is not the record of {told.get('record')}")
+            raise Refused(f"{RECORD}: it is not the record of {wanted.incident}")
         return checkpoint, named
 
     def _must_join(self, checkpoint: Checkpoint, seal: Proven) -> None:
+        if seal.position < checkpoint.size:
+            raise Refused(f"{SEAL}: position {seal.position} is among the {checkpoint.size} events that it seals")
         trust = Trust(self._trust.keys, roots={checkpoint.size: checkpoint.root})
         joins = [self._small(JOINED)] if JOINED in self._placed else []
-        if joins and checkpoint.size == seal.checkpoint.size:
-            raise Refused(f"{JOINED}: nothing has to be joined")
         trust.must_include_seen(seal.checkpoint, joins)
 
-    def _erasures(self, seal: Proven, named: Named, listed: Mapping[str, str], lacking: Iterable[str]) -> set[str]:
+    def _erasures(self, note: bytes, named: Named, listed: Mapping[str, str], lacking: Iterable[str]) -> set[str]:
         """What the erasures under `gone` name. Each must be proven, and be the reason for something that lacks."""
         wanted = {path.rpartition("/")[2].removesuffix(".txt") for path in lacking}
         wanted |= {ref for ref in (*named.words, *named.files) if f"{WORDS}{ref}.txt" not in listed}
         found: set[str] = set()
-        signed = Proof.parse(self._small(SEAL_PROOF)).checkpoint
         names = sorted(name for name in self._placed if name.startswith(GONE))
         for event_, proof in zip(names[::2], names[1::2], strict=False):
             if event_.removesuffix(".json") != proof.removesuffix(".tlog-proof"):
                 raise Refused(f"{event_}: it has no proof beside it")
             raw = self._small(proof)
             erasure = one.proven(self._small(event_, MAX_BYTES), raw, self._trust, event_).event
-            if Proof.parse(raw).checkpoint != signed or event_ != f"{GONE}{erasure.id}.json":
+            if Proof.parse(raw).checkpoint != note or event_ != f"{GONE}{erasure.id}.json":
                 raise Refused(f"{event_}: it does not belong to this archive")
             told = erased_by(erasure)
             if not told & wanted:
@@ -182,8 +230,9 @@ class _Archive:
         return found
 
     def _compared(
-        self, listed: Mapping[str, str], lacking: list[str], named: Named, erased: set[str], seal: Proven
-    ) -> Held:
+        self, listed: Mapping[str, str], lacking: list[str], named: Named, erased: set[str]
+    ) -> tuple[int, int, tuple[str, ...], int]:
+        """How many words and files there are, what is gone, and how many files are elsewhere."""
         gone = []
         for path in lacking:
             if path.rpartition("/")[2].removesuffix(".txt") not in erased or not path.startswith((WORDS, FILES)):
@@ -210,8 +259,7 @@ class _Archive:
                 raise Refused(f"{path}: no event of the record names it")
         words = sum(path in self._placed for path in listed if path.startswith(WORDS))
         files = sum(path in self._placed for path in listed if path.startswith(FILES))
-        incident = str(seal.event.attributes["data"]["record"])
-        return Held(incident, seal, named.events, words, files, tuple(sorted(gone)), elsewhere)
+        return words, files, tuple(sorted(gone)), elsewhere
 
     def _must_be_words(self, path: str, digest: str) -> None:
         salt, _, words = self._small(path).partition(b"\n")
@@ -253,30 +301,25 @@ class _Part(io.RawIOBase):
 def note(event: Event, named: Named) -> None:
     """Adds what an event names."""
     named.erased |= erased_by(event)
-    for told in _objects(event.attributes["data"]):
+    for told in objects(event.attributes["data"]):
         if told.keys() == {"ref", "digest"}:
             named.words[str(told["ref"])] = str(told["digest"])
         elif isinstance(told.get("file"), str) and isinstance(told.get("sha256"), str):
             named.files[told["file"]] = told["sha256"]
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a value."""
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _objects(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _objects(inner)
-
-
 def erased_by(event: Event) -> set[str]:
-    """What an event orders to delete: references of words and tokens of files."""
-    if event.type not in ERASURES:
-        return set()
+    """What an event orders to delete: references of words and tokens of files. Only their owner orders it."""
     data = event.attributes["data"]
-    return {str(one_) for name in ("refs", "files") for one_ in data.get(name) or ()}
+    if event.type not in ERASURES or not _owns(event, event.kind, catalogue.kind_of(str(data.get("stream", "")))):
+        return set()
+    told = [data.get(name) for name in ("refs", "files")]
+    return {str(one_) for listed in told if isinstance(listed, list) for one_ in listed}
+
+
+def _owns(event: Event, *kinds: str) -> bool:
+    """Whether the service that wrote an event owns streams of all these kinds. Each owns those of every service."""
+    return all(not kind or kind in catalogue.OF_EACH or catalogue.STREAMS.get(kind) == event.service for kind in kinds)
 
 
 def _sha256(pieces: Iterable[bytes]) -> str:

@@ -30,8 +30,11 @@ def read(source: BinaryIO, longest: int) -> Iterator[bytes]:
         yield raw[:-1]
 
 
-def believed(first: bytes | None, kind: str, trust: Trust) -> list[Checkpoint]:
-    """The checkpoints of the first line of a file of this kind, which grow. Raises `Refused`."""
+def believed(first: bytes | None, kind: str, trust: Trust, *, signed: bool = True) -> list[Checkpoint]:
+    """The checkpoints of the first line of a file of this kind, which grow. Raises `Refused`.
+
+    If they need not be `signed`, the caller must prove them in another way.
+    """
     if first is None:
         raise Refused("the file is empty")
     form, notes = members(compact(first, "line 1"), (kind, "checkpoints"), "line 1")
@@ -42,7 +45,9 @@ def believed(first: bytes | None, kind: str, trust: Trust) -> list[Checkpoint]:
         if not isinstance(note, str):
             raise Refused("line 1: a checkpoint is no text")
         # Witnesses sign the newest one. It stands for those before it once the roots below it have been computed.
-        one = trust.open(note.encode(), "line 1: the checkpoint", newest=note is notes[-1])
+        where = "line 1: the checkpoint"
+        raw = note.encode()
+        one = trust.open(raw, where, newest=note is notes[-1]) if signed else trust.stated(raw, where)
         if found and one.size <= found[-1].size:
             raise Refused("line 1: the checkpoints do not grow")
         found.append(one)

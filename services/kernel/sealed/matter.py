@@ -1,6 +1,7 @@
 """A part of the record, such as a matter: events in the log's order, each with the path that proves it.
 
 An event that is not shown stands with its entry in the log: its stream, version, time and digest, without its content.
+Streams have no gap, except before a single event that names the matter while its stream does not belong to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event
 from services.kernel.sealed import lines
 from services.kernel.sealed.chains import Chains
@@ -64,10 +66,13 @@ def end(events: int) -> bytes:
     return lines.line(events=events)
 
 
-def read(source: BinaryIO, trust: Trust) -> tuple[Checkpoint, Iterator[Placed]]:
-    """The checkpoint, and the events in order, each proven. Raises `Refused` with the first wrong position."""
+def read(source: BinaryIO, trust: Trust, *, signed: bool = True) -> tuple[Checkpoint, Iterator[Placed]]:
+    """The checkpoint, and the events in order, each proven. Raises `Refused` with the first wrong position.
+
+    If the checkpoint need not be `signed`, the caller must prove it in another way.
+    """
     rows = lines.read(source, LONGEST)
-    found = lines.believed(next(rows, None), KIND, trust)
+    found = lines.believed(next(rows, None), KIND, trust, signed=signed)
     if len(found) != 1:
         raise Refused("line 1: a part of the record has one checkpoint")
     return found[0], _placed(rows, found[0])
@@ -105,7 +110,7 @@ def _placed(rows: Iterator[bytes], checkpoint: Checkpoint) -> Iterator[Placed]:
                 one = placed.leaf
                 chains.pass_over(one.stream_id, one.version, one.recorded_at, one.value_sha256, where)
             else:
-                chains.add(placed.event, where)
+                chains.add(placed.event, where, alone=catalogue.names_incident(placed.event.type))
             yield placed
         raise Refused("the file was cut: its last line is missing")
     finally:

@@ -1,6 +1,7 @@
 """JSON in its only form."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -45,3 +46,14 @@ def event_of(value: bytes, where: str) -> Event:
         return Event.parse(value)
     except Undecodable as error:
         raise Refused(f"{where}: {error}") from None
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a value."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from objects(inner)

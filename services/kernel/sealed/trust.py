@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 
 from services.kernel.tlog import Refused
 from services.kernel.tlog.checkpoint import Checkpoint, opened
-from services.kernel.tlog.note import Verifier
+from services.kernel.tlog.note import Note, Signature, Verifier
 from services.kernel.tlog.tree import must_be_consistent
 from services.kernel.tlog.witness import Request
+
+CONSISTENCY = "/audit/v1/log/proof/consistency"
+"""Where a log of ours gives the proof that one size goes on from another."""
 
 
 class SplitView(Refused):
@@ -24,12 +27,17 @@ class Trust:
     """How many of the witnesses must have signed a checkpoint."""
     roots: dict[int, bytes] = field(default_factory=dict)
     """Size -> the root that the caller saw, or that a proof of consistency led to."""
+    signatures: dict[Checkpoint, dict[Verifier, Signature]] = field(default_factory=dict)
+    """Checkpoint that was believed -> who signed it, of the keys and witnesses that are given."""
 
     def __post_init__(self) -> None:
         if not self.keys:
             raise Refused("no key of the log is given, so nothing can be believed")
         if len({key.name for key in self.keys}) != 1:
             raise Refused("the keys are of several logs")
+        self.witnesses = tuple(dict.fromkeys(self.witnesses))
+        if {key.public for key in self.keys} & {witness.public for witness in self.witnesses}:
+            raise Refused("a key of the log is given as its witness: nobody is a witness of their own log")
         if not 0 <= self.needed <= len(self.witnesses):
             raise Refused(f"{self.needed} witnesses are asked for, but {len(self.witnesses)} are given")
 
@@ -52,6 +60,21 @@ class Trust:
             raise Refused(f"{where}: {agree} of the witnesses signed it, and {self.needed} are needed")
         checkpoint = found.checkpoint
         self.must_agree(checkpoint.size, checkpoint.root, where)
+        self.signatures[checkpoint] = found.by
+        return checkpoint
+
+    def stated(self, note: bytes, where: str) -> Checkpoint:
+        """The checkpoint of a note, whoever signed it: another proof must lead to it.
+
+        Raises `Refused` unless it is of this log and agrees with what was seen before.
+        """
+        try:
+            checkpoint = Checkpoint.parse(Note.parse(note).text)
+        except Refused as refused:
+            raise Refused(f"{where}: {refused}") from None
+        if checkpoint.origin != self.origin:
+            raise Refused(f"{where}: it is of {checkpoint.origin}, not of {self.origin}")
+        self.must_agree(checkpoint.size, checkpoint.root, where)
         return checkpoint
 
     def see(self, note: bytes) -> None:
@@ -73,6 +96,7 @@ class Trust:
 
         A proof is a body of `add-checkpoint`: the old size, the path, the newer checkpoint.
         """
+        self.must_agree(checkpoint.size, checkpoint.root, "the checkpoint")
         joined = {checkpoint.size}
         roots = self.roots | {checkpoint.size: checkpoint.root}
         for raw in proofs:
@@ -93,5 +117,6 @@ class Trust:
             old, new = sorted((size, checkpoint.size))
             raise Refused(
                 f"nothing joins {checkpoint.size} events to the checkpoint of {size} that was seen; ask the log for "
-                f"its proof of consistency from {old} to {new}, and give it with --consistency"
+                f"its proof of consistency, GET {CONSISTENCY}?old={old}&size={new}, which needs no account, and give "
+                "it with --consistency"
             )

@@ -21,6 +21,14 @@ _DATE = (0, 0x21)
 _UTF8 = 0x0800
 
 
+class DoesNotFit(ValueError):
+    """The form does not hold so much."""
+
+
+class Changed(ValueError):
+    """A file has other bytes than a moment before."""
+
+
 class Entry(NamedTuple):
     """A file to be written."""
 
@@ -48,20 +56,24 @@ def is_name(name: str) -> bool:
 
 
 def write(to: BinaryIO, files: Iterable[Entry]) -> None:
-    """Writes files, in the order of their names. Raises `ValueError` for what the form does not hold."""
+    """Writes files, in the order of their names. Raises `DoesNotFit`, `Changed`, or `Refused` for a name."""
     at = 0
     listed: list[bytes] = []
     for name, size, crc, pieces in sorted(files):
         head = _local(name, size, crc)
-        if not is_name(name) or at + len(head) + size > MOST_BYTES or len(listed) >= MOST_FILES:
-            raise ValueError(f"{name} does not fit into an archive: it holds {MOST_BYTES} bytes")
+        if not is_name(name):
+            raise Refused(f"{name!r} is no name of a file in an archive")
+        if at + len(head) + size > MOST_BYTES:
+            raise DoesNotFit(f"an archive holds at most {MOST_BYTES} bytes, and there are more from {name} on")
+        if len(listed) >= MOST_FILES:
+            raise DoesNotFit(f"an archive holds at most {MOST_FILES} files, and there are more from {name} on")
         to.write(head)
         written, found = 0, 0
         for piece in pieces:
             to.write(piece)
             written, found = written + len(piece), zlib.crc32(piece, found)
         if (written, found) != (size, crc):
-            raise ValueError(f"{name} changed while it was written")
+            raise Changed(f"{name} changed while it was written")
         listed.append(_central(name, size, crc, at))
         at += len(head) + size
     central = b"".join(listed)
@@ -77,17 +89,21 @@ def read(source: BinaryIO) -> dict[str, Placed]:
     while (head := source.read(30))[:4] == b"PK\x03\x04":
         name, size, crc = _named(head, source)
         if head != _local(name, size, crc)[:30]:
-            raise Refused(f"byte {at}: this header was not written so")
+            raise Refused(
+                f"byte {at}: {name[:200]!r} was altered or packed anew; check the archive as it was given out"
+            )
         if not is_name(name) or name <= before:
             raise Refused(f"byte {at}: {name[:200]!r} is no name here, or it is out of order")
         before = name
         found[name] = Placed(at + 30 + len(name), size)
         if _sum(source, size, name) != crc:
-            raise Refused(f"{name}: its content does not have the sum that stands before it")
+            raise Refused(f"{name}: it is not the file that was sealed; its bytes were changed")
         listed.append(_central(name, size, crc, at))
         at += 30 + len(name) + size
         if len(found) > MOST_FILES or at > MOST_BYTES:
             raise Refused("this is more than an archive holds")
+    if not found:
+        raise Refused("byte 0: this is no archive that the office gave out")
     central = b"".join(listed)
     rest = central + _end(len(found), len(central), at)
     if head + source.read(max(0, len(rest) - len(head)) + 1) != rest:

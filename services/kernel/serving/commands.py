@@ -112,7 +112,7 @@ def decide(
     """
     session.authorize(stream, command, ctx)
     if staff or caller.version is not None:
-        _check_version(session, stream, caller)
+        must_have_seen(stream, session.streams[stream].revision, caller)
     try:
         return session.decide(stream, command, ctx)
     except Problem as problem:
@@ -120,20 +120,19 @@ def decide(
         raise
 
 
-def _check_version(session: Session, stream: str, caller: Caller) -> None:
-    """Raises unless the caller saw the newest version. The version counts the decisions of staff."""
-    newest = session.streams[stream].revision
+def must_have_seen(record: str, newest: int, caller: Caller) -> None:
+    """Raises unless the caller saw the newest version of a record. The version counts the decisions of staff."""
     if caller.version is None:
         raise VersionRequired(
-            f'send If-Match with the version of {stream} that you saw, for example If-Match: "{newest}"',
-            record=stream,
+            f'send If-Match with the version of {record} that you saw, for example If-Match: "{newest}"',
+            record=record,
             version=newest,
             revision=newest,
         )
     if caller.version != newest:
         raise Stale(
-            f"{stream} is at version {newest}, you saw {caller.version}. Read it again and decide anew",
-            record=stream,
+            f"{record} is at version {newest}, you saw {caller.version}. Read it again and decide anew",
+            record=record,
             version=newest,
             revision=newest,
             seen=caller.version,

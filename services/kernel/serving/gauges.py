@@ -36,7 +36,8 @@ class Gauges:
         """Reads the gauges of the database. They stay unknown if it does not answer."""
         name, tables = self._name, self._runtime.tables
         outbox, parked, dead_letters = tables["outbox"], tables["parked"], tables["dead_letters"]
-        waits = (dead_letters.c.state == "open", dead_letters.c.stream_id.is_not(None))
+        stops = (dead_letters.c.stream_id.is_not(None), dead_letters.c.reason != "unwritten")
+        waits = (dead_letters.c.state == "open", *stops)
         oldest: dict[Any, Select[Any]] = {
             metrics.OUTBOX_OLDEST.labels(name): select(outbox.c.since).order_by(outbox.c.seq).limit(1),
             metrics.PARKED_OLDEST.labels(name): select(

@@ -301,11 +301,29 @@ async def _recorded(
         answered = other
     except (DBAPIError, OSError) as error:
         answered = failures.problem_of(error, runtime.failing)
-    return problem_response(answered, language_of(request))
+    return _refusal(request, answered)
+
+
+def _refusal(request: Request, problem: Problem) -> Response:
+    """A problem, in the form of the standard that the path follows."""
+    says = request.app.state.says.get(_first(request.scope["path"]), _usually)
+    answer: Response = says(request, problem)
+    return answer
+
+
+def _usually(request: Request, problem: Problem) -> Response:
+    return problem_response(problem, language_of(request))
+
+
+async def _unread(scope: Scope, problem: Problem) -> Response:
+    return _refusal(Request(scope), problem)
 
 
 def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) -> FastAPI:
-    """One HTTP application for one service, or for all of them embedded. `keys` verify staff tokens."""
+    """One HTTP application for one service, or for all of them embedded. `keys` verify staff tokens.
+
+    A module of an API may have a `refusal(request, problem)`: a standard may give refusals another form.
+    """
     modules = {module: runtime for runtime in runtimes for module in runtime.service.apis}
     app = Application(
         title=title,
@@ -318,12 +336,13 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     )
     app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
     app.state.of_paths = {runtime.service.name: runtime for runtime in runtimes}
+    app.state.says = dict[str, Any]()
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
         if problem.code in operations.SEPARATED and problem.record is not None:
             return await _recorded(request, problem, operations.separate)
-        return problem_response(problem, language_of(request))
+        return _refusal(request, problem)
 
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, problem: Forbidden) -> Response:
@@ -332,12 +351,12 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
-        return problem_response(malformed(error), language_of(request))
+        return _refusal(request, malformed(error))
 
     @app.exception_handler(TimeoutError)
     @app.exception_handler(DBAPIError)
     async def _store(request: Request, error: DBAPIError | TimeoutError) -> Response:
-        return problem_response(failures.problem_of(error, asked(request).failing), language_of(request))
+        return _refusal(request, failures.problem_of(error, asked(request).failing))
 
     @app.exception_handler(HTTPException)
     async def _routing(request: Request, error: HTTPException) -> Response:
@@ -351,12 +370,12 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         else:
             sentence = f"{path} takes {', '.join(methods)}, not {request.method}"
             problem = NotAllowed(sentence, path=path, method=request.method, known=methods)
-        answer = problem_response(problem, language_of(request))
+        answer = _refusal(request, problem)
         if methods:
             answer.headers["Allow"] = ", ".join(methods)
         return answer
 
-    app.add_middleware(Gate, answer_seconds=runtimes[0].settings.answer_seconds)
+    app.add_middleware(Gate, answer_seconds=runtimes[0].settings.answer_seconds, says=_unread)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Unpacked)
     app.add_middleware(Timed)
@@ -399,10 +418,13 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for module, runtime in modules.items():
-        routes = importlib.import_module(module).router().routes
+        loaded = importlib.import_module(module)
+        routes = loaded.router().routes
         # `include_router` would make every route again at the first request.
         app.router.routes += routes
         app.state.of_paths |= {_first(route.path): runtime for route in routes}
+        if hasattr(loaded, "refusal"):
+            app.state.says |= {_first(route.path): loaded.refusal for route in routes}
     return app
 
 

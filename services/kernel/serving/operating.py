@@ -36,7 +36,9 @@ from services.kernel.store.session import OWNER, Session
 
 SHOWN = 4_000
 """The most characters of a record that are shown."""
-Cause = Literal["undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged", "unproven", "awaited"]
+Cause = Literal[
+    "undecodable", "unwritten", "unknown_type", "poison", "held", "fork", "ahead", "forged", "unproven", "awaited"
+]
 LetterId = Annotated[str, Path(pattern=f"^{UUID}$", description="The dead letter's id.")]
 
 

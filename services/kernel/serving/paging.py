@@ -20,7 +20,7 @@ _BLANK_OFFSET = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d\S*) (\d\d:?\d\d)$")
 R = TypeVar("R")
 
 
-def _digits(value: Any) -> Any:
+def digits(value: Any) -> Any:
     """Refuses the other forms that pydantic takes for a number, such as `1_0`."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise PydanticCustomError("wrong-form", "send a whole number", {"wanted": "integer"})
@@ -32,11 +32,11 @@ def _with_plus(value: Any) -> Any:
     return _BLANK_OFFSET.sub(r"\1+\2", value) if isinstance(value, str) else value
 
 
-Number = Annotated[int, Field(ge=0, le=10**18), BeforeValidator(_digits)]
+Number = Annotated[int, Field(ge=0, le=10**18), BeforeValidator(digits)]
 """A number in a query."""
 At = Annotated[WrittenInstant, BeforeValidator(_with_plus)]
 """An instant in a query, with its offset."""
-Limit = Annotated[int, Field(ge=1, le=500), BeforeValidator(_digits), Query(description="The most entries of a page.")]
+Limit = Annotated[int, Field(ge=1, le=500), BeforeValidator(digits), Query(description="The most entries of a page.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before, unchanged.")]
 Narrow = Annotated[str | None, Field(max_length=150)]
 """A filter of a list that takes a code from a list; see `must_be_known`."""

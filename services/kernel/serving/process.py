@@ -117,11 +117,16 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
 
 async def _make_first_tables(runtime: Runtime) -> None:
     """A new database has no lease yet, so the first process makes the tables. Later only the leader does."""
-    if not runtime.database.is_sqlite:
-        async with runtime.database.read() as connection:
-            is_new = not await lease.is_there(connection)
-        if is_new:
-            await migrations.upgrade(runtime.database, runtime.service)
+    if not await _has_tables(runtime):
+        await migrations.upgrade(runtime.database, runtime.service)
+
+
+async def _has_tables(runtime: Runtime) -> bool:
+    """Whether tables were made; all are made at once. Embedded, the leader makes them before anything else begins."""
+    if runtime.database.is_sqlite:
+        return True
+    async with runtime.database.read() as connection:
+        return await lease.is_there(connection)
 
 
 async def _background(runtime: Runtime) -> None:
@@ -336,7 +341,8 @@ async def watch_topics(runtime: Runtime) -> None:
     unknown = Lasting("topics.unknown", service=runtime.service.name)
     while True:
         try:
-            runtime.lost = await _lost(runtime)
+            if await _has_tables(runtime):
+                runtime.lost = await _lost(runtime)
             unknown.over()
         except TopicsMissing as error:
             runtime.lost = f"{error}; the process that leads makes it"

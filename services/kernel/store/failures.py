@@ -21,7 +21,9 @@ LIMITS = "54"
 """The class of PostgreSQL's codes for statements or values that are too large."""
 OVERTAKEN = ("40001", "40P01")
 """PostgreSQL's codes for two transactions in each other's way, one of which it ended."""
-WAITED = ("55P03", "57014", "25P03", "25P04")
+LOCKED = "55P03"
+"""PostgreSQL's code for a lock that somebody else held for too long."""
+WAITED = (LOCKED, "57014", "25P03", "25P04")
 """PostgreSQL's codes for a lock or a statement that took too long."""
 logger = structlog.get_logger()
 
@@ -44,6 +46,11 @@ def _is_too_large(error: DBAPIError) -> bool:
 def is_overtaken(error: DBAPIError) -> bool:
     """Whether the database ended this transaction for another one's sake. The next try may succeed."""
     return _code(error) in OVERTAKEN
+
+
+def is_in_the_way(error: DBAPIError) -> bool:
+    """Whether somebody else held what this transaction wanted to lock. The next try may succeed."""
+    return _code(error) in (*OVERTAKEN, LOCKED)
 
 
 def _code(error: DBAPIError) -> str:

@@ -5,11 +5,11 @@ views and reads it as one snapshot.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, func, literal, select, union_all
@@ -546,6 +546,48 @@ def with_events(offices: Offices, events: Iterable[Event]) -> Offices:
                 with suppress(ValueError):
                     packs.setdefault(_ref(data), recorded(_ref(data), data.canonical))
     return replace(offices, post_keys=keys, packs=packs)
+
+
+PLACING = upcast.types_of(UnitPlaced, PolicyPackAssigned)
+"""The types of the events that make the tree of units and say which pack is in force where."""
+
+
+class Placements(NamedTuple):
+    """What events of these types make: rows by their keys."""
+
+    units: Mapping[Key, Row | None]
+    packs: Mapping[Key, Row | None]
+
+
+def placements(events: Iterable[Event]) -> Placements:
+    """The placements by these events, which are in order."""
+    units, packs = dict[Key, Row | None](), dict[Key, Row | None]()
+    for event in events:
+        for key_ in _unit_keys(event):
+            units[key_] = _place(key_, units.get(key_), event)
+        for key_ in _assigned_keys(event):
+            packs[key_] = _assign(key_, packs.get(key_), event)
+    return Placements(units, packs)
+
+
+def as_placed(known: Offices, placed: Placements, until: str) -> Offices:
+    """The offices with the tree and the packs in force that these placements alone give them, at an instant.
+
+    Before the first place or pack, the first ones count; without any, those that are known.
+    """
+    places, assigned = _begun(placed.units.values(), until), _begun(placed.packs.values(), until)
+    ended = {unit for unit, row in places.items() if row["until"] and row["until"] <= until}
+    if places:
+        there = {unit: _unit(row) for unit, row in places.items() if unit not in ended}
+        known = replace(known, units=there, former={unit: _unit(places[unit]) for unit in sorted(ended)})
+    return replace(known, assigned={unit: row["policy"] for unit, row in assigned.items()}) if assigned else known
+
+
+def _begun(rows: Iterable[Row | None], until: str) -> dict[str, Row]:
+    """Unit -> of its rows that have begun the one that began last."""
+    in_turn = sorted((row for row in rows if row is not None), key=lambda row: row["since"])
+    first = in_turn[0]["since"] if in_turn else until
+    return {row["unit"]: row for row in in_turn if row["since"] <= max(until, first)}
 
 
 def _key_of(row: Any) -> PostKey:

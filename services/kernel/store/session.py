@@ -100,6 +100,8 @@ class Session:
         self.also: list[Write] = []
         """Further rows, written after everything else."""
         self._words: list[dict[str, Any]] = []
+        self._person_on: str | None = None
+        """The one stream whose new events carry a digest of the person who acts."""
         self._numbers = Counters(service.metadata)
         self._tables = service.metadata.tables
 
@@ -221,6 +223,7 @@ class Session:
                 recorded=recorded,
                 partitionkey=last.partitionkey if last else _partitionkey(kind, id_, incident),
                 actor=ctx.actor.post,
+                by=self._by(kind, id_, data, ctx),
                 correlation=incident,
                 causation=ctx.cause,
                 unit=occurred.unit or ctx.actor.unit,
@@ -241,6 +244,18 @@ class Session:
             done.append(event)
         self.appended.extend(done)
         return done
+
+    def _by(self, kind: str, stream: str, data: Fact, ctx: Ctx) -> str | None:
+        """The digest of the member of staff who acts, where people work on a matter and the data does not carry it.
+
+        Of one act, only the first stream carries it. Two digests in one act would be known to be of one person, and so
+        would connect all that this person did on the one stream with all on the other.
+        """
+        carried = getattr(data, "by", None) is not None
+        if not carried and not (kind in catalogue.WORKED_ON and ctx.actor.is_staff):
+            return None
+        self._person_on = self._person_on or stream
+        return ctx.by(stream) if not carried and self._person_on == stream else None
 
     def restore(self, events: Sequence[Event]) -> None:
         """Takes this service's events that its topic holds and its store lacks.
@@ -466,7 +481,12 @@ def _order(event: Event) -> tuple[str, int]:
 def _incident(kind: str, id_: str, data: Fact) -> str | None:
     """The incident of a stream's first event: the stream itself, the incident with its UUID, or the one that the data
     names.
+
+    Only of a stream that belongs to one incident as a whole. Others name incidents in some events, and what else stands
+    on them is not about these.
     """
+    if kind not in catalogue.FOLLOWS_INCIDENT:
+        return None
     if kind == "incident":
         return id_
     if kind in ("clock", "press"):

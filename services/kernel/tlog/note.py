@@ -22,6 +22,8 @@ ED25519, COSIGNATURE = 1, 4
 MAX_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 """A note that is larger or has more of them is not read."""
+MOST_SECONDS = 253_402_214_400
+"""The last day of the year 9999, in seconds since 1970: no clock shows a later moment in every zone."""
 _DASH = "— "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SEPARATOR = "\n\n"
@@ -161,6 +163,8 @@ class Note:
                 raise Refused(f"{one.name} signed twice")
             if not by.holds(self.text, one.value):
                 raise Refused(f"the signature of {one.name} does not hold")
+            if by.kind == COSIGNATURE and one.at > MOST_SECONDS:
+                raise Refused(f"{one.name} says that it signed {one.at} seconds after 1970, which no clock shows")
             found[by] = one
         return found
 

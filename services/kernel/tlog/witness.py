@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from services.kernel.tlog import Refused
 from services.kernel.tlog.checkpoint import Checkpoint, Opened, number, opened
-from services.kernel.tlog.note import Note, Verifier
+from services.kernel.tlog.note import COSIGNATURE, Note, Verifier
 from services.kernel.tlog.proof import hash_lines, hashes, parted
 from services.kernel.tlog.tree import EMPTY, must_be_consistent
 
@@ -97,3 +98,42 @@ def must_follow(this: Asked, held: Held) -> Held:
     except Refused as refused:
         raise Declined(422, str(refused)) from None
     return Held(checkpoint.size, checkpoint.root)
+
+
+def configured_in(text: str) -> list[tuple[str, Verifier]]:
+    """Addresses and keys of the witnesses in a setting: `address key`, separated by semicolons.
+
+    Raises `ValueError` with what is wrong and what to write.
+    """
+    found = []
+    for one in filter(None, map(str.strip, text.split(";"))):
+        address, _, vkey = one.partition(" ")
+        try:
+            key = Verifier.parse(vkey.strip())
+        except Refused as refused:
+            raise ValueError(_write(one, f"behind the address stands no key ({refused})")) from None
+        if key.kind != COSIGNATURE:
+            raise ValueError(_write(one, f"{key.name} is the key of a log and not of a witness"))
+        if not _is_address(address):
+            raise ValueError(_write(one, "it begins with no web address"))
+        found.append((address.rstrip("/"), key))
+    return found
+
+
+def _write(one: str, why: str) -> str:
+    return (
+        f"HUIYING_WITNESSES, {one[:200]!r}: {why}. Write for each witness the web address below which it takes "
+        "add-checkpoint (https://witness.example/witness), a space, and its key (name+number+key)"
+    )
+
+
+def _is_address(address: str) -> bool:
+    """Whether a body can be sent below it: http or https, a host, maybe a port and a path, and nothing else."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    further = (parts.query, parts.fragment, parts.username, parts.password)
+    is_whole = parts.scheme in ("http", "https") and bool(host) and port != 0 and not any(further)
+    return is_whole and address.isascii() and address.isprintable() and not set(address) & set("?#\\")

@@ -1,5 +1,6 @@
 """The sealed archive: an independent tool finds it whole, nothing can be changed in it, and erased words may go."""
 
+import contextlib
 import hashlib
 import io
 import zipfile
@@ -12,29 +13,37 @@ from typing import Any
 import bagit
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import WordsRef
-from services.kernel.sealed import archive, matter, zipped
-from services.kernel.sealed.trust import Trust
+from services.kernel.sealed import archive, first_day, matter, zipped
+from services.kernel.sealed.trust import SplitView, Trust
 from services.kernel.tlog import Refused
+from services.kernel.tlog.checkpoint import Checkpoint
 from services.kernel.tlog.proof import Proof
 from tests.kernel.sealed.small import flips, must_refuse
-from tests.kit.logs import KEY, ORIGIN, Log, signer
+from tests.kit.logs import KEY, ORIGIN, WITNESSES, Log, signer
 from tests.kit.spec import NOW
 
 pytestmark = pytest.mark.requirement("AUD-02")
 MATTER, REPORT = "incident-01890a5d-ac96-774b-bcce-b302099a8057", "report-01890a5d-ac96-774b-bcce-b302099a8059"
+OPERATIONS = "operation-01890a5d-ac96-774b-bcce-b302099a8060"
 SALT, TOLD, PICTURE, TOKEN = b"s" * 16, "路灯不亮", b"\x89PNG picture", "a" * 32
 REF, OTHER = "01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2b", "01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2c"
 BASE = "town-east-2026-00042/"
 
 
-def event(at: int, type_: str, stream: str, version: int, before: Event | None = None, **data: Any) -> Event:
+def event(
+    at: int, type_: str, stream: str, version: int, before: Event | None = None, /, by: str = "", **data: Any
+) -> Event:
+    by = by or catalogue.owner(catalogue.kind_of(stream), "audit")
     attributes = {
         "specversion": "1.0",
         "id": f"01890a5d-b2a1-7cc0-9d2e-4f6a8b0c{at:04x}",
-        "source": "/huiying/county/triage",
+        "source": f"/huiying/county/{by}",
         "type": f"huiying.{type_}.v1",
         "subject": stream,
         "time": (text := (NOW + timedelta(minutes=at)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")),
@@ -72,22 +81,28 @@ def payload(log: Log, size: int) -> dict[str, bytes]:
     }
 
 
+def sealed(files: dict[str, bytes], size: int, by: str = "audit") -> tuple[dict[str, bytes], Event]:
+    """The files with their manifests, and the event that seals them."""
+    info = b"External-Identifier: town-east-2026-00042\n"
+    manifest = archive.listing({path: hashlib.sha256(content).hexdigest() for path, content in files.items()})
+    tags = archive.tags(info, manifest)
+    told = {"record": MATTER, "sha256": hashlib.sha256(tags).hexdigest(), "log_size": size}
+    seal = event(5, "operation.archive_sealed", OPERATIONS, 1, by=by, **told)
+    listed = {archive.BAGIT: archive.DECLARATION, archive.INFO: info, archive.MANIFEST: manifest, archive.TAGS: tags}
+    return files | listed, seal
+
+
 def made(
     *more: Event,
     lacks: tuple[str, ...] = (),
     gone: tuple[int, ...] = (),
     change: Mapping[str, bytes | None] | None = None,
+    by: str = "audit",
 ) -> bytes:
     """An archive, with further events in the log behind the seal, without some paths, with erasures, or altered."""
     size = len(past())
-    files = payload(Log(past()), size)
-    info = b"External-Identifier: town-east-2026-00042\n"
-    manifest = archive.listing({path: hashlib.sha256(content).hexdigest() for path, content in files.items()})
-    tags = archive.tags(info, manifest)
-    told = {"record": MATTER, "sha256": hashlib.sha256(tags).hexdigest(), "log_size": size}
-    seal = event(5, "operation.archive_sealed", "operation-01890a5d-ac96-774b-bcce-b302099a8060", 1, **told)
+    files, seal = sealed(payload(Log(past()), size), size, by)
     log = Log([*past(), seal, *more])
-    files |= {archive.BAGIT: archive.DECLARATION, archive.INFO: info, archive.MANIFEST: manifest, archive.TAGS: tags}
     files |= {archive.SEAL: seal.bytes, archive.SEAL_PROOF: log.proof(size), archive.JOINED: log.consistency(size)}
     for at in gone:
         name = f"{archive.GONE}{log.events[at].id}"
@@ -214,7 +229,7 @@ def test_only_the_plain_form_of_a_zip() -> None:
         to = io.BytesIO()
         with zipfile.ZipFile(to, "w", compression) as file:
             file.writestr(name, b"0" * 1_000_000)
-        must_refuse(read, to.getvalue(), "was not written so|is no name here")
+        must_refuse(read, to.getvalue(), "packed anew|is no name here")
     for names in (
         ("a/b", "a/b"),
         ("b/a", "a/b"),
@@ -229,7 +244,7 @@ def test_only_the_plain_form_of_a_zip() -> None:
             raw, listed, at = raw + head, listed + zipped._central(name, 0, 0, at), at + len(head)
         must_refuse(read, raw + listed + zipped._end(2, len(listed), at), "is no name here, or it is out of order")
     assert files
-    must_refuse(read, b"", "at the end is not")
+    must_refuse(read, b"", "this is no archive")
     with pytest.raises(ValueError, match="changed while"):
         zipped.write(io.BytesIO(), [zipped.Entry("a/b", 2, 0, (b"x",))])
 
@@ -241,3 +256,95 @@ def test_proof_and_checkpoint_of_an_erasure_are_those_of_the_seal() -> None:
     older = Proof(5, log.path(5), log.checkpoint()).written
     change: dict[str, bytes | None] = {f"{name}.json": later.bytes, f"{name}.tlog-proof": older}
     must_refuse(read, made(lacks=(f"{archive.WORDS}{REF}.txt",), change=change), "does not belong to this archive")
+
+
+def test_a_record_of_another_tree_and_a_seal_of_the_same_size() -> None:
+    forged = Log([*past(), event(9, "incident.opened", MATTER[:-1] + "2", 1)])
+    files, seal = sealed(payload(forged, 5), 5)
+    public = Log([*(event(20 + at, "incident.opened", MATTER[:-1] + str(at), 1) for at in range(4)), seal])
+    raw = zipped_of(files | {archive.SEAL: seal.bytes, archive.SEAL_PROOF: public.proof(4)})
+    must_refuse(lambda bad: read(bad, public.trust(public.checkpoint(3))), raw, "is among the 5 events that it seals")
+    # The same two trees, of which the seal stands behind the record.
+    trust = Trust((KEY.verifier,), roots={5: forged.root()})
+    with pytest.raises(SplitView, match="two different records of 5 events"):
+        trust.must_include_seen(Checkpoint(ORIGIN, 5, public.root()), [])
+
+
+def test_only_audit_seals_and_only_the_owner_erases() -> None:
+    must_refuse(read, made(by="triage"), "triage seals no archive, only audit does")
+    ref = f"{archive.WORDS}{REF}.txt"
+    requested = "words-01890a5d-ac96-774b-bcce-b302099a8061"
+    for of, by, fits in ((REPORT, "ingest", True), (REPORT, "triage", False), (MATTER, "ingest", False)):
+        order = event(6, "words.erased", requested, 1, by=by, stream=of, refs=[REF])
+        raw = made(order, lacks=(ref,), gone=(5,))
+        if fits:
+            assert read(raw).gone == (ref,)
+        else:
+            must_refuse(read, raw, "it erased nothing of this archive")
+    must_refuse(read, made(erased(by="publish", refs=[REF]), lacks=(ref,), gone=(5,)), "it erased nothing")
+
+
+def test_the_key_of_the_record_may_be_revoked_since_and_its_root_is_proven_by_the_seal() -> None:
+    former = signer(ORIGIN, 9)
+    size = len(past())
+
+    def raw(record: Log, *lacks: str, origin: str = ORIGIN) -> bytes:
+        key = signer(origin, 9)
+        files, seal = sealed(payload(Log(record.events, key), size), size)
+        log = Log([*past(), seal])
+        proofs = {archive.SEAL: seal.bytes, archive.SEAL_PROOF: log.proof(size), archive.JOINED: log.consistency(size)}
+        return zipped_of({path: told for path, told in (files | proofs).items() if path not in lacks})
+
+    held = read(raw(Log(past())))
+    assert (held.events, held.seal.position) == (3, 4)
+    must_refuse(read, raw(Log(past()), archive.JOINED), "nothing joins 5 events")
+    forged = Log([past()[0], past()[1], event(3, "incident.opened", MATTER[:-1] + "2", 1), past()[3]])
+    must_refuse(read, raw(forged), "the log does not go on from what was seen")
+    must_refuse(read, raw(Log(past()), origin="log.example/other"), "is of log.example/other, not of")
+    seen = Log(past()).trust()
+    seen.roots[size] = forged.root()
+    must_refuse(lambda bad: read(bad, seen), raw(Log(past())), "SPLIT VIEW")
+    both = Trust((KEY.verifier, former.verifier), tuple(one.verifier for one in WITNESSES), 1)
+    must_refuse(lambda bad: read(bad, both), raw(Log(past())), "0 of the witnesses signed it")
+
+
+def test_what_is_to_be_sealed_rests_on_a_signed_checkpoint() -> None:
+    size = len(past())
+    for key, why in ((KEY, None), (signer(ORIGIN, 9), "no known key")):
+        log = Log(past(), key)
+        files, _ = sealed(payload(log, size), size)
+        unsealed = archive.Unsealed(MATTER, hashlib.sha256(files[archive.TAGS]).hexdigest(), size)
+        source = io.BytesIO(zipped_of(files))
+        if why is None:
+            archive.must_hold(source, TRUST, unsealed, log.checkpoint())
+        else:
+            with pytest.raises(Refused, match=why):
+                archive.must_hold(source, TRUST, unsealed, log.checkpoint())
+
+
+ODD: Any = st.sampled_from(
+    [None, True, -1, 1.5, 2**31, 2**63, 2**64 - 1, 1e308, "", "x", "9999-12-31T23:59:59.999999Z"]
+)
+ODD = ODD | st.lists(ODD, max_size=2) | st.dictionaries(st.sampled_from(["ref", "digest", "file", "sha256"]), ODD)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(("refs", "files", "stream"), ODD)), st.sampled_from(archive.ERASURES))
+def test_an_event_may_say_anything_and_is_refused_in_a_sentence(told: dict[str, Any], type_: str) -> None:
+    stream = REPORT if type_.startswith("huiying.report") else OPERATIONS.replace("operation", "words")
+    odd = event(6, type_.removeprefix("huiying.").removesuffix(".v1"), stream, 1, **told)
+    raw = made(odd, lacks=(f"{archive.WORDS}{REF}.txt",), gone=(5,))
+    with contextlib.suppress(Refused):
+        read(raw)
+    day = first_day.Window("2026-03-02T09:00:00.000000Z", (), {}).line
+    for name in ("report", "reports", "discovered_at"):
+        check = first_day.Check(io.BytesIO(day), MATTER, "w/", "f/")
+        check.see(1, event(7, "incident.split", MATTER, 1, **{name: told["refs"]}))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(made()) - 4), st.sampled_from([0, 1, 2**16 - 1, 2**31, 2**32 - 1]))
+def test_a_number_of_the_zip_may_be_anything_and_is_refused_in_a_sentence(at: int, number: int) -> None:
+    raw = made()
+    with contextlib.suppress(Refused):
+        read(raw[:at] + number.to_bytes(4, "little") + raw[at + 4 :])

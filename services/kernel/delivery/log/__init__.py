@@ -52,7 +52,7 @@ class LogGone(Exception):
 
 
 class TopicsMissing(LogGone):
-    """The event log answers, but has no such topics."""
+    """The event log answers, but has no such topics, or does not show them."""
 
 
 class WrongPartitions(ValueError):
@@ -122,6 +122,12 @@ class EventLog(Protocol):
     def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
         """The records from `start` to before `end`, in batches. Content topics may have holes."""
         ...
+
+    def read_together(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        """The records of these partitions, each from its first to before its second offset, in batches.
+
+        Each partition's records come in order; those of different ones come about as they were recorded.
+        """
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
         """Passes records on until cancelled: in order for each partition, from the database's offset, one batch at a

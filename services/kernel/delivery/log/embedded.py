@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, delete, fu
 from sqlalchemy.exc import DBAPIError
 
 from services.kernel.delivery.log import Handle, LogGone, Offsets, Partition, Record, check_range
+from services.kernel.delivery.log.merging import merged
 from services.kernel.store import sql
 from services.kernel.store.columns import key
 from services.kernel.store.database import Database
@@ -177,6 +178,18 @@ class EmbeddedLog:
                 return
             yield records
             start = records[-1].offset + 1
+
+    async def read_together(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.read_together`."""
+        places = {partition: start for partition, (start, _) in spans.items()}
+
+        async def more(asked: Collection[Partition]) -> Mapping[Partition, Sequence[Record]]:
+            found = {part: await self._fetch(part, places[part], spans[part][1]) for part in asked}
+            places.update({part: records[-1].offset + 1 for part, records in found.items() if records})
+            return found
+
+        async for records in merged(spans, more):
+            yield records
 
     async def _fetch(self, partition: Partition, start: int, end: int) -> list[Record]:
         chosen = (

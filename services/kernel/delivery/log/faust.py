@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.auth import CredentialsT
 from faust.types.tuples import ConsumerMessage
 
 from services.kernel.delivery.log import (
@@ -31,6 +32,7 @@ from services.kernel.delivery.log import (
     ended,
     hand_on,
 )
+from services.kernel.delivery.log.brokers import trust
 from services.kernel.delivery.log.group import Group
 from services.kernel.delivery.log.kafka import FETCH_WAIT, MAX_FETCHED, KafkaLog, record_of
 from services.kernel.delivery.log.pace import keep_pace
@@ -47,6 +49,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     app = faust.App(
         f"{settings.prefix}.{name}",
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
         store="memory://",
         processing_guarantee="at_least_once",
         key_serializer="raw",
@@ -124,6 +127,19 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     setattr(Transport, "Consumer", Consumer)  # noqa: B010
     app.transport = Transport(app.conf.broker_consumer, app)
     return app
+
+
+def _credentials(settings: Settings) -> CredentialsT | None:
+    """TLS and the name of this process as Faust takes them."""
+    context = trust(settings)
+    if settings.kafka_user:
+        return faust.SASLCredentials(
+            username=settings.kafka_user,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None
 
 
 def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Handle) -> None:

@@ -17,7 +17,9 @@ from aiokafka.errors import (
 )
 
 from services.kernel.delivery.log import LogGone
+from services.kernel.delivery.log.brokers import access
 from services.kernel.logging import Lasting
+from services.kernel.settings import Settings
 
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 """The answers of brokers until the topic of groups is ready."""
@@ -26,10 +28,10 @@ AGAIN, WATCH_SECONDS = 1.0, 10.0
 
 
 class Group:
-    """The group `name` on the brokers at `servers`, for a member that shares partitions by `assignor`."""
+    """The group `name` of a deployment, for a member that shares partitions by `assignor`."""
 
-    def __init__(self, servers: str, name: str, assignor: str) -> None:
-        self._servers, self._name, self._assignor = servers, name, assignor
+    def __init__(self, settings: Settings, name: str, assignor: str) -> None:
+        self._settings, self._name, self._assignor = settings, f"{settings.prefix}.{name}", assignor
 
     async def may_join(self) -> None:
         """Waits until the brokers have the group ready, and no members with another assignor.
@@ -80,11 +82,11 @@ class Group:
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        admin = AIOKafkaAdminClient(**access(self._settings))
         try:
             await admin.start()
             yield admin
         except (KafkaError, OSError) as error:
-            raise LogGone(f"the brokers at {self._servers} do not answer: {error}") from error
+            raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
         finally:
             await admin.close()

@@ -6,7 +6,7 @@ epoch. A partition takes nothing of a lower epoch than the highest that it has s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -36,7 +36,9 @@ from services.kernel.delivery.log import (
     ended,
     hand_on,
 )
+from services.kernel.delivery.log.brokers import access
 from services.kernel.delivery.log.group import Group
+from services.kernel.delivery.log.merging import merged
 from services.kernel.delivery.log.pace import keep_pace
 from services.kernel.settings import Settings
 from services.kernel.tasks import side_by_side
@@ -51,6 +53,8 @@ ANSWER = 3.0
 MAX_FETCHED = 8000
 """The most records that are fetched ahead; about as many are passed on at once, in order for each partition."""
 BATCH_LIMIT = 1_000_000
+TOGETHER_FETCH = 250_000
+"""Bytes of one fetch of a partition when many are read together, so that memory holds all of them."""
 logger = structlog.get_logger()
 
 EVENT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -100,7 +104,7 @@ class KafkaLog:
         """See `EventLog.create_topics`."""
         wanted = {self.name(topic): EVENT_CONFIG for topic in event_topics}
         wanted |= {self.name(topic): CONTENT_CONFIG for topic in content_topics}
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        admin = AIOKafkaAdminClient(**access(self._settings))
         try:
             await admin.start()
             existing = set(await admin.list_topics())
@@ -172,7 +176,7 @@ class KafkaLog:
     async def _started_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka,
+                **access(self._settings),
                 acks="all",
                 enable_idempotence=True,
                 transactional_id=f"{self._settings.prefix}.{self._owner}" if self._owner else None,
@@ -233,7 +237,10 @@ class KafkaLog:
         while True:
             if unsure := {place.topic for place in places} - self._known:
                 if missing := unsure - set(await reader.topics()):
-                    raise TopicsMissing(f"the brokers hold no topic {', '.join(sorted(missing))}")
+                    # Brokers show nobody a topic that they may not read.
+                    user = self._settings.kafka_user
+                    may = f", or {user} may not read it: see deploy/kafka/acls.sh" if user else ""
+                    raise TopicsMissing(f"the brokers hold no topic {', '.join(sorted(missing))}{may}")
                 self._known |= unsure
             try:
                 async with asyncio.timeout(ANSWER):
@@ -296,7 +303,7 @@ class KafkaLog:
     def _consumer(self, *topics: str, group: str | None = None, fetch: int = 4 * BATCH_LIMIT) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             *topics,
-            bootstrap_servers=self._settings.kafka,
+            **access(self._settings),
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -331,9 +338,48 @@ class KafkaLog:
         finally:
             await reader.stop()
 
+    async def read_together(self, spans: Mapping[Partition, tuple[int, int]]) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.read_together`. One consumer reads all partitions, and holds one fetch of each."""
+        places = {
+            part: TopicPartition(self.name(part.topic), part.number)
+            for part, (start, end) in spans.items()
+            if start < end
+        }
+        if not places:
+            return
+        parts = {place: part for part, place in places.items()}
+        reader = self._consumer(fetch=TOGETHER_FETCH)
+
+        async def more(asked: Collection[Partition]) -> Mapping[Partition, Sequence[Record]]:
+            found: dict[Partition, Sequence[Record]] = {}
+            for part in asked:
+                if await reader.position(places[part]) >= spans[part][1]:
+                    found[part] = ()
+            left = [places[part] for part in asked if part not in found]
+            fetched = await reader.getmany(*left, timeout_ms=1000) if left else {}
+            for place, items in fetched.items():
+                part = parts[place]
+                if records := [record_of(part.topic, item) for item in items if item.offset < spans[part][1]]:
+                    found[part] = records
+            return found
+
+        try:
+            await reader.start()
+            reader.assign(list(parts))
+            for part, place in places.items():
+                reader.seek(place, spans[part][0])
+            async for records in merged(places, more):
+                yield records
+        except OffsetOutOfRangeError as error:
+            raise OffsetOutOfRange(f"a topic no longer holds what is to be read: {error}") from error
+        except (KafkaError, OSError) as error:
+            raise LogGone(f"the brokers stopped answering: {error!r}") from error
+        finally:
+            await reader.stop()
+
     def group(self, name: str) -> Group:
         """The consumer group of a service."""
-        return Group(self._settings.kafka, f"{self._settings.prefix}.{name}", self.assignor)
+        return Group(self._settings, name, self.assignor)
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
         """See `EventLog.consume`. The consumer is a member of the group `<prefix>.<group>`."""
