@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event, digest
 from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode
 from schemas.titles import Language
-from services.audit import answers, queries
+from services.audit import answers, queries, reach
+from services.audit.archive.told import is_told, told
 from services.audit.basis import (
     AsOf,
     KnownAt,
+    Paged,
     Size,
     must_agree,
     must_stand_in_events,
@@ -31,10 +33,10 @@ from services.audit.basis import (
     types_of,
 )
 from services.audit.findings import findings_api
-from services.audit.matters.marks import CONSULTATIONS
+from services.audit.inspections.rights import READ_INSPECTION
 from services.audit.naming import names_of
-from services.audit.queries import FIRST, Filters, Place, happened, recorded
-from services.audit.rights import READ_EVENT, READ_MATTER, reading_of_event, sees_readings
+from services.audit.queries import FIRST, Axes, Filters, Place, happened
+from services.audit.rights import READ_EVENT, READ_MATTER, hidden_types, reading_of_event
 from services.audit.summaries import summary
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -77,23 +79,27 @@ def router() -> APIRouter:
         """The record of an incident: its reports, clocks, statements, and the incidents that were merged into it.
 
         `as_of` keeps what had happened by then, `known_at` what had been recorded by then. The parts of the incident
-        are those that `log_size` knows. Summaries are in one language: `lang`, or the best one of `Accept-Language`.
-        Events are in order of (`recordedtime`, `id`). A cursor keeps its `log_size`; send `as_of` and `known_at` with
-        it again.
+        are those that `log_size` and `known_at` know. What was recorded on a report after it left is not among them,
+        unless it went to a part. What was done with the incident's file stands among them: its sealing, exports, and
+        for those who are told of readings, who consulted it. A remark of an inspection stands in it for who reads the
+        inspection. Summaries are in one language: `lang`, or the best one of `Accept-Language`. Events are in order of
+        (`recordedtime`, `id`). A cursor keeps its `log_size`; send `as_of` and `known_at` with it again.
         """
         language = language_of(request)
         *place, kept = paging.place_of(cursor, str, str, int) if cursor is not None else (*FIRST, None)
         must_agree(log_size, kept)
         async with runtime.database.read() as connection:
-            reading = await _reading(connection, await runtime.context(connection, staff), id)
+            ctx = await runtime.context(connection, staff)
+            reading = await reach.reading(connection, ctx, id, READ_MATTER)
             size = await size_of(connection, log_size if kept is None else kept)
-            happened_by, known_by = text_of(as_of), text_of(known_at)
-            narrow = [*happened(happened_by), *recorded(known_by)]
+            axes = Axes(size, text_of(as_of), text_of(known_at))
+            until = queries.earlier(_until(reading), axes.known_at)
+            narrow = [*happened(axes.as_of), *queries.heard(READ_INSPECTION.units(ctx))]
             found, last = await queries.timeline(
-                connection, id, size, _until(reading), narrow, Place(*place), limit, newest=newest
+                connection, id, size, until, narrow, Place(*place), limit, newest=newest, packages=told(ctx)
             )
             number = await queries.number(connection, id, size)
-            basis = await stated(connection, size, happened_by, known_by)
+            basis = await stated(connection, axes)
             names = await names_of(runtime, connection, size, language)
         items = [
             {
@@ -112,6 +118,7 @@ def router() -> APIRouter:
     async def list_events(
         runtime: http.Serving,
         staff: http.Staff,
+        at: Paged,
         type: Annotated[
             Narrow, Query(description="Only events of this type: the full name, or the short one for all its versions.")
         ] = None,
@@ -121,11 +128,6 @@ def router() -> APIRouter:
         actor: Annotated[Narrow, Query(description="Only events of this post's acts.")] = None,
         from_: Annotated[At | None, Query(alias="from", description="Only events that happened then or later.")] = None,
         to: Annotated[At | None, Query(description="Only events that happened by then.")] = None,
-        as_of: AsOf = None,
-        known_at: KnownAt = None,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-        log_size: Size = None,
     ) -> Response:
         """Events in the order in which audit took them in, with filters. A cursor keeps its `log_size`, not the axes.
 
@@ -133,29 +135,32 @@ def router() -> APIRouter:
         what happened, both included.
         """
         paging.must_be_a_time("to", from_, to)
-        after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
-        must_agree(log_size, kept)
         incident = incident and await records.named(runtime, "incident", incident, "incident")
         subject = subject and await records.named(runtime, None, subject, "subject")
-        axes = (text_of(as_of), text_of(known_at))
-        filters = Filters(types_of(type), subject, unit, incident, actor, text_of(from_), text_of(to), *axes)
+        narrow = (text_of(from_), text_of(to), text_of(at.as_of), text_of(at.known_at))
+        filters = Filters(types_of(type), subject, unit, incident, actor, *narrow)
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             await must_stand_in_events(connection, ctx.offices, type=type, unit=unit, actor=actor)
             if incident is None:
                 units = READ_EVENT.units(ctx)
             else:
-                reading = await _reading(connection, ctx, incident)
+                reading = await reach.reading(connection, ctx, incident, READ_MATTER)
                 units, filters = None, replace(filters, until=_until(reading))
-            size = await size_of(connection, log_size if kept is None else kept)
-            # Who read what is told by `readings`, to fewer people.
-            without = () if sees_readings(ctx) else CONSULTATIONS
+            axes = await at.axes(connection)
             found, last = await queries.events(
-                connection, filters, size, after=after, limit=limit, units=units, without=without
+                connection,
+                filters,
+                axes.size,
+                after=at.place,
+                limit=at.limit,
+                units=units,
+                without=hidden_types(ctx),
+                heard_by=READ_INSPECTION.units(ctx),
             )
-            basis = await stated(connection, size, *axes)
-        next_ = None if last is None else paging.cursor_of(last, size)
-        return http.json_response({**basis, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
+            basis = await stated(connection, axes)
+        items = [orjson.Fragment(row.bytes) for row in found]
+        return http.json_response({**basis, "items": items, "next": at.next(last, axes)})
 
     @routes.get("/changes", **documents.answers(answers.Followed))
     async def follow_changes(
@@ -176,7 +181,8 @@ def router() -> APIRouter:
                 return http.json_response({"position": size, "more": False, "incidents": []})
             await size_of(connection, after if after > given else None)
             ctx = await runtime.context(connection, staff)
-            found, until = await queries.changed(connection, after, max(size, after), LOOKED)
+            heard_by = READ_INSPECTION.units(ctx)
+            found, until = await queries.changed(connection, after, max(size, after), LOOKED, heard_by)
             read = []
             for incident, at in found.items():
                 reading = await _found(connection, ctx, incident)
@@ -201,7 +207,7 @@ def router() -> APIRouter:
             if found is None:
                 raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
             await _check_event(connection, await runtime.context(connection, staff), found, size)
-            basis = await stated(connection, size)
+            basis = await stated(connection, Axes(size))
             names = await names_of(runtime, connection, size, language)
         said = summary(Event.parse(found.bytes), names)
         body = {"event": orjson.Fragment(found.bytes), "summary": said, "position": found.position}
@@ -209,20 +215,6 @@ def router() -> APIRouter:
         return http.json_response({**basis, **body}, headers=spoken(language))
 
     return routes
-
-
-async def _reading(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading:
-    """How much of an incident the actor may read.
-
-    Raises `NotFound` for an unknown one, `Forbidden` if it is nothing.
-    """
-    if not await queries.knows(connection, incident):
-        raise NotFound(f"there is no incident {incident[:60]!r}", what=incident[:60])
-    reading = await _found(connection, ctx, incident)
-    if reading is None:
-        known = await queries.standings(connection, incident)
-        raise READ_MATTER.refused(known[incident].accountable if incident in known else None, ctx)
-    return reading
 
 
 async def _found(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading | None:
@@ -237,17 +229,25 @@ def _until(reading: Reading) -> str | None:
 
 
 async def _check_event(connection: AsyncConnection, ctx: Ctx, found: Any, size: int) -> None:
-    of_its_matters = []
+    one = Event.parse(found.bytes)
+    named = [*await queries.named_by(connection, found.position)]
+    if (packed := await queries.packed_by(connection, one.id)) is not None:
+        named.append(packed)
+    of_its_matters = [await _found(connection, ctx, incident) for incident in named]
     for incident in await queries.incidents_of(connection, found.stream_id, size):
         of_it = READ_MATTER.of_matter(await queries.standings(connection, incident), incident, ctx)
         if of_it is None:
             continue
-        incidents = await queries.family(connection, incident, size, _until(of_it))
-        if await queries.belongs(connection, found.stream_id, incidents, size, _until(of_it)):
-            gone = (await queries.left(connection, incidents, size)).get(found.stream_id)
-            of_its_matters.append(of_it.ending(gone))
+        until = _until(of_it)
+        incidents = await queries.family(connection, incident, size, until)
+        if await queries.belongs(connection, found.stream_id, incidents, size, until):
+            gone = (await queries.left(connection, incidents, size, until)).get(found.stream_id)
+            if gone is None or found.recordedtime <= gone:
+                of_its_matters.append(of_it)
     reading = reading_of_event(found.unit, of_its_matters, ctx)
-    if Event.parse(found.bytes).type in CONSULTATIONS and not sees_readings(ctx):
+    hears = await queries.hears(connection, found.position, READ_INSPECTION.units(ctx))
+    is_hidden = one.type in hidden_types(ctx) and not (packed is not None and is_told(one, ctx))
+    if not hears or is_hidden:
         reading = None
     if reading is None or not reading.covers(found.recordedtime):
         raise READ_EVENT.refused(found.unit, ctx)

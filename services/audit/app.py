@@ -5,13 +5,19 @@ from schemas.audit import LogSequenced
 from services.audit import views
 from services.audit.findings import decider as findings
 from services.audit.findings import loop
+from services.audit.inspections import decider as inspections
 from services.audit.log import keys, signing, witnessing
 from services.audit.projection import AuditWork, start
+from services.audit.referrals import decider as referrals
+from services.audit.review import decider as reviews
+from services.audit.review import loop as drafting
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
 from services.kernel.store import word_index
 
 
 async def _start(runtime: Runtime) -> None:
+    # Wrong settings of witnesses end the start with a sentence, not a loop with an alarm.
+    witnessing.configured(runtime.settings)
     await word_index.make(runtime.database)
     await start(runtime)
     await keys.make_first(runtime)
@@ -23,7 +29,12 @@ CONTENTS = ("ingest", "triage", "escalation", "publish")
 SERVICE = Service(
     name="audit",
     metadata=views.METADATA,
-    deciders={"finding": findings.DECIDER},
+    deciders={
+        "finding": findings.DECIDER,
+        "inspection": inspections.DECIDER,
+        "referral": referrals.DECIDER,
+        "review": reviews.DECIDER,
+    },
     contents=CONTENTS,
     views=views.VIEWS,
     revisions=views.REVISIONS,
@@ -37,15 +48,36 @@ SERVICE = Service(
         "services.audit.api",
         "services.audit.matters.matters_api",
         "services.audit.matters.readings_api",
+        "services.audit.saved.saved_api",
+        "services.audit.inspections.inspections_api",
+        "services.audit.referrals.referrals_api",
         "services.audit.log.log_api",
         "services.audit.log.witness_api",
         "services.audit.archive.archive_api",
+        "services.audit.review.review_api",
+        "services.audit.statistics.statistics_api",
+        "services.audit.statistics.desk_api",
+        "services.audit.statistics.year_api",
+        "services.audit.statistics.analysis_api",
     ),
-    loops=(signing.run, witnessing.run, loop.run),
+    loops=(signing.run, witnessing.run, loop.run, drafting.run),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,
     signatures={"statement": deeds.claims},
     timeline=Timeline(views.TIMELINE, LogSequenced, views.TREE),
-    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES, views.TREE, views.MARKS, views.SAID),
+    rebuilt=(
+        views.TIMELINE,
+        views.LINKS,
+        views.ENTRIES,
+        views.NAMED,
+        views.JOINED,
+        views.LEFT,
+        views.TREE,
+        views.MARKS,
+        views.SAID,
+        views.STEPS,
+        views.LIMITS,
+        views.DESK,
+    ),
 )

@@ -1,19 +1,23 @@
 """The basis of an answer: the size of the log, and both axes. Every answer of audit states it."""
 
 import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.fields import instant
 from services.audit import queries
 from services.audit.log import growing
+from services.audit.queries import Axes
 from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.core.units import Offices
-from services.kernel.serving.paging import At, Number, must_be_known
+from services.kernel.serving import paging
+from services.kernel.serving.paging import At, Cursor, Limit, Number, must_be_known
 from services.kernel.tlog import Refused
 
 Size = Annotated[
@@ -22,6 +26,48 @@ Size = Annotated[
 ]
 AsOf = Annotated[At | None, Query(description="Only what had happened by then.")]
 KnownAt = Annotated[At | None, Query(description="Only what had been recorded by then.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The axes of a question, as they came."""
+
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    log_size: int | None = None
+
+    async def axes(self, connection: AsyncConnection) -> Axes:
+        """The axes with the size of the log. Raises as `size_of` does."""
+        return Axes(await size_of(connection, self.log_size), text_of(self.as_of), text_of(self.known_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Basis):
+    """The axes of a list, and the page of it that is asked for. The cursor keeps the size of the log."""
+
+    limit: int = 50
+    place: int | None = None
+    """The position of the last entry of the page before."""
+
+    def next(self, last: int | None, axes: Axes) -> str | None:
+        """The cursor after the last entry of this page; None if no page follows."""
+        return None if last is None else paging.cursor_of(last, axes.size)
+
+
+async def _basis(as_of: AsOf = None, known_at: KnownAt = None, log_size: Size = None) -> Basis:
+    return Basis(as_of, known_at, log_size)
+
+
+async def _page(
+    as_of: AsOf = None, known_at: KnownAt = None, limit: Limit = 50, cursor: Cursor = None, log_size: Size = None
+) -> Page:
+    place, kept = paging.place_of(cursor, int, int) if cursor is not None else (None, None)
+    must_agree(log_size, kept)
+    return Page(as_of, known_at, log_size if kept is None else kept, limit, place)
+
+
+OnAxes = Annotated[Basis, Depends(_basis)]
+Paged = Annotated[Page, Depends(_page)]
 
 
 def text_of(at: datetime | None) -> str | None:
@@ -58,23 +104,37 @@ async def size_of(connection: AsyncConnection, asked: int | None) -> int:
             asked=asked,
         )
     if asked > size:
-        raise Unavailable(
-            f"audit is taking its earlier events in again: it has {size} of {given} events",
-            5,
-            code="audit-rebuilding",
-            size=size,
-            given=given,
-        )
+        raise _rebuilding(size, given)
     return asked
 
 
-async def stated(
-    connection: AsyncConnection, size: int, as_of: str | None = None, known_at: str | None = None
-) -> dict[str, Any]:
+async def must_have_regained(connection: AsyncConnection, asked: int | None = None) -> None:
+    """Raises `Unavailable` while audit, after a restore, lacks some of the first `asked` events, or of all."""
+    size, given = await queries.head(connection)
+    if size < (given if asked is None else asked):
+        raise _rebuilding(size, max(given, asked or 0))
+
+
+def _rebuilding(size: int, given: int) -> Unavailable:
+    return Unavailable(
+        f"audit is taking its earlier events in again: it has {size} of {given} events",
+        5,
+        code="audit-rebuilding",
+        size=size,
+        given=given,
+    )
+
+
+async def stated(connection: AsyncConnection, axes: Axes) -> dict[str, Any]:
     """The fields of `answers.Stated`."""
-    complete = await queries.complete_until(connection, size)
-    basis = {"as_of": as_of, "known_at": known_at, "log_size": size, "complete_until": complete}
-    return {**basis, "root": await _root(connection, size)}
+    complete = await queries.complete_until(connection, axes.size)
+    basis = {"as_of": axes.as_of, "known_at": axes.known_at, "log_size": axes.size, "complete_until": complete}
+    return {**basis, "root": await _root(connection, axes.size)}
+
+
+def instant_of(basis: Mapping[str, Any]) -> str:
+    """The instant at which an answer looks: what is overdue then is so whenever the same question is asked again."""
+    return min(filter(None, (basis["as_of"], basis["known_at"], basis["complete_until"])), default="")
 
 
 async def _root(connection: AsyncConnection, size: int) -> str | None:

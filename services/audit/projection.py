@@ -4,13 +4,14 @@ One transaction at a time holds the row of `head`. So positions have no gap and 
 run. Envelopes are read once with orjson, and their data is not checked: an unknown type is kept like any other.
 """
 
+import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import structlog
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue, upcast
@@ -19,18 +20,25 @@ from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.log import growing
-from services.audit.matters import marks
+from services.audit.matters import marks, moves
+from services.audit.statistics import steps
 from services.audit.views import (
+    DESK,
     ENTRIES,
     HEAD,
+    JOINED,
+    LEFT,
+    LIMITS,
     LINKED_TYPES,
     LINKS,
     LOG,
     MARKS,
     METADATA,
+    NAMED,
     PLANNED,
     SAID,
     SIZES,
+    STEPS,
     TIMELINE,
 )
 from services.kernel.delivery.intake import Cursor, Intake
@@ -40,19 +48,40 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork, hold
 from services.kernel.store import offices, sql
 from services.kernel.store.numbers import number_in
-from services.kernel.store.session import Session
+from services.kernel.store.session import Conflict, Session
 from services.kernel.store.sql import Query, Write
+from services.kernel.store.views import Row
 from services.kernel.tlog import Refused
 from services.kernel.tlog.leaf import leaf_of
 
-BATCH = 2000
+BATCH = 4000
 """Events in one transaction."""
+ORDERED = 2000
+"""Events whose order one event of the log tells."""
 AIM_SECONDS = 0.25
 """The least time between two looks at the ends of the topics on brokers. Embedded, a look costs nothing."""
+EXERCISES = "drill:"
+"""Before the name of a type from which was drawn whether a matter is an exercise."""
+COUNTED = "counted:"
+"""Before the name of a type from which the rows of statistics were drawn."""
+MOVED, NAMING = "moved:", "named:"
+"""The same for the moves of reports, and for single events that name a matter."""
 LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
 """Types of events that link another stream to an incident."""
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
+LEARNED = Query(select(LINKED_TYPES.c.type), {})
 LINKED = select(LINKS.c.stream_id, LINKS.c.incident_id).where(sql.is_one_of(LINKS.c.stream_id, "streams"))
+ORDERS = (
+    select(METADATA.tables["events"].c.version, METADATA.tables["events"].c.bytes)
+    .where(
+        METADATA.tables["events"].c.stream_id == LOG,
+        METADATA.tables["events"].c.version > bindparam("above"),
+        METADATA.tables["events"].c.type.in_(upcast.types_of(LogSequenced)),
+    )
+    .order_by(METADATA.tables["events"].c.version)
+    .limit(50)
+)
+"""The next events that name the order, few at once: each names up to `ORDERED` events."""
 KEPT = select(TIMELINE.c.stream_id, TIMELINE.c.recordedtime, TIMELINE.c.event_id, TIMELINE.c.position).where(
     sql.is_one_of(TIMELINE.c.stream_id, "streams")
 )
@@ -73,6 +102,10 @@ class Head:
         return Write(HEAD, [{"id": 1, **asdict(self)}], replaces=True)
 
 
+class Unlearned(Conflict):
+    """Another version draws audit's tables: events that are taken in now would stand in them in part."""
+
+
 class AuditWork(UnitOfWork):
     """Takes in every event of every service."""
 
@@ -80,17 +113,30 @@ class AuditWork(UnitOfWork):
         super().__init__(runtime)
         self.batch = BATCH
         self._linking = upcast.types_of(*LINKING)
+        self._noted = _noted(drawn_types())
+        self._consumes = False
         self._aim: tuple[str, Mapping[Partition, int]] | None = None
         self._aimed = 0.0
         self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS
 
     async def handle(self, records: Sequence[Record]) -> None:
         """See `UnitOfWork.handle`."""
+        self._consumes = True
         await self._take_aim()
         await super().handle(records)
 
     def read(self, event: Event) -> None:
         """Nothing is checked: data stays unread, and an unknown type is kept like any other."""
+
+    async def must_keep(self, session: Session, event: Event) -> bool:
+        """Whether the log has given a position to exactly these bytes: it never loses one."""
+        await _planned_head(session)
+        kept = TIMELINE.c
+        mine = (kept.stream_id == event.stream, kept.version == event.version, kept.digest == event.digest)
+        chosen = union_all(
+            select(kept.position).where(*mine), select(PLANNED.c.position).where(PLANNED.c.digest == event.digest)
+        )
+        return (await session.connection.execute(chosen)).first() is not None
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
         """Compares every version that was taken in before, not only the last one."""
@@ -109,10 +155,10 @@ class AuditWork(UnitOfWork):
         if not events:
             return
         connection = session.connection
-        head = await lock_head(connection)
-        own = await session.load_head(LOG)
-        if own.version > head.logged:
-            head = await plan(connection, head, own.version)
+        head = await _planned_head(session)
+        if self._consumes and not self.replaying:
+            await self._must_be_learned(connection)
+        own = session.streams[LOG]
         regaining = head.size < head.next
         known = await _planned(connection, events) if regaining else {}
         fresh = [event.digest for event in events if event.digest not in known]
@@ -121,10 +167,10 @@ class AuditWork(UnitOfWork):
         session.also.append(Write(TIMELINE, [_row(position, event) for position, event in placed]))
         links = _links(placed, self._linking)
         session.also.append(Write(ENTRIES, await _entries(connection, placed, links)))
-        session.also.append(Write(MARKS, _marks(placed)))
         session.also.append(Write(SAID, _said_in(placed)))
+        session.also += _drawn(placed, MARKING, COUNTING, MOVES, NAMES)
         if regaining:
-            await _link_anew(connection, links)
+            session.also.append(Write(LINKS, await _lower(connection, links), replaces=True))
         else:
             session.also.append(Write(LINKS, links, skips=True))
         next_ = head.next + len(fresh)
@@ -137,6 +183,20 @@ class AuditWork(UnitOfWork):
         if fresh and not self.replaying:
             session.append(LOG, _said(head.next, fresh, complete), await self.runtime.context(connection))
         session.also.append(Head(size, next_, own.version, complete).write())
+
+    async def _must_be_learned(self, connection: AsyncConnection) -> None:
+        """Raises `Unlearned` unless the tables hold what this version draws, and nothing that it does not know.
+
+        The leader learns when it starts, after it has taken in again what was set aside.
+        """
+        (rows,) = await sql.fetch(connection, [LEARNED])
+        known = {type_ for (type_,) in rows}
+        if known != self._noted:
+            which, differs = ("older", self._noted - known) if self._noted - known else ("newer", known - self._noted)
+            raise Unlearned(
+                f"the leader drew audit's tables with {which} code, which differs in {min(differs)}; it takes "
+                "events in here as soon as the leader runs its version"
+            )
 
     async def _observe(self, session: Session, event: Event) -> None:
         if not offices.changes(event) and not catalogue.is_erasure(event.type):
@@ -188,33 +248,74 @@ async def start(runtime: Runtime) -> None:
     read.
     """
     await _regain(runtime)
-    await _learn(runtime)
+    await learn(runtime)
     await _observe_again(runtime)
 
 
-async def _learn(runtime: Runtime) -> None:
-    """Draws links and marks from events that were kept when no version of this code knew their type."""
+async def learn(runtime: Runtime) -> None:
+    """Draws rows from events that were kept when no version of this code drew them: links and marks, and numbers.
+
+    It holds the head, so nothing is taken in meanwhile, and two never draw at once. Rows that stand already stay. It
+    forgets what only another version draws, so that that one draws it anew.
+    """
     async with runtime.database.transaction() as connection:
-        known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
-        linking = upcast.types_of(*LINKING)
-        fresh = sorted(linking.union(marks.READ, marks.CONSULTATIONS) - known)
-        if not fresh:
-            return
-        await sql.insert(connection, LINKED_TYPES, [{"type": type_} for type_ in fresh])
-        position = -1
-        while True:
-            chosen = select(TIMELINE.c.position, TIMELINE.c.bytes).where(
-                TIMELINE.c.type.in_(fresh), TIMELINE.c.position > position
-            )
-            rows = (await connection.execute(chosen.order_by(TIMELINE.c.position).limit(BATCH))).all()
-            if not rows:
-                return
-            position = rows[-1].position
-            placed = [(row.position, Event.parse(row.bytes)) for row in rows]
+        head, linking = await lock_head(connection), upcast.types_of(*LINKING)
+        await connection.execute(delete(LINKED_TYPES).where(LINKED_TYPES.c.type.not_in(_noted(drawn_types()))))
+        async for placed in _unlearned(connection, "", head.next):
             links = _links(placed, linking)
-            await sql.insert(connection, ENTRIES, await _entries(connection, (), links))
-            await _link_anew(connection, links)
-            await sql.insert(connection, MARKS, _marks(placed))
+            entries = await _entries(connection, (), links)
+            await sql.write(connection, [Write(ENTRIES, entries, skips=True), *_drawn(placed, MARKING, skips=True)])
+            await sql.upsert(connection, LINKS, await _lower(connection, links))
+        async for placed in _unlearned(connection, EXERCISES, head.next):
+            (made,) = _drawn(placed, MARKING, skips=True)
+            rows = [row for row in made.rows if row["kind"] == marks.DRILL]
+            await sql.write(connection, [made._replace(rows=rows)])
+        for purpose, drawings in ((COUNTED, COUNTING), (MOVED, MOVES), (NAMING, NAMES)):
+            async for placed in _unlearned(connection, purpose, head.next):
+                await sql.write(connection, _drawn(placed, drawings, skips=True))
+
+
+def drawn_types() -> dict[str, frozenset[str]]:
+    """Purpose -> the types of events from which this version draws rows for it."""
+    linking = upcast.types_of(*LINKING)
+    return {
+        "": linking.union(marks.MARKING),
+        EXERCISES: frozenset(marks.OPENINGS),
+        COUNTED: _types_of(COUNTING),
+        MOVED: _types_of(MOVES),
+        NAMING: _types_of(NAMES),
+    }
+
+
+def _types_of(drawings: "Iterable[Drawing]") -> frozenset[str]:
+    return frozenset(type_ for drawing in drawings for type_ in drawing.types)
+
+
+def _noted(types: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """What `LINKED_TYPES` says when rows of these types were drawn."""
+    return frozenset(purpose + type_ for purpose, of in types.items() for type_ in of)
+
+
+async def _unlearned(connection: AsyncConnection, purpose: str, end: int) -> AsyncIterator[list[tuple[int, Event]]]:
+    """The events below position `end` of types from which nothing was drawn for a purpose yet, in parts.
+
+    It notes that they are drawn.
+    """
+    known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
+    fresh = sorted(type_ for type_ in drawn_types()[purpose] if purpose + type_ not in known)
+    if not fresh:
+        return
+    await sql.insert(connection, LINKED_TYPES, [{"type": purpose + type_} for type_ in fresh])
+    position = -1
+    while True:
+        chosen = select(TIMELINE.c.position, TIMELINE.c.bytes).where(
+            TIMELINE.c.type.in_(fresh), TIMELINE.c.position > position, TIMELINE.c.position < end
+        )
+        rows = (await connection.execute(chosen.order_by(TIMELINE.c.position).limit(BATCH))).all()
+        if not rows:
+            return
+        position = rows[-1].position
+        yield [(row.position, Event.parse(row.bytes)) for row in rows]
 
 
 async def _observe_again(runtime: Runtime) -> None:
@@ -248,11 +349,7 @@ def _is_read(event: Event) -> bool:
 async def _regain(runtime: Runtime) -> None:
     """Plans the positions that the log gave and a restored timeline lacks."""
     async with runtime.database.transaction() as connection:
-        head = await lock_head(connection)
-        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
-        own = await session.load_head(LOG)
-        if own.version > head.logged:
-            head = await plan(connection, head, own.version)
+        head = await _planned_head(Session(runtime.service, runtime.settings, connection, runtime.time_source.now()))
     if head.size < head.next:
         logger.warning("audit.regains", have=head.size, wanted=head.next)
 
@@ -266,30 +363,32 @@ async def lock_head(connection: AsyncConnection) -> Head:
     return Head(*found[0])
 
 
+async def _planned_head(session: Session) -> Head:
+    """The head, held until the transaction ends, after the plan of what the log placed and the timeline lacks."""
+    head = await lock_head(session.connection)
+    own = await session.load_head(LOG)
+    return head if own.version <= head.logged else await plan(session.connection, head, own.version)
+
+
 async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
     """Notes the positions in the versions of the log above `head.logged`. Such versions exist only after a restore."""
-    events = METADATA.tables["events"]
-    says = events.c.type.in_(upcast.types_of(LogSequenced))
-    chosen = (
-        select(events.c.bytes)
-        .where(events.c.stream_id == LOG, events.c.version > head.logged, says)
-        .order_by(events.c.version)
-    )
-    next_, complete = head.next, head.complete_until
-    for (bytes_,) in await connection.execute(chosen):
-        event = Event.parse(bytes_)
-        _, said = upcast.newest(event.type, event.attributes["data"])
-        if said["first"] != next_:
-            raise Diverged(
-                f"audit's log goes on at position {said['first']}, but {next_} is next. Its stream {LOG} was altered, "
-                "or its timeline was put back without its events. Restore the whole database from one backup"
-            )
-        rows = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]
-        await sql.insert(connection, PLANNED, rows)
-        next_ += len(rows)
-        if _is_later(until := said.get("complete_until"), complete):
-            complete = until
-            await sql.write(connection, [_size(next_, until)])
+    next_, logged, complete = head.next, head.logged, head.complete_until
+    while rows := (await connection.execute(ORDERS, {"above": logged})).all():
+        for of_version, bytes_ in rows:
+            event = Event.parse(bytes_)
+            _, said = upcast.newest(event.type, event.attributes["data"])
+            if said["first"] != next_:
+                raise Diverged(
+                    f"audit's log goes on at position {said['first']}, but {next_} is next. Its stream {LOG} was "
+                    "altered, or its timeline was put back without its events. Restore the whole database from one "
+                    "backup"
+                )
+            planned = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]
+            await sql.insert(connection, PLANNED, planned)
+            next_, logged = next_ + len(planned), of_version
+            if _is_later(until := said.get("complete_until"), complete):
+                complete = until
+                await sql.write(connection, [_size(next_, until)])
     moved = Head(head.size, next_, version, complete)
     await sql.write(connection, [moved.write()])
     return moved
@@ -334,46 +433,59 @@ def _size(size: int, complete_until: str) -> Write:
 def _said(first: int, digests: Sequence[str], complete: str | None) -> list[Fact]:
     """The order as events, each small enough for a topic. They are not validated, since they were made right here."""
     facts: list[Fact] = []
-    for start in range(0, len(digests), BATCH):
-        said: dict[str, Any] = {"first": first + start, "events": tuple(digests[start : start + BATCH])}
-        if complete and start + BATCH >= len(digests):
+    for start in range(0, len(digests), ORDERED):
+        said: dict[str, Any] = {"first": first + start, "events": tuple(digests[start : start + ORDERED])}
+        if complete and start + ORDERED >= len(digests):
             said["complete_until"] = parse_instant(complete)
         facts.append(LogSequenced.model_construct(**said))
     return facts
 
 
 def _row(position: int, event: Event) -> dict[str, Any]:
-    attributes = event.attributes
     return {
         "position": position,
-        "event_id": attributes["id"],
+        "event_id": event.id,
         "digest": event.digest,
-        "type": attributes["type"],
-        "stream_id": attributes["subject"],
-        "version": attributes["streamversion"],
-        "time": attributes["time"],
-        "recordedtime": attributes["recordedtime"],
-        "unit": attributes.get("unit"),
+        "type": event.type,
+        "stream_id": event.stream,
+        "version": event.version,
+        "time": event.time_text,
+        "recordedtime": event.recorded_text,
+        "unit": event.unit,
         "actor": event.actor,
-        "correlation": attributes.get("correlationid"),
+        "correlation": event.correlation,
         "topic": event.topic,
         "bytes": event.bytes,
     }
 
 
-def _marks(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
+class Drawing(NamedTuple):
+    """A table, the types of the events that may bring rows to it, and the rows of an event at a position."""
+
+    table: Table
+    types: Collection[str]
+    rows_of: Callable[[int, Event], Iterable[Row]]
+
+
+MARKING = (Drawing(MARKS, marks.MARKING, marks.rows_of),)
+COUNTING = (
+    Drawing(STEPS, steps.STEPPING, steps.steps_of),
+    Drawing(LIMITS, steps.LIMITING, steps.limits_of),
+    Drawing(DESK, steps.AT_DESKS, steps.desk_of),
+)
+"""The rows from which statistics count."""
+MOVES = (Drawing(JOINED, moves.JOINING, moves.joined_of), Drawing(LEFT, moves.LEAVING, moves.left_of))
+"""The moves of reports between matters."""
+NAMES = (Drawing(NAMED, moves.NAMING, moves.named_of),)
+"""The single events that name a matter."""
+
+
+def _drawn(placed: Sequence[tuple[int, Event]], *of: tuple[Drawing, ...], skips: bool = False) -> list[Write]:
+    """The rows that events bring. Most events bring none to most tables, and need no further look."""
     return [
-        {
-            "position": position,
-            "kind": kind,
-            "value": value,
-            "incident_id": marks.matter_of(event),
-            "version": event.version,
-            "time": event.time_text,
-            "recordedtime": event.recorded_text,
-        }
-        for position, event in placed
-        for kind, value in dict(marks.marks_of(event)).items()
+        Write(table, [row for one in placed if one[1].type in types for row in rows_of(*one)], skips=skips)
+        for drawings in of
+        for table, types, rows_of in drawings
     ]
 
 
@@ -390,7 +502,7 @@ def linked(event: Event, linking: Collection[str]) -> Iterable[tuple[str, str]]:
 
     `linking` are the types that name further streams, in every version that this code reads.
     """
-    if event.correlation:
+    if event.correlation and event.kind in catalogue.FOLLOWS_INCIDENT:
         yield event.correlation, event.stream
     if event.type in linking:
         _, data = upcast.newest(event.type, event.attributes["data"])
@@ -428,11 +540,9 @@ async def _entries(
     return [dict(zip(ENTRIES.columns.keys(), row, strict=True)) for row in sorted(rows)]
 
 
-async def _link_anew(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> None:
-    """Positions that are given again do not come in order, so a link counts from the lowest."""
-    added = await sql.add_missing(connection, LINKS, links)
-    for link in links:
-        if (link["incident_id"], link["stream_id"]) not in added:
-            this = (LINKS.c.incident_id == link["incident_id"], LINKS.c.stream_id == link["stream_id"])
-            lower = LINKS.c.position > link["position"]
-            await connection.execute(update(LINKS).where(*this, lower).values(position=link["position"]))
+async def _lower(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The links to write. Positions that are given again do not come in order, so a link counts from the lowest."""
+    (rows,) = await sql.rows_of(connection, [(LINKS, [(link["incident_id"], link["stream_id"]) for link in links])])
+    known = {(row["incident_id"], row["stream_id"]): row["position"] for row in rows}
+    lower = [link for link in links if link["position"] < known.get((link["incident_id"], link["stream_id"]), math.inf)]
+    return [dict(link) for link in lower]

@@ -7,29 +7,14 @@ allows.
 from collections.abc import Iterable
 from typing import Any
 
+from schemas import upcast
 from schemas.envelope import Event, Undecodable, UnknownType
-from schemas.triage import IncidentAbsorbed, IncidentReportDetached, IncidentSplit, standing_of
+from schemas.operation import OperationArchiveRead, OperationRecordRead
+from schemas.triage import standing_of
+from services.audit.referrals.rights import READ_REFERRAL, STAGES
 from services.kernel.access.rights import Read
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Moment, Reading, Standing, widest
-
-LEAVING = (IncidentSplit, IncidentReportDetached, IncidentAbsorbed)
-"""Types of events by which reports leave an incident, or come back with a merged one."""
-
-
-def reports_left(events: Iterable[Event]) -> dict[str, Moment]:
-    """Report -> the event by which it left, from events of `LEAVING` in order."""
-    gone: dict[str, Moment] = {}
-    for event in events:
-        moment = Moment(event.version, event.recorded_text)
-        match data_of(event):
-            case IncidentSplit(reports=reports):
-                gone |= dict.fromkeys(reports, moment)
-            case IncidentReportDetached(report=report):
-                gone[report] = moment
-            case IncidentAbsorbed(reports=reports):
-                gone = {report: moment for report, moment in gone.items() if report not in reports}
-    return gone
 
 
 def standing_after(events: Iterable[Event]) -> Standing:
@@ -59,9 +44,21 @@ READ_ARCHIVE = Read("read-archive", ("chief", "approver", "auditor"))
 """They consult it, too, each time for a purpose."""
 EXPORT_TIMELINE = Read("export-timeline", ("chief", "auditor"))
 """They give the masked record to somebody outside."""
+READ_STATISTICS = Read("read-statistics")
+"""Numbers of a unit of the reader, with those below it."""
+CIRCULATE_STATISTICS = Read("circulate-statistics", ("chief", "auditor"))
+"""Leaders and reviewers of a unit, or of one above it, circulate its yearly table."""
+COMMENT_ANALYSIS = Read("comment-analysis", ("chief", "auditor"))
+"""They write the comment of an analysis, too."""
+KEEP_QUERIES = Read("keep-queries")
+"""The questions to the list of matters that the reader's own unit keeps."""
 READ_EVENT = Read("read-event")
 """Events: also those of acts of the reader's units."""
 
+READINGS = upcast.types_of(OperationRecordRead, OperationArchiveRead)
+"""The types of events about readings. Consultations of archives stand with the archive as well."""
+REFERRALS = upcast.types_of(*STAGES)
+"""The types of events about posts."""
 READ_LOG = Read("read-log", ("auditor",))
 """The entries of the log: what was done by all units, and when, without any content."""
 
@@ -73,13 +70,17 @@ def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None],
 
 def readers(ctx: Ctx) -> frozenset[str]:
     """The units of whose readings the actor learns: those below its own; at the root also its own, for an auditor."""
-    units = READ_READINGS.units(ctx)
-    if units is None:
-        own = set() if "auditor" in ctx.actor.roles else {ctx.actor.unit}
-        return frozenset(ctx.offices.ever) - own
-    return frozenset(units) - {ctx.actor.unit or ""}
+    listed = READ_READINGS.listed(ctx)
+    units = frozenset(ctx.offices.ever if listed is None else filter(None, listed))
+    is_reviewer = READ_READINGS.units(ctx) is None and "auditor" in ctx.actor.roles
+    return units if is_reviewer else units - {ctx.actor.unit or ""}
 
 
-def sees_readings(ctx: Ctx) -> bool:
-    """Whether readings stand among the events that the actor lists: for an auditor of the root."""
-    return "auditor" in ctx.actor.roles and READ_EVENT.units(ctx) is None
+def hidden_types(ctx: Ctx) -> frozenset[str]:
+    """The types of events that stand in lists of their own, for fewer people, and not among all events.
+
+    Readings are told among the events to an auditor of the root. Referrals are told to those who read them anyhow.
+    """
+    sees_readings = "auditor" in ctx.actor.roles and READ_EVENT.units(ctx) is None
+    hidden = set() if sees_readings else set(READINGS)
+    return frozenset(hidden if READ_REFERRAL.of_role(ctx) else hidden | REFERRALS)

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any
+from typing import Any, Protocol
 
 from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import parse_instant
 from schemas.pack import PolicyPack
 from schemas.titles import Language, form_titled, titled
+from services.audit.archive import parts
 from services.kernel.core.units import Offices
 
 NOTHING = "—"
@@ -110,8 +111,8 @@ TEMPLATES: dict[str, str] = {
     "incident.answer_judged": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
     "incident.round_declined": "答复被评无用，决定不再办理|it was decided to open no round of its own",
     "incident.reopened": "第 {round} 轮办理[，{discovered_at} 获知]|round {round}[, known since {discovered_at}]",
-    "incident.closed": "结案[，归档缺：{missing}][，评估：{evaluated_by}]"
-    "|closed[, not in the file: {missing}][, evaluated by {evaluated_by}]",
+    "incident.closed": "结案[，结案人申报归档缺：{missing}][，结案人填报由{evaluated_by}评估]"
+    "|closed[, stated as lacking in the file: {missing}][, stated as evaluated by {evaluated_by}]",
     "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",
     "incident.dismissed": "不予答复，终止办理|ended without an answer",
     "incident.merged": "并入 {into}|merged into {into}",
@@ -251,9 +252,32 @@ TEMPLATES: dict[str, str] = {
     "finding.confirmed": "{unit}认定成立|{unit} confirmed the finding",
     "finding.rejected": "{unit}认定不成立|{unit} rejected the finding",
     "finding.lapsed": "认定失效（{cause}）|the finding lapsed ({cause})",
-    "review.drafted": "起草总结|a review was drafted",
-    "review.adopted": "总结通过（记录数 {log_size}）|the review was adopted at log size {log_size}",
-    "review.lesson_assigned": "整改事项交{unit}，{due} 前完成|a lesson was assigned to {unit}, due {due}",
+    "inspection.opened": "对{unit}开始检查，查 {since} 至 {until}|an inspection of {unit} began, of {since} to {until}",
+    "inspection.remark_made": "检查提出第 {remark} 项问题，{due} 前整改"
+    "|remark {remark} was made, to be remedied by {due}",
+    "inspection.remedy_reported": "报送第 {remark} 项问题的整改|the remedy of remark {remark} was reported",
+    "inspection.remedy_accepted": "核销第 {remark} 项问题|remark {remark} is remedied",
+    "inspection.remedy_returned": "退回第 {remark} 项问题的整改，{due} 前再报"
+    "|the remedy of remark {remark} was sent back, due anew by {due}",
+    "inspection.remark_withdrawn": "撤回第 {remark} 项问题|remark {remark} was withdrawn",
+    "inspection.ended": "检查结束|the inspection ended",
+    "referral.proposed": "对{unit}的一个岗位提请：{kind}|proposed on a post of {unit}: {kind}",
+    "referral.post_heard": "岗位陈述意见|the post stated its view",
+    "referral.passed_on": "移送{body}|passed on to {body}",
+    "referral.receipt_noted": "对方已收文|the body has it",
+    "referral.praised": "予以表扬|the work was praised",
+    "referral.dropped": "不再移送，也不表扬|it was dropped",
+    "review.drafted": "自动起草总结，第 {edition} 版（{cause}）|a review was drafted, edition {edition} ({cause})",
+    "review.edited": "总结改写为第 {edition} 版|the review was written anew, edition {edition}",
+    "review.adopted": "第 {edition} 版总结通过|edition {edition} of the review was adopted",
+    "review.evaluation_convened": "召集{members}评估，{at} 进行[，{units}参加]"
+    "|{members} were called to evaluate on {at}[, with {units}]",
+    "review.evaluated": "评估结论：{conclusion}（{took_part}）|evaluated: {conclusion} ({took_part})",
+    "review.lesson_assigned": "第 {lesson} 项整改交{post}，{due} 前完成[，对应第 {numbered} 号修改建议]"
+    "|lesson {lesson} was assigned to {post}, due {due}[, proposal {numbered}]",
+    "review.lesson_followed_up": "跟踪第 {lesson} 项整改|lesson {lesson} was followed up",
+    "review.lesson_done": "第 {lesson} 项整改完成|lesson {lesson} is done",
+    "review.lesson_dropped": "第 {lesson} 项不再整改|lesson {lesson} was dropped",
     "operation.key_made": "为{unit}的集成 {name} 发放密钥 {key}|key {key} made for the integration {name} of {unit}",
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
     "operation.post_key_made": "岗位 {post} 启用签名密钥 {key}|{post} signs with the key {key}",
@@ -265,11 +289,17 @@ TEMPLATES: dict[str, str] = {
     "|similar matters of {unit} were asked for: {offered}",
     "operation.suggested": "为 {incident} 建议类别 {category}、承办单位{unit}"
     "|suggested for {incident}: category {category}, unit {unit}",
-    "operation.archive_sealed": "卷宗已封存[，缺{missing}]|the file of a matter was sealed[, without {missing}]",
-    "operation.archive_read": "查阅已封存的卷宗|the sealed file of a matter was consulted",
-    "operation.timeline_exported": "办理记录已导出，提供给{addressee}"
-    "|the record of a matter was written for {addressee}",
-    "operation.searched": "查找事项，本页 {found} 件|matters were searched, {found} on this page",
+    "operation.statistics_circulated": "{unit}通报 {year} 年度统计|{unit} circulated its table of {year}",
+    "operation.analysis_commented": "对{unit} {first_month} 至 {last_month} 的分析写了意见"
+    "|a comment on the analysis of {unit} from {first_month} to {last_month} was written",
+    "operation.archive_sealed": "卷宗已封存[，缺{missing}][，保存至 {kept_until}]"
+    "|the file was sealed[, without {missing}][, kept until {kept_until}]",
+    "operation.archive_read": "查阅已封存的卷宗|the sealed file was consulted",
+    "operation.timeline_exported": "办理记录已遮盖来信内容并导出，提供给{addressee}"
+    "|the record, without what citizens wrote, was exported for {addressee}",
+    "operation.query_saved": "{unit}存为常用查询|{unit} keeps a question to the list of matters",
+    "operation.query_dropped": "{unit}删除常用查询|{unit} keeps a question to the list of matters no more",
+    "operation.searched": "查找事项，给出 {found} 件|matters were searched, {found} were shown",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.separation_refused": "不允许一人兼任 {record} 的两个环节（{rule}）"
     "|nobody may take two parts in {record} ({rule})",
@@ -281,6 +311,22 @@ TEMPLATES: dict[str, str] = {
 
 What stands in brackets is left out if one of its fields holds nothing.
 """
+
+
+class Placed(Protocol):
+    """Where and when a code was used: an event, or what stands in a list."""
+
+    @property
+    def unit(self) -> str | None:
+        """The unit."""
+
+    @property
+    def policy(self) -> str | None:
+        """The pack."""
+
+    @property
+    def time_text(self) -> str:
+        """The instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +348,11 @@ class Names:
                 return title
         return titled(code, self.language)
 
-    def unit(self, code: str, event: Event) -> str | None:
+    def unit(self, code: str, event: Placed) -> str | None:
         """The unit's name at the time of the event."""
         return self._then(code, event)
 
-    def post(self, code: str, event: Event) -> str | None:
+    def post(self, code: str, event: Placed) -> str | None:
         """`东镇值班员`: the post's title at the time of the event, after its unit."""
         post, _, unit = code.partition("@")
         title = self._then(code, event)
@@ -315,7 +361,7 @@ class Names:
         name = self.unit(unit, event) or unit
         return f"{name}{title}" if self.language == "zh" else f"{titled(post, 'en')} of {name}"
 
-    def _then(self, code: str, event: Event) -> str | None:
+    def _then(self, code: str, event: Placed) -> str | None:
         names = self.named.get(code, ())
         earlier = [name for since, name in names if since <= event.time_text]
         return earlier[-1] if earlier else names[0][1] if names else None
@@ -324,11 +370,11 @@ class Names:
         """The title of a statement's form."""
         return form_titled(code, self.language) if event.kind == "statement" else None
 
-    def level(self, code: str, event: Event) -> str | None:
+    def level(self, code: str, event: Placed) -> str | None:
         """The level's title in the pack of the decision."""
         return self._in_packs(code, event, lambda pack: {one.code: one.title_zh for one in pack.levels})
 
-    def clock(self, code: str, event: Event) -> str | None:
+    def clock(self, code: str, event: Placed) -> str | None:
         """The title of a limit. A second run of the same limit keeps its number."""
         run, sign, number = code.partition("#")
         name, review, _ = run.partition(REVIEW)
@@ -422,13 +468,16 @@ class Names:
 
     def filed(self, code: str, event: Event) -> str | None:
         """The title of a part of a matter's file."""
-        return self._in_packs(
+        found = self._in_packs(
             code,
             event,
             lambda pack: {part.code: part.title_zh for part in (pack.archive.parts if pack.archive else ())},
         )
+        if found is None and code in parts.TITLES:
+            return parts.TITLES[code] if self.language == "zh" else code.replace("_", " ")
+        return found
 
-    def listed(self, code: str, event: Event) -> str | None:
+    def listed(self, code: str, event: Placed) -> str | None:
         """The title of a channel, a category or a fact in the lists of the deployment."""
         lists = self.offices.lists
         for found in (lists.channels.get(code), lists.categories.get(code), lists.facts.get(code)):
@@ -436,7 +485,7 @@ class Names:
                 return found.title if self.language == "zh" else found.title_en
         return None
 
-    def _in_packs(self, code: str, event: Event, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
+    def _in_packs(self, code: str, event: Placed, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
         """The title in the pack of the decision, else in the one in force there, else in any other.
 
         An empty title stands for a code with several, so no other pack is asked.

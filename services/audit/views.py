@@ -7,7 +7,13 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, T
 from schemas.checkpoints import CHECKPOINTS as STREAM
 from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown, CheckpointSigned
 from schemas.envelope import Event
+from services.audit.archive import views as archive
 from services.audit.findings import views as findings
+from services.audit.inspections import views as inspections
+from services.audit.referrals import views as referrals
+from services.audit.review import views as reviews
+from services.audit.saved import views as saved
+from services.audit.statistics import views as statistics
 from services.kernel.access.checkpoints import note_of
 from services.kernel.store import checkpoints, numbers, offices
 from services.kernel.store.columns import key, serial
@@ -27,6 +33,10 @@ DECIDED = text(
     f"stream_id BETWEEN 'incident-' AND 'incident.' AND type NOT BETWEEN '{ATTACHED}' AND '{ATTACHED[:-1]}/'"
 )
 """The events of an incident except attached reports: they are few, however many reports it has. See ADR 19."""
+PUBLICATIONS = text("type BETWEEN 'huiying.statement.published.' AND 'huiying.statement.published/'")
+"""The events by which statements were published."""
+OPENED = text("kind LIKE 'opened'")
+"""The marks in whose order matters are listed. Written so that SQLite does not take the index by value, and sorts."""
 TIMELINE = Table(
     "timeline",
     METADATA,
@@ -50,6 +60,7 @@ TIMELINE = Table(
     Index("ix_timeline_unit", "unit", "position"),
     Index("ix_timeline_actor", "actor", "position"),
     Index("ix_timeline_time", "time"),
+    Index("ix_timeline_published", "unit", "recordedtime", postgresql_where=PUBLICATIONS, sqlite_where=PUBLICATIONS),
 )
 LINKS = Table(
     "links",
@@ -69,6 +80,36 @@ ENTRIES = Table(
     Column("position", BigInteger, nullable=False),
 )
 """Every event of every stream of an incident, in the order of its timeline: `LINKS` with `TIMELINE`."""
+NAMED = Table(
+    "named",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("recordedtime", key(27), primary_key=True),
+    Column("event_id", key(36), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Index("ix_named_position", "position"),
+)
+"""The single events that name an incident while their streams do not belong to it."""
+JOINED = Table(
+    "joined",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("report_id", key(), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("recordedtime", key(27), nullable=False),
+    Column("since", BigInteger),
+)
+"""Each time that a report came to an incident; since when the office knew of it, where the event says that."""
+LEFT = Table(
+    "left_reports",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("report_id", key(), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("recordedtime", key(27), nullable=False),
+    Column("into", key()),
+)
+"""Each time that a report left an incident, and for which other one, where the event says that."""
 MARKS = Table(
     "marks",
     METADATA,
@@ -81,6 +122,7 @@ MARKS = Table(
     Column("recordedtime", key(27), nullable=False),
     Index("ix_marks_matter", "incident_id", "kind", "version"),
     Index("ix_marks_value", "kind", "value", "incident_id"),
+    Index("ix_marks_opened", "position", postgresql_where=OPENED, sqlite_where=OPENED),
 )
 """What events made of matters, see `matters.marks`."""
 SAID = Table(
@@ -91,7 +133,7 @@ SAID = Table(
 )
 """The events that refer to words."""
 LINKED_TYPES = Table("linked_types", METADATA, Column("type", key(100), primary_key=True))
-"""The types of events from which `LINKS` and `MARKS` were drawn so far."""
+"""The types of events from which `LINKS` and `MARKS` were drawn so far; after a prefix, some of them."""
 SIZES = Table(
     "sizes",
     METADATA,
@@ -190,6 +232,11 @@ def _witnessed(key: Key, row: Row | None, event: Event) -> Row | None:
 
 _OF_CHECKPOINTS = ("checkpoint",)
 FINDINGS, JUDGED = findings.tables(METADATA)
+SAVED = saved.table(METADATA)
+INSPECTIONS, REFERRALS = inspections.tables(METADATA), referrals.tables(METADATA)
+LESSONS = reviews.table(METADATA)
+PACKAGES = archive.table(METADATA)
+STEPS, LIMITS, DESK = statistics.tables(METADATA)
 VIEWS = (
     View(CHECKPOINTS, _signed_keys, _signed, _OF_CHECKPOINTS, one_stream=True),
     View(WITNESSED, _witnessed_keys, _witnessed, _OF_CHECKPOINTS, one_stream=True),
@@ -197,4 +244,9 @@ VIEWS = (
     *checkpoints.views(METADATA),
     *numbers.views(METADATA),
     findings.view(FINDINGS),
+    saved.view(SAVED),
+    inspections.view(INSPECTIONS),
+    referrals.view(REFERRALS),
+    reviews.view(LESSONS),
+    archive.view(PACKAGES),
 )

@@ -68,6 +68,7 @@ class Matter:
             recorded=at(when),
             partitionkey=self.id if matters else stream,
             actor=more.pop("actor", "system"),
+            by=more.pop("by", None),
             correlation=self.id if matters else None,
             unit=unit,
             policy=self.policy,

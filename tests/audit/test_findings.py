@@ -15,14 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas import escalation as e
+from schemas import ingest as i
 from schemas import triage as t
+from schemas.offices import PolicyLessonRecorded
 from schemas.publish import StatementDrafted
 from schemas.words import WordsErased
-from services.audit.findings import loop
+from services.audit.findings import loop, seen
 from services.kernel import failpoints
+from services.kernel.core.ids import derived
 from services.kernel.core.units import Offices
 from tests.audit.matter import COUNTY, TOWN, Matter, at
-from tests.audit.test_findings_rules import TEXT
+from tests.audit.test_findings_rules import TEXT, elsewhere
 from tests.audit.world import World, id_of, words
 from tests.kit import access, spec, substrate
 
@@ -182,6 +185,19 @@ async def test_a_matter_that_was_merged_keeps_its_own_findings_and_gives_the_oth
     assert [one["incident_id"] for one in await listed(world)] == [road.id]
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_report_that_left_the_matter_says_nothing_about_it(world: World, leaves: bool) -> None:
+    matter, report = elsewhere(-2), id_of("report", "again")
+    matter.add(8, t.IncidentReportAttached(report=report, unit=TOWN, discovered_at=at(-2)), unit=COUNTY)
+    if leaves:
+        matter.add(9, t.IncidentReportDetached(report=report), unit=COUNTY)
+    await settle(world, matter)
+    async with world.runtime.database.read() as connection:
+        record = await seen.record(connection, matter.id, 10**6, at(9), spec.offices())
+    assert report in {one.event.stream for one in record.events}, "what is recorded at the horizon may come later"
+    assert [one["sign"] for one in await listed(world, kind="concealed_report")] == ["known_elsewhere"] * (not leaves)
+
+
 async def test_exercises_stand_apart(world: World) -> None:
     await settle(world, Matter(drill=True).known().missed("public_statement", 3))
     assert await kinds(world) == []
@@ -199,11 +215,24 @@ async def test_a_gap_on_duty_stands_without_a_matter_and_erased_words_with_their
     assert found == {"duty_gap": (TOWN, None), "erased_in_limit": (COUNTY, matter.id)}
 
 
+async def test_a_report_that_was_confirmed_is_not_held_against_its_addressee(world: World) -> None:
+    matter = Matter().known().clock("report_to_town", 1).reported(0.5)
+    matter.add(0.7, e.ClockReceiptGiven(report=derived("report", "0.5"), unit=COUNTY), unit=COUNTY)
+    await settle(world, matter.breach("report_to_town", 1))
+    assert [(one["finding"], one["unit"]) for one in await listed(world)] == [("late_report", TOWN)]
+
+
 async def test_a_text_is_compared_with_those_on_other_matters(either: World) -> None:
     await settle(either, Matter("bridge").known().published(10, TEXT))
     await settle(either, Matter().known().published(20, TEXT))
     (one,) = await listed(either)
     assert (one["finding"], one["sign"], one["count"]) == ("perfunctory_answer", "same_text", 100)
+
+
+async def test_a_text_is_not_compared_with_one_of_an_exercise(world: World) -> None:
+    await settle(world, Matter("bridge", drill=True).known().published(10, TEXT))
+    await settle(world, Matter().known().published(20, TEXT))
+    assert await listed(world) == []
 
 
 def judged_until(folder: Path, database: str, failpoint: str) -> int:
@@ -274,10 +303,14 @@ async def test_a_list_goes_on_page_by_page_on_one_size(either: World) -> None:
 # deciding
 
 
-async def omitted(world: World) -> str:
+async def omitted(world: World, *, in_data: bool = True) -> str:
     matter = Matter().known().missed("report_to_town", 1)
     matter.add(50, t.IncidentClosed(reason=words("done")), unit=TOWN, actor="chief@town-east")
-    matter.add(51, drafted(matter), unit=COUNTY, actor="auditor@county-roads")
+    if in_data:
+        matter.add(51, drafted(matter), unit=COUNTY, actor="auditor@county-roads")
+    else:
+        by = spec.ctx(spec.staff("auditor", person="worked")).by(matter.id)
+        matter.add(51, t.IncidentFollowedUp(text=words("t")), unit=COUNTY, actor="auditor@county-roads", by=by)
     await settle(world, matter)
     (one,) = await listed(world, kind="omitted_report")
     id_: str = one["id"]
@@ -328,8 +361,9 @@ async def test_an_office_that_says_nothing_is_heard_when_its_limit_has_passed(wo
     assert (seen["state"], seen["heard"]["answered"]) == ("heard", False)
 
 
-async def test_who_worked_on_the_matter_by_post_or_person_does_not_decide(world: World) -> None:
-    id_ = await omitted(world)
+@pytest.mark.parametrize("in_data", [True, False])
+async def test_who_worked_on_the_matter_by_post_or_person_does_not_decide(world: World, in_data: bool) -> None:
+    id_ = await omitted(world, in_data=in_data)
     world.now += timedelta(days=5, minutes=1)
     await settle(world)
     world.runtime.keys.digest = spec.ctx().keyed  # type: ignore[method-assign]
@@ -346,17 +380,66 @@ async def test_a_reviewer_proposes_by_hand_on_the_events_of_a_matter(world: Worl
     matter = Matter().known()
     opened, stranger = matter.events[-1].id, Matter("bridge").known()
     other = stranger.events[-1].id
+    taught = PolicyLessonRecorded(
+        lesson=1, incident=matter.id, unit=TOWN, pack="p", version="1", text=words("t"), change=words("c")
+    )
+    lesson = world.event("triage", id_of("policy", "a"), taught, unit=COUNTY)
+    report, reach = id_of("report", "again"), i.ReportReachMeasured(clicks=9, measured_at=at(0))
+    matter.add(8, t.IncidentReportAttached(report=report, unit=TOWN, discovered_at=at(8)), unit=COUNTY)
+    before = matter.add(8, reach, stream=report, unit=TOWN).id
+    matter.add(9, t.IncidentReportDetached(report=report), unit=COUNTY)
+    after = matter.add(10, reach, stream=report, unit=TOWN).id
+    await world.send(lesson)
     await settle(world, matter, stranger)
-    body = {"incident": matter.id, "unit": TOWN, "finding": "concealed_report", "reason": "不符", "events": [opened]}
-    wrong = await post(world, "", {**body, "events": [other]}, unit=COUNTY, role="auditor")
-    assert (wrong.status_code, wrong.json()["type"]) == (422, "urn:huiying:problem:events-unknown")
+    behind = [opened, before, lesson.id]
+    body = {"incident": matter.id, "unit": TOWN, "finding": "concealed_report", "reason": "不符", "events": behind}
+    for stranger_ in (other, after):
+        wrong = await post(world, "", {**body, "events": [stranger_]}, unit=COUNTY, role="auditor")
+        assert (wrong.status_code, wrong.json()["type"]) == (422, "urn:huiying:problem:events-unknown")
     assert (await post(world, "", body, unit=TOWN, role="auditor")).status_code == 403
     made = await post(world, "", body, unit=COUNTY, role="auditor")
     assert made.status_code == 201, made.text
     await settle(world)
     (one,) = await listed(world)
     assert (one["sign"], one["state"], one["proposed"]["by"]) == ("reviewer", "proposed", "auditor@county")
-    assert [behind["event"] for behind in one["events"]] == [opened]
+    assert [each["event"] for each in one["events"]] == behind, "all that its timeline shows"
+
+
+async def test_nobody_proposes_on_a_matter_that_the_own_unit_may_not_read(world: World) -> None:
+    matter = Matter().known("city")
+    opened = matter.events[-1].id
+    await settle(world, matter)
+    body = {"incident": matter.id, "unit": TOWN, "finding": "concealed_report", "reason": "不符", "events": [opened]}
+    refused = await post(world, "", body, unit=COUNTY, role="auditor")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:huiying:problem:other-office")
+
+
+async def test_the_newest_findings_come_first_if_somebody_asks_so(either: World) -> None:
+    await settle(either, Matter().known().missed("public_statement", 3).missed("report_to_town", 1))
+    whole = [one["id"] for one in await listed(either)]
+    assert [one["id"] for one in await listed(either, newest=True)] == whole[::-1]
+    first = await either.get("findings", newest=True, limit=1)
+    second = await either.get("findings", newest=True, limit=1, cursor=first["next"])
+    assert [one["id"] for page in (first, second) for one in page["items"]] == whole[::-1]
+    assert second["next"] is None
+
+
+async def test_a_matter_is_judged_without_reading_what_was_erased_elsewhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matter, others = Matter("bridge").known().clock("public_statement", 30), [Matter(f"x{n}").known() for n in range(5)]
+    for one in (matter, *others):
+        gone = WordsErased(stream=one.id, refs=(), cause="asked", reason=words("r"), by="3" * 64)
+        one.add(1, gone, stream=id_of("words", one.name), unit=COUNTY)
+    await settle(world, matter, *others)
+    assert await kinds(world) == [("erased_in_limit", "stands")]
+    read, known = list[Any](), seen.placed
+    monkeypatch.setattr(seen, "placed", lambda *given: read.append(known(*given)) or read[-1])
+    async with world.runtime.database.read() as connection:
+        offices = await world.runtime.offices(connection)
+        record = await seen.record(connection, matter.id, 1000, LATER, offices)
+    assert [one.data.stream for one in record.of(WordsErased)] == [matter.id]
+    assert [one.data.stream for one in read if isinstance(one.data, WordsErased)] == [matter.id]
 
 
 # any order of deliveries

@@ -121,7 +121,9 @@ def test_an_office_that_let_its_limit_pass_is_heard_until_somebody_decides() -> 
     given(PROPOSED, UNHEARD, actor=CHIEF).when(StateView(text="通信中断")).then(heard())
 
 
-def test_only_the_office_and_those_above_speak_for_it() -> None:
+def test_an_office_speaks_for_itself_and_nobody_above_closes_its_hearing() -> None:
+    above = spec.staff("chief", unit="county")
+    given(PROPOSED, actor=above).when(StateView(text="x")).then_raises(Rejected, "speaks for itself")
     handler = spec.staff("handler", unit="town-east")
     given(PROPOSED, actor=handler).when(StateView(text="x")).then_raises(Forbidden)
     other = spec.staff("chief", unit="town-west")
@@ -129,6 +131,14 @@ def test_only_the_office_and_those_above_speak_for_it() -> None:
 
 
 # the reviewer
+
+
+def test_who_proposed_it_by_hand_does_not_decide() -> None:
+    by_hand = PROPOSED.model_copy(update={"by": by(COUNTY)})
+    given(by_hand, heard(), actor=COUNTY).when(CONFIRM).then_raises(Rejected, "you proposed")
+    other = spec.staff("auditor", unit="county", person="another")
+    yes = f.FindingConfirmed(unit="county", reason=Typed(text="成立"), by=by(other))
+    given(by_hand, heard(), actor=other).when(CONFIRM).then(yes)
 
 
 @pytest.mark.requirement("AUD-07")

@@ -2,7 +2,8 @@
 
 import random
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,9 @@ from schemas import triage as t
 from schemas.operation import OperationAccessRefused, OperationSeparationRefused
 from schemas.pack.office import Findings
 from schemas.words import WordsErased
+from services.audit.findings import readings, sentences
 from services.audit.findings.matter import Found, Record
+from services.audit.findings.queries import source
 from services.audit.findings.rules import judge
 from services.kernel.core.ids import derived
 from tests.audit.matter import COUNTY, PACK, TOWN, Matter, at
@@ -80,6 +83,34 @@ def test_a_report_that_was_sent_back_in_time_is_owed_again() -> None:
     assert (len(matter.found("late_report")), matter.found("receipt_missed")) == (1, [])
 
 
+def test_a_report_of_the_round_before_is_none_of_this_round() -> None:
+    matter = Matter().known().clock("report_to_town", 1).reported(0.5)
+    again = matter.clock("report_to_town#2", 21, since=20).breach("report_to_town#2", 21)
+    assert (only(again.found("late_report")).unit, again.found("receipt_missed")) == (TOWN, [])
+    again.reported(20.5)
+    assert (only(again.found("receipt_missed")).unit, again.found("late_report")) == (COUNTY, [])
+
+
+def test_a_limit_that_was_started_anew_with_another_end_is_still_the_same_run() -> None:
+    matter = Matter().known().clock("report_to_town#2", 1).reported(0.5).clock("report_to_town#2", 2, when=0.7)
+    assert only(matter.breach("report_to_town#2", 2).found("receipt_missed")).unit == COUNTY
+
+
+def test_a_call_is_no_written_report_and_a_report_with_a_plan_is() -> None:
+    def waits(form: str) -> Matter:
+        return Matter().known().clock("report_to_town", 1).reported(0.5, form=form).breach("report_to_town", 1)
+
+    assert (len(waits("call").found("late_report")), waits("call").found("receipt_missed")) == (1, [])
+    assert len(waits("written_with_plan").found("receipt_missed")) == 1
+
+
+@pytest.mark.parametrize(("when", "late"), [(0.7, 1), (1.5, 0)])
+def test_a_report_that_was_confirmed_by_the_limit_waits_for_nobody(when: float, late: int) -> None:
+    matter = Matter().known().clock("report_to_town", 1).reported(0.5).breach("report_to_town", 1)
+    matter.add(when, e.ClockReceiptGiven(report=derived("report", "0.5"), unit=COUNTY), unit=COUNTY)
+    assert (len(matter.found("late_report")), len(matter.found("receipt_missed"))) == (late, 1 - late)
+
+
 @pytest.mark.requirement("AUD-07")
 def test_an_answer_after_its_limit_is_late_and_says_when_it_came() -> None:
     matter = Matter().known().missed("public_statement", 3)
@@ -129,6 +160,12 @@ def test_what_is_open_or_was_reported_late_or_came_through_no_channel_is_not_omi
     if near != "still open":
         matter.add(50, t.IncidentClosed(reason=words("done")), unit=TOWN)
     assert matter.found("omitted_report") == []
+
+
+def test_what_was_reported_in_the_round_before_only_is_omitted_in_this_one() -> None:
+    matter = Matter().known().clock("report_to_town", 1).reported(0.5).clock("report_to_town#2", 21, since=20)
+    matter.breach("report_to_town#2", 21).add(50, t.IncidentClosed(reason=words("done")), unit=TOWN)
+    assert matter.signs("omitted_report") == ["never_reported"]
 
 
 def revised() -> t.IncidentFactRevised:
@@ -183,6 +220,49 @@ def test_a_grade_that_was_raised_or_ended_another_limit_or_came_after_it_is_none
     matter.add(when, lowered(3 if near == "raised" else 1), unit=TOWN)
     matter.add(when + 0.01, e.ClockCancelled(clock=clock, cause="regraded"))
     assert matter.found("concealed_report") == []
+
+
+def lowered_by(unit: str, *, actor: str = "handler@town-east", **clock: Any) -> Matter:
+    """A grade that was lowered before the limit of a report of the town."""
+    name = clock.get("name", "report_to_town")
+    matter = Matter().known().clock(name, 1)
+    if reported := clock.get("reported"):
+        matter.reported(reported, name)
+    matter.add(0.5, lowered(1), unit=unit, actor=actor)
+    if clock.get("raised"):
+        raised = t.IncidentRegraded(level="extraordinary", rank=3, previous="general", previous_rank=1)
+        matter.add(0.6, raised, unit=unit, actor=actor)
+    if late := clock.get("reported_late"):
+        matter.reported(late, name)
+    matter.add(0.9, e.ClockCancelled(clock=name, cause="regraded"))
+    return matter
+
+
+@pytest.mark.parametrize("unit", [COUNTY, "city"])
+def test_a_grade_that_a_unit_above_lowered_hides_nothing_from_it(unit: str) -> None:
+    assert lowered_by(unit).found("concealed_report") == []
+
+
+def test_a_lowered_grade_is_held_against_the_unit_that_lowered_it() -> None:
+    assert only(lowered_by("county-roads").found("concealed_report")).unit == "county-roads"
+
+
+def test_a_grade_that_the_addressee_in_the_own_unit_lowered_hides_nothing_from_it() -> None:
+    name = "report_to_leader_in_charge"
+    (addressee,) = spec.offices().receivers(TOWN, "leader_in_charge")
+    by_addressee = lowered_by(TOWN, actor=addressee, name=name)
+    by_another = lowered_by(TOWN, name=name)
+    assert by_addressee.found("concealed_report") == []
+    assert only(by_another.found("concealed_report")).unit == TOWN
+
+
+def test_a_grade_that_was_lowered_after_the_report_was_sent_hides_nothing() -> None:
+    assert lowered_by(TOWN, reported=0.4).found("concealed_report") == []
+    assert len(lowered_by(TOWN, reported_late=0.8).found("concealed_report")) == 1
+
+
+def test_a_grade_that_was_raised_again_before_the_limit_ended_is_no_sign() -> None:
+    assert lowered_by(TOWN, raised=True).found("concealed_report") == []
 
 
 def elsewhere(discovered: float) -> Matter:
@@ -289,6 +369,13 @@ def test_nearly_the_same_text_on_two_matters_is_perfunctory() -> None:
     assert (same.sign, same.beyond) == ("same_text", 90)
     assert same.count is not None
     assert 90 <= same.count < 100
+
+
+def test_the_same_status_on_two_matters_is_no_perfunctory_answer() -> None:
+    other = Matter("bridge").published(10, TEXT).events[-1]
+    status = Matter("bridge").published(10, TEXT, kind="status").events[-1]
+    assert Matter().known().published(20, TEXT, kind="status").found("perfunctory_answer", other) == []
+    assert Matter().known().published(20, TEXT).found("perfunctory_answer", status) == []
 
 
 def test_another_text_or_another_unit_or_an_earlier_statement_or_the_same_matter_is_not() -> None:
@@ -439,6 +526,15 @@ def drafted(matter: Matter) -> dict[str, Any]:
     return {**made, "title": words("t"), "draft": words("d")}
 
 
+def test_a_reading_of_our_own_gives_its_reason_in_the_language_that_was_asked() -> None:
+    assert readings.ZH.keys() == readings.NAMED.keys()
+    offices: Any = None
+    for rule, (setting, *_) in readings.NAMED.items():
+        zh, en = (source(rule, None, offices, language) for language in ("zh", "en"))
+        assert zh and en and "\u4e00" <= zh["reason"][-2] <= "\u9fff", rule
+        assert en["reason"] == setting.source.reason
+
+
 @settings(max_examples=40, deadline=timedelta(seconds=2))
 @given(seed=st.integers(0, 10**6))
 def test_the_order_in_which_events_were_taken_in_changes_no_finding(seed: int) -> None:
@@ -456,3 +552,19 @@ def test_the_order_in_which_events_were_taken_in_changes_no_finding(seed: int) -
 def shown(found: Any) -> Any:
     """Findings with the events behind them; positions follow the order in which events were taken in."""
     return {id_: (one.kind, one.sign, one.unit, [x.event.id for x in one.events]) for id_, one in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("late", "zh", "en"),
+    [
+        (timedelta(milliseconds=300), "迟 不足 1 秒", "less than a second late"),
+        (timedelta(seconds=1), "迟 1 秒", "1 second late"),
+        (timedelta(seconds=90), "迟 1 分钟", "1 minute late"),
+        (timedelta(minutes=61), "迟 61 分钟", "61 minutes late"),
+        (timedelta(hours=47), "迟 47 小时", "47 hours late"),
+        (timedelta(days=3), "迟 3 天", "3 days late"),
+    ],
+)
+def test_a_finding_says_how_late_it_was(late: timedelta, zh: str, en: str) -> None:
+    for language, said in (("zh", zh), ("en", en)):
+        assert said in sentences._late(late, cast(Any, SimpleNamespace(language=language)))

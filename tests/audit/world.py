@@ -104,6 +104,8 @@ class World:
         unit: str | None = None,
         incident: str | None = None,
         actor: str = "system",
+        policy: str | None = None,
+        drill: bool = False,
     ) -> Event:
         """The next event of a stream, recorded a minute after the last of all events."""
         self.now += timedelta(minutes=1)
@@ -121,6 +123,8 @@ class World:
             actor=actor,
             correlation=incident,
             unit=unit,
+            policy=policy,
+            drill=drill,
         )
         self.heads[stream] = event
         return event

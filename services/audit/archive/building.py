@@ -3,9 +3,10 @@
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 from sqlalchemy import select
@@ -13,21 +14,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
 from schemas.envelope import Event
+from schemas.fields import Fact
 from schemas.ingest import ReportErased
-from schemas.operation import OperationArchiveSealed
 from schemas.words import WordsErased
 from services.audit import queries
-from services.audit.log import growing
-from services.audit.views import CHECKPOINTS, METADATA, TIMELINE
+from services.audit.archive.parts import FILED, SHOWN, TEXT, part_of, records_of
+from services.audit.archive.retention import Kept
+from services.audit.log import growing, keys
+from services.audit.views import CHECKPOINTS, DECIDED, METADATA, PACKAGES, SAID, TIMELINE
 from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.sealed import archive, matter, zipped
-from services.kernel.sealed.archive import Named
+from services.kernel.sealed.archive import Named, Unsealed
+from services.kernel.sealed.trust import Trust
 from services.kernel.sealed.zipped import PIECE, Entry
-from services.kernel.tlog import tree
+from services.kernel.store.database import Database
+from services.kernel.tlog import Refused, tree
 from services.kernel.tlog.proof import Proof
 from services.kernel.tlog.witness import Request
 
-PAGE = 500
+PAGE = 2000
 
 
 class Signed(NamedTuple):
@@ -53,6 +58,30 @@ async def signed(connection: AsyncConnection) -> Signed:
     return Signed(found.size, bytes(found.note))
 
 
+async def believed(connection: AsyncConnection) -> tuple[Signed, Trust]:
+    """The newest checkpoint, and the keys that are believed. Raises `Unavailable` if none of these signed it.
+
+    That is so between the revoking of a key and the next signing.
+    """
+    checkpoint, trust = await signed(connection), await _trust(connection)
+    try:
+        trust.open(checkpoint.note)
+    except Refused as refused:
+        raise Unavailable(
+            f"the newest checkpoint of the log is not believed: {refused}. A key was revoked, and the log signs anew "
+            "with the next one; try again in a few seconds",
+            5,
+            code="not-signed-yet",
+        ) from refused
+    return checkpoint, trust
+
+
+async def _trust(connection: AsyncConnection) -> Trust:
+    if keys_ := await keys.believed(connection):
+        return Trust(tuple(keys_))
+    raise not_signed()
+
+
 def not_signed() -> Unavailable:
     """What is said while the log has not signed what the package rests on."""
     return Unavailable(
@@ -60,27 +89,69 @@ def not_signed() -> Unavailable:
     )
 
 
-async def rows(connection: AsyncConnection, incident: str, size: int) -> list[Row]:
-    """The events of a matter in the first `size` positions, in their order."""
+async def rows(database: Database, incident: str, size: int) -> list[Row]:
+    """The events of a matter in the first `size` positions, in their order, without remarks of inspections.
+
+    A file is read by every unit with a part in the matter, and a remark only by who reads the inspection.
+    Only an upgrade may add to them, so each page is a reading of its own: no limit of a reading counts for all of them.
+    """
     found: list[Row] = []
     after: queries.Place | None = queries.FIRST
+    told = queries.without_remarks()
     while after is not None:
-        page, after = await queries.timeline(connection, incident, size, None, (), after, PAGE)
+        async with database.read() as connection:
+            page, after = await queries.timeline(connection, incident, size, None, told, after, PAGE)
         found += [Row(row.position, Event.parse(row.bytes)) for row in page]
     return sorted(found)
 
 
+async def lacking(connection: AsyncConnection, incident: str, size: int, wanted: Sequence[str]) -> tuple[str, ...]:
+    """What `parts.lacking` says of the events of a matter, of which no more are read than it needs."""
+    t = TIMELINE.c
+    there = (await queries.of_incident(connection, incident, size, None, queries.without_remarks())).subquery()
+    types = select(t.type).join(there, there.c.position == t.position).distinct()
+    found = {part_of(type_) for type_ in (await connection.execute(types)).scalars()}
+    if TEXT in wanted:
+        said = select(SAID.c.position).join(there, there.c.position == SAID.c.position).limit(1)
+        found |= {TEXT} if (await connection.execute(said)).first() is not None else set()
+    if SHOWN in wanted:
+        filed = select(t.bytes).join(there, there.c.position == t.position).where(t.type.in_(FILED))
+        files = (await connection.execute(filed)).scalars()
+        found |= {SHOWN} if any(SHOWN in records_of(Event.parse(one)) for one in files) else set()
+    return tuple(part for part in wanted if part not in found)
+
+
+async def own(connection: AsyncConnection, incident: str, size: int) -> list[Event]:
+    """The events of the incident itself in the first `size` positions, in their order, without attached reports."""
+    t = TIMELINE.c
+    chosen = select(t.bytes).where(t.stream_id == incident, t.position < size, DECIDED).order_by(t.version)
+    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+
+
 async def record_of(
-    connection: AsyncConnection, found: Iterable[Row], checkpoint: Signed, withheld: Iterable[str] = ()
+    database: Database, found: Sequence[Row], checkpoint: Signed, is_shown: Callable[[Event], bool] = lambda _: True
 ) -> bytes:
-    """The file of a part of the record. Events of the kinds of stream in `withheld` stand without their content."""
-    hidden, parts, count = frozenset(withheld), [matter.head(checkpoint.note)], 0
-    for position, event in found:
-        path = await growing.hashes(connection, tree.inclusion(position, checkpoint.size))
-        shown = event.kind not in hidden
-        parts.append(matter.line(position, path, event.bytes) if shown else matter.withheld(position, path, event))
-        count += 1
-    return b"".join([*parts, matter.end(count)])
+    """The file of a part of the record. Events that are not shown stand without their content."""
+    parts, found = [matter.head(checkpoint.note)], without_gaps(found, is_shown)
+    for start in range(0, len(found), PAGE):
+        page = found[start : start + PAGE]
+        async with database.read() as connection:
+            paths = await growing.inclusions(connection, [row.position for row in page], checkpoint.size)
+        for (position, event), path in zip(page, paths, strict=True):
+            shown = is_shown(event)
+            parts.append(matter.line(position, path, event.bytes) if shown else matter.withheld(position, path, event))
+    return b"".join([*parts, matter.end(len(found))])
+
+
+def without_gaps(found: Iterable[Row], is_shown: Callable[[Event], bool]) -> list[Row]:
+    """Those without events that are not shown and follow on a gap in their stream: nothing would say why it may be."""
+    ends, kept = dict[str, int](), list[Row]()
+    for row in found:
+        before = ends.get(row.event.stream, 0)
+        if row.event.version == before + 1 or is_shown(row.event):
+            ends[row.event.stream] = row.event.version
+            kept.append(row)
+    return kept
 
 
 def named_in(found: Iterable[Row]) -> Named:
@@ -91,16 +162,17 @@ def named_in(found: Iterable[Row]) -> Named:
     return named
 
 
-async def words_of(connection: AsyncConnection, named: Named) -> dict[str, bytes]:
+async def words_of(database: Database, named: Named) -> dict[str, bytes]:
     """Reference -> the file of the words, for those that exist. Raises `Unavailable` if some have not come yet."""
     contents, erased, found = METADATA.tables["contents"], METADATA.tables["erased"], dict[str, bytes]()
     gone: set[str] = set()
     refs = sorted(named.words)
     for start in range(0, len(refs), PAGE):
         part = refs[start : start + PAGE]
-        for row in await connection.execute(select(contents).where(contents.c.ref.in_(part))):
-            found[row.ref] = archive.words_file(bytes(row.salt), row.words)
-        gone |= set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(part)))).scalars())
+        async with database.read() as connection:
+            for row in await connection.execute(select(contents).where(contents.c.ref.in_(part))):
+                found[row.ref] = archive.words_file(bytes(row.salt), row.words)
+            gone |= set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(part)))).scalars())
     if lacking := [ref for ref in refs if ref not in found and ref not in gone and ref not in named.erased]:
         raise Unavailable(
             f"{len(lacking)} texts of the matter have not reached audit yet; try again in a few seconds",
@@ -140,10 +212,17 @@ class Core(NamedTuple):
     """A ZIP of these files."""
 
 
-def core(base: str, fixed: Mapping[str, bytes], words: Mapping[str, bytes], files: Mapping[str, str]) -> Core:
+def core(
+    base: str,
+    fixed: Mapping[str, bytes],
+    words: Mapping[str, bytes],
+    files: Mapping[str, str],
+    kept: Kept | None = None,
+) -> Core:
     """The fixed files of an archive with its manifests. Words by path and files, path -> SHA-256, stand apart."""
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in {**fixed, **words}.items()} | dict(files)
-    info = f"Bag-Software-Agent: Huiying\nExternal-Identifier: {base}\n".encode()
+    until = f"Kept-Until: {kept.text}\n" if kept else ""
+    info = f"Bag-Software-Agent: Huiying\nExternal-Identifier: {base}\n{until}".encode()
     manifest = archive.listing(digests)
     tags = archive.tags(info, manifest)
     told = {
@@ -158,13 +237,13 @@ def core(base: str, fixed: Mapping[str, bytes], words: Mapping[str, bytes], file
     return Core(hashlib.sha256(tags).hexdigest(), to.getvalue())
 
 
-async def seals(connection: AsyncConnection, incident: str) -> list[Event]:
-    """The seals of a matter, oldest first, also those that the log has not taken in yet."""
+async def packages(connection: AsyncConnection, incident: str, *facts: type[Fact]) -> list[Event]:
+    """What of these kinds was done with the file of a matter, oldest first, also what the log has not taken in yet."""
     events = METADATA.tables["events"]
-    chosen = select(events.c.bytes).where(events.c.type.in_(upcast.types_of(OperationArchiveSealed)))
-    found = [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
-    mine = [event for event in found if event.attributes["data"]["record"] == incident]
-    return sorted(mine, key=lambda event: (event.recorded_text, event.id))
+    chosen = select(events.c.bytes).join(PACKAGES, PACKAGES.c.event_id == events.c.event_id)
+    chosen = chosen.where(PACKAGES.c.incident_id == incident, events.c.type.in_(upcast.types_of(*facts)))
+    rows_ = (await connection.execute(chosen)).scalars()
+    return sorted(map(Event.parse, rows_), key=lambda event: (event.recorded_text, event.id))
 
 
 async def placed(connection: AsyncConnection, event: Event, checkpoint: Signed) -> Row:
@@ -183,6 +262,12 @@ async def proving(connection: AsyncConnection, seal: Row, checkpoint: Signed, be
         path = await growing.hashes(connection, tree.consistency(before, checkpoint.size))
         told[archive.JOINED] = Request(before, tuple(path), checkpoint.note).written
     return told
+
+
+def erasures(found: Iterable[Row], further: Mapping[str, bytes]) -> list[Event]:
+    """The erasures among the events of a matter, and further ones as `gone` gives them."""
+    told = [row.event for row in found if row.event.type in archive.ERASURES]
+    return told + [Event.parse(content) for path, content in further.items() if path.endswith(".json")]
 
 
 async def gone(connection: AsyncConnection, lacking: set[str], checkpoint: Signed) -> dict[str, bytes]:
@@ -230,6 +315,48 @@ def whole(base: str, fixed: bytes, more: Mapping[str, bytes], files: Mapping[str
         yield _entry(f"{base}/{path}", file)
 
 
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Says why an archive cannot be written, where it is not the record that is wrong."""
+    try:
+        yield
+    except zipped.DoesNotFit as wrong:
+        raise Rejected(
+            f"the matter has too much for one archive: {wrong}. Nothing was recorded. Tell the administrator",
+            code="archive-too-large",
+            error=str(wrong),
+        ) from wrong
+    except zipped.Changed as wrong:
+        raise Unavailable(f"{wrong}; nothing was recorded. Try again", 5, code="evidence-changed") from wrong
+
+
+def must_hold(file: BinaryIO, entries: Iterable[Entry], trust: Trust, seal: Unsealed, checkpoint: Signed) -> None:
+    """Writes an archive into `file` and checks it as `huiying verify archive` will. Raises `Rejected`."""
+    try:
+        zipped.write(file, entries)
+        archive.must_hold(file, trust, seal, checkpoint.note)
+    except Refused as wrong:
+        raise Rejected(
+            f"the archive would not be proven, so it is not sealed: {wrong}. Nothing was recorded. Tell the "
+            "administrator, who finds the place with `huiying check`",
+            code="archive-unproven",
+            error=str(wrong),
+        ) from wrong
+
+
+def must_prove(content: bytes, trust: Trust) -> None:
+    """Checks a part of the record as `huiying verify matter` will. Raises `Rejected`."""
+    try:
+        matter.verify(io.BytesIO(content), trust)
+    except Refused as wrong:
+        raise Rejected(
+            f"the record would not be proven, so it is not given out: {wrong}. Nothing was recorded. Tell the "
+            "administrator, who finds the place with `huiying check`",
+            code="export-unproven",
+            error=str(wrong),
+        ) from wrong
+
+
 def _entry(name: str, path: Path) -> Entry:
     crc, size = 0, 0
     for piece in _pieces(path):
@@ -252,7 +379,21 @@ def listed_in(fixed: bytes) -> tuple[str, dict[str, str]]:
     return base, {path: sha256 for sha256, _, path in (line.partition("  ") for line in raw.splitlines())}
 
 
-def parts_file(parts: Sequence[str], missing: Mapping[str, str], away: Sequence[str]) -> bytes:
-    """The list of parts for machines: those there, those missing with their reasons, and files that are elsewhere."""
-    told: dict[str, Any] = {"parts": list(parts), "missing": dict(missing), "elsewhere": list(away)}
+def recorded_in(fixed: bytes) -> list[Row]:
+    """The events of the record in a sealed file."""
+    source = io.BytesIO(fixed)
+    placed = zipped.read(source)
+    base = next(iter(placed)).partition("/")[0]
+    raw = b"".join(zipped.content(source, placed[f"{base}/{archive.RECORD}"]))
+    told = (orjson.loads(line) for line in raw.split(b"\n") if line)
+    return [Row(one["index"], Event.parse(orjson.dumps(one["event"]))) for one in told if "event" in one]
+
+
+def parts_file(
+    parts: Sequence[str], missing: Mapping[str, str], away: Sequence[str], sudden: Mapping[str, str] | None
+) -> bytes:
+    """The list of parts for machines: those there, those missing with their reasons, files that are elsewhere, and by
+    which rule the matter is a sudden event, if it is one.
+    """
+    told: dict[str, Any] = {"parts": list(parts), "missing": dict(missing), "elsewhere": list(away), "sudden": sudden}
     return orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"

@@ -34,3 +34,5 @@ class ExportTimeline(Command, json_schema_extra=example(addressee="peoples_congr
     """The office or body that gets it, or the public; never a person."""
     purpose: Reason
     """What for."""
+    package: bool = False
+    """Whether it comes as a ZIP with an index to read beside the record."""

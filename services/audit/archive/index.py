@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from services.audit.archive.parts import OTHER, TITLES
+from services.audit.archive.retention import Kept
 
 HOUR = timedelta(hours=1)
-MEDIA = {"image": "图片", "audio": "声音", "video": "影像", "text": "文字", "application": "文件"}
 
 
 class Line(NamedTuple):
@@ -40,6 +40,20 @@ class Index(NamedTuple):
     away: Sequence[str]
     """Files that the record names and the archive does not hold."""
     zone: tzinfo
+    reviews: Sequence[str] = ()
+    """The files of the review, as paths beside the index."""
+    drill: bool = False
+    """Whether the matter is an exercise."""
+    first_day: str = ""
+    """The page of the first 24 hours of a sudden event, as a path beside the index."""
+
+    kept: Kept | None = None
+    """Until when it is kept, and by which pack."""
+
+    @property
+    def title(self) -> str:
+        """The number of the matter, and whether it is an exercise."""
+        return f"{self.number}{'（演练）' if self.drill else ''}"
 
 
 def holes(times: Iterable[datetime]) -> Iterator[Hole]:
@@ -60,13 +74,16 @@ def text(index: Index) -> bytes:
         if part in index.missing:
             rows += [f"  缺：{index.missing[part]}"]
         for line in lines:
-            rows += [f"  {_time(line.at, index)}  {line.said}", *(f"      {name}：{path}" for name, path in line.links)]
+            rows += [f"  {time(line.at, index)}  {line.said}", *(f"      {name}：{path}" for name, path in line.links)]
         rows += [""]
     rows += [
         "【记录的空白】",
-        *(f"  {_time(one.start, index)} 至 {_time(one.end, index)} 没有记录" for one in _holes(index)),
+        *(f"  {time(one.start, index)} 至 {time(one.end, index)} 没有记录" for one in _holes(index)),
         "",
     ]
+    if index.first_day:
+        rows += ["【前 24 小时记录】", f"  {index.first_day}", ""]
+    rows += ["【总结报告】", *(f"  {one}" for one in index.reviews or ("无",)), ""]
     rows += ["【不在本包内的文件】", *(f"  {one}" for one in index.away or ("无",)), ""]
     return "\n".join([*rows, _HOW, ""]).encode()
 
@@ -82,13 +99,65 @@ def html(index: Index) -> bytes:
         rows += ["<ol>"]
         for line in lines:
             links = " ".join(f'<a href="{escape(path)}">{escape(name)}</a>' for name, path in line.links)
-            rows += [f"<li><time>{_time(line.at, index)}</time> {escape(line.said)} {links}</li>"]
+            rows += [f"<li><time>{time(line.at, index)}</time> {escape(line.said)} {links}</li>"]
         rows += ["</ol>"]
     rows += ["<h2>记录的空白</h2>", "<ul>"]
-    rows += [f"<li>{_time(one.start, index)} 至 {_time(one.end, index)} 没有记录</li>" for one in _holes(index)]
+    rows += [f"<li>{time(one.start, index)} 至 {time(one.end, index)} 没有记录</li>" for one in _holes(index)]
+    rows += ["</ul>"]
+    if index.first_day:
+        link = f'<a href="{escape(index.first_day)}">{escape(index.first_day)}</a>'
+        rows += ["<h2>前 24 小时记录</h2>", f"<p>{link}</p>"]
+    rows += ["<h2>总结报告</h2>", "<ul>"]
+    rows += [f'<li><a href="{escape(one)}">{escape(one)}</a></li>' for one in index.reviews] or ["<li>无</li>"]
     rows += ["</ul>", "<h2>不在本包内的文件</h2>", "<ul>"]
     rows += [f"<li>{escape(one)}</li>" for one in index.away or ("无",)] + ["</ul>", f"<p>{escape(_HOW)}</p>"]
-    return (_HEAD + "\n".join(rows) + "\n</body>\n</html>\n").encode()
+    return page("卷内目录", rows)
+
+
+def page(title: str, rows: Iterable[str]) -> bytes:
+    """A page with these lines of HTML that loads nothing and runs nothing."""
+    return (_HEAD.replace("卷内目录", title) + "\n".join(rows) + "\n</body>\n</html>\n").encode()
+
+
+class Outside(NamedTuple):
+    """What the index of a masked record says."""
+
+    number: str
+    unit: str
+    lines: Sequence[Line]
+    """In the order of the log. Links are not shown."""
+    texts: Mapping[int, tuple[str, str]]
+    """Number of a line, from 0 -> title and text of the statement that it published."""
+    log_size: int
+    sha256: str
+    """The digest of the record beside it, in hex."""
+    zone: tzinfo
+    drill: bool = False
+
+
+def outside(told: Outside) -> bytes:
+    """The index of a masked record, as a page that loads nothing and runs nothing."""
+    title = f"办理记录 {told.number}{'（演练）' if told.drill else ''}"
+    facts = (("编号", told.number), ("责任单位", told.unit), ("事件", f"{len(told.lines)} 条"))
+    rows = [f"<h1>{escape(title)}</h1>", "<dl>"]
+    rows += [f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts] + ["</dl>", "<ol>"]
+    for number, line in enumerate(told.lines):
+        published = told.texts.get(number)
+        quoted = (
+            f"<blockquote><p><strong>{escape(published[0])}</strong></p><p>{escape(published[1])}</p></blockquote>"
+            if published
+            else ""
+        )
+        at = line.at.astimezone(told.zone).strftime("%Y-%m-%d %H:%M")
+        rows += [f"<li><time>{at}</time> {escape(line.said)}{quoted}</li>"]
+    how = (
+        f"这一页供阅读，可核验的是同一文件夹里的 record.ndjson：总账的前 {told.log_size} 条，SHA-256 {told.sha256}。"
+        "用 huiying verify matter record.ndjson 和记录日志的公钥核验。"
+        "已公布的说明照公布的原文列出；其他人写的文字不在其中，反映只显示有这一条。"
+    )
+    rows += ["</ol>", f"<p>{escape(how)}</p>"]
+    head = _HEAD.replace("卷内目录", "办理记录")
+    return (head + "\n".join(rows) + "\n</body>\n</html>\n").encode()
 
 
 _HOW = (
@@ -109,7 +178,7 @@ _HEAD = """<!doctype html>
 
 
 def _title(index: Index) -> str:
-    return f"卷内目录 {index.number}"
+    return f"卷内目录 {index.title}"
 
 
 def _facts(index: Index) -> list[tuple[str, str]]:
@@ -117,9 +186,17 @@ def _facts(index: Index) -> list[tuple[str, str]]:
     return [
         ("编号", index.number),
         ("责任单位", index.unit),
-        ("起止", f"{_time(min(times), index)} 至 {_time(max(times), index)}" if times else "无"),
+        ("起止", f"{time(min(times), index)} 至 {time(max(times), index)}" if times else "无"),
         ("事件", f"{len(index.lines)} 条"),
+        ("保存期限", _kept(index.kept)),
     ]
+
+
+def _kept(kept: Kept | None) -> str:
+    if kept is None:
+        return "规则包没有规定"
+    until = f"至 {kept.until}" if kept.until else "永久"
+    return f"{until}（依据 {kept.by.partition('#')[0]}；到期不自动删除）"
 
 
 def _parts(index: Index) -> Iterator[tuple[str, list[Line]]]:
@@ -133,5 +210,6 @@ def _holes(index: Index) -> list[Hole]:
     return list(holes(line.at for line in index.lines))
 
 
-def _time(at: datetime, index: Index) -> str:
+def time(at: datetime, index: Index) -> str:
+    """An instant to read, in the zone of the index."""
     return at.astimezone(index.zone).strftime("%Y-%m-%d %H:%M")

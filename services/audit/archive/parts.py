@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from schemas import upcast
 from schemas.envelope import Event
+from schemas.ingest import ReportEvidenceAttached
+from schemas.publish import StatementCorrected, StatementFileAttached, StatementNoticePublished, StatementPublished
 from services.kernel.core.problems import Malformed
+from services.kernel.sealed.first_day import evidence
 
 OTHER = "other"
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -39,15 +43,31 @@ TITLES: Mapping[str, str] = {
 }
 
 
-def part_of(event: Event) -> str:
-    """The part to which an event belongs."""
-    name = event.type.removeprefix("huiying.").rpartition(".v")[0]
+TEXT, SHOWN = "text", "audio_and_image"
+"""The parts of lists of packs that ask for records of a kind."""
+_RECORDS = {"text": TEXT, **dict.fromkeys(("picture", "sound", "film"), SHOWN)}
+FILED = upcast.types_of(
+    ReportEvidenceAttached, StatementFileAttached, StatementPublished, StatementNoticePublished, StatementCorrected
+)
+"""The types of events that name files with their kinds."""
+
+
+def part_of(type_: str) -> str:
+    """The part to which events of a type belong."""
+    name = type_.removeprefix("huiying.").rpartition(".v")[0]
     return next((part for part, beginnings in PARTS.items() if name.startswith(beginnings)), OTHER)
+
+
+def records_of(event: Event) -> set[str]:
+    """The parts that ask for records of a kind which the event names."""
+    return {_RECORDS[one.kind] for one in evidence(event, "", "") if one.kind in _RECORDS}
 
 
 def lacking(events: Iterable[Event], wanted: Sequence[str]) -> tuple[str, ...]:
     """The parts of the pack's list of which the record has nothing."""
-    there = {part_of(event) for event in events}
+    there = set[str]()
+    for event in events:
+        there |= {part_of(event.type), *records_of(event)}
     return tuple(part for part in wanted if part not in there)
 
 

@@ -34,15 +34,23 @@ WIDTH = 3
 
 
 def same_texts(record: Record) -> Iterator[Found]:
-    """A published text that is nearly the same as one that the unit published on another matter before."""
+    """A published text of facts that is nearly the same as one that the unit published on another matter before.
+
+    A status may say in the words of a template that a matter is looked into.
+    """
     least = readings.OPENING.value or 0
     alike, rule, policy = record.says("alike")
     for one in record.of(p.StatementPublished):
         mine = _shingles(one.data.text)
-        if len(one.data.text) < least or one.event.correlation != record.id:
+        if one.data.kind != "facts" or len(one.data.text) < least or one.event.correlation != record.id:
             continue
         for other in record.texts:
-            if other.order >= one.order or other.data.unit != one.data.unit or other.event.correlation == record.id:
+            if (
+                other.data.kind != "facts"
+                or other.order >= one.order
+                or other.data.unit != one.data.unit
+                or other.event.correlation == record.id
+            ):
                 continue
             percent = _percent(mine, _shingles(other.data.text))
             if percent >= alike:

@@ -83,6 +83,7 @@ def judged(state: State, ctx: Ctx) -> Judged:
         asked_confirms=bool(asked and asked.confirms),
         said=heard.by if heard else None,
         by=ctx.by(ctx.seen["stream"]),
+        proposed_by=state.by,
         handled=bool(ctx.seen.get("handled")),
     )
 
@@ -141,13 +142,13 @@ def _raised(state: State, command: RaiseFinding, ctx: Ctx) -> Decided:
     said = {name: getattr(command.made, name) for name in f.FindingMade.model_fields}
     fact: Fact
     if command.made.finding in PROPOSALS:
-        fact = f.FindingProposed(**said, hear_by=_hear_by(command.made.unit, ctx))
+        fact = f.FindingProposed(**said, hear_by=hear_by(command.made.unit, ctx))
     else:
         fact = f.FindingComputed(**said)
     return [Occurred(fact, policy=command.policy, unit=command.made.unit)]
 
 
-def _hear_by(unit: str, ctx: Ctx) -> datetime:
+def hear_by(unit: str, ctx: Ctx) -> datetime:
     """Until when a unit is heard, by its pack or our own reading."""
     pack = None
     with suppress(Unavailable):
@@ -176,7 +177,7 @@ def _proposed(command: ProposeFinding, ctx: Ctx) -> Decided:
             rule="reading.reviewer",
             events=tuple(f.Behind(event=one, position=positions[one]) for one in dict.fromkeys(command.events)),
             log_size=ctx.seen["log_size"],
-            hear_by=_hear_by(command.unit, ctx),
+            hear_by=hear_by(command.unit, ctx),
             reason=Typed(text=command.reason),
             by=ctx.by(ctx.seen["stream"]),
         )

@@ -9,23 +9,28 @@ from schemas.fields import IncidentRef, UnitCode
 from schemas.findings import FindingKind
 from schemas.titles import Language
 from services.audit import queries
-from services.audit.basis import AsOf, KnownAt, Size, must_agree, size_of, stated, text_of, types_of
+from services.audit.basis import OnAxes, Paged, stated, text_of
 from services.audit.findings import answers, seen
 from services.audit.findings import queries as found
 from services.audit.findings.commands import ConfirmFinding, ProposeFinding, RejectFinding, StateView
 from services.audit.findings.decider import judged
-from services.audit.findings.queries import Filters
 from services.audit.findings.rights import READ_FINDING, RIGHTS, Stage
+from services.audit.findings.views import STAGES
+from services.audit.histories import histories as histories_of
+from services.audit.histories import page
+from services.audit.naming import names_of, offices_at
 from services.audit.queries import Axes
-from services.audit.summaries import Names
+from services.audit.reach import reading
+from services.audit.rights import READ_MATTER
+from services.audit.views import FINDINGS
 from services.kernel.access.rights import may
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, http, paging, records
+from services.kernel.serving import commands, documents, http, records
 from services.kernel.serving.answers import Done
-from services.kernel.serving.paging import At, Cursor, Limit, must_be_a_time, must_be_known
+from services.kernel.serving.paging import At, must_be_a_time, must_be_known
 from services.kernel.serving.problems import language_of, spoken
 from services.kernel.store import numbers, words
 from services.kernel.store.session import Session
@@ -44,6 +49,7 @@ def add_routes(api: APIRouter) -> None:
         runtime: http.Serving,
         request: Request,
         staff: http.Staff,
+        at: Paged,
         unit: Annotated[UnitCode | None, Query(description="Only against this unit, or one below it.")] = None,
         kind: Annotated[FindingKind | None, Query(description="Only of this kind.")] = None,
         state: Annotated[Stage | None, Query(description="Only in this state.")] = None,
@@ -51,11 +57,7 @@ def add_routes(api: APIRouter) -> None:
         from_: Annotated[At | None, Query(alias="from", description="Only those made then or later.")] = None,
         to: Annotated[At | None, Query(description="Only those made by then.")] = None,
         drill: Annotated[bool, Query(description="Those of exercises, instead of all others.")] = False,
-        as_of: AsOf = None,
-        known_at: KnownAt = None,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-        log_size: Size = None,
+        newest: Annotated[bool, Query(description="The newest first, instead of the oldest.")] = False,
         lang: Lang = None,
     ) -> Response:
         """Findings against units of the caller, in the order in which they were made. Nothing is ranked or added up.
@@ -63,23 +65,18 @@ def add_routes(api: APIRouter) -> None:
         `state` is the one on these axes. A cursor keeps its `log_size`; send the other parameters with it again.
         """
         must_be_a_time("to", from_, to)
-        after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
-        must_agree(log_size, kept)
         incident = incident and await records.named(runtime, "incident", incident, "incident")
         language = language_of(request)
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)
-            axes = Axes(
-                await size_of(connection, log_size if kept is None else kept), text_of(as_of), text_of(known_at)
-            )
-            units = _narrowed(ctx, unit)
-            filters = Filters(units, kind, state, incident, text_of(from_), text_of(to), drill)
-            ids, last = await found.page(connection, filters, axes, after, limit)
+            axes = await at.axes(connection)
+            units = READ_FINDING.within(unit, ctx, await offices_at(connection, axes, ctx.offices))
+            filters = found.filters_of(units, kind, state, incident, text_of(from_), text_of(to), drill=drill)
+            ids, last = await page(connection, FINDINGS, STAGES, filters, axes, at.place, at.limit, backwards=newest)
             items = await _shown(runtime, connection, ids, axes, language)
-            basis = await stated(connection, axes.size, axes.as_of, axes.known_at)
-        next_ = None if last is None else paging.cursor_of(last, axes.size)
-        return http.json_response({**basis, "items": items, "next": next_}, headers=spoken(language))
+            basis = await stated(connection, axes)
+        return http.json_response({**basis, "items": items, "next": at.next(last, axes)}, headers=spoken(language))
 
     @api.post("/findings", **documents.answers(Done, 201))
     async def propose_finding(runtime: http.Serving, body: ProposeFinding, caller: http.Command) -> Response:
@@ -89,13 +86,13 @@ def add_routes(api: APIRouter) -> None:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             stream, connection = ctx.ids.new("finding"), session.connection
             size, _ = await queries.head(connection)
-            if not await queries.knows(connection, body.incident):
-                raise NotFound(f"there is no incident {body.incident}", what=body.incident)
-            positions = await seen.positions(connection, body.incident, size, body.events)
+            until = (await reading(connection, ctx, body.incident, READ_MATTER)).until
+            known_by = until.at if until else None
+            positions = await seen.positions(connection, body.incident, size, body.events, ctx, known_by)
             told = {"stream": stream, "handled": await seen.worked(connection, body.incident, ctx)}
             ctx = commands.with_seen(ctx, {**told, "positions": positions, "log_size": size})
             session.begin(stream)
-            session.streams[stream].drill = await seen.is_drill(connection, body.incident)
+            session.streams[stream].drill = bool(await queries.drills(connection, [body.incident]))
             return commands.answer(session, stream, session.decide(stream, body, ctx), 201)
 
         return http.reply(await commands.transact(runtime, caller, act))
@@ -106,21 +103,19 @@ def add_routes(api: APIRouter) -> None:
         request: Request,
         id: Id,
         staff: http.Staff,
-        as_of: AsOf = None,
-        known_at: KnownAt = None,
-        log_size: Size = None,
+        at: OnAxes,
         lang: Lang = None,
     ) -> Response:
         """One finding, and what the caller may do about it. `may` and `version` are of now, whatever the axes are."""
         language = language_of(request)
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            axes = Axes(await size_of(connection, log_size), text_of(as_of), text_of(known_at))
+            axes = await at.axes(connection)
             items = await _shown(runtime, connection, [id], axes, language)
             if not items:
                 raise NotFound(f"there is no finding {id}", what=id)
             READ_FINDING.require(items[0]["unit"], ctx)
-            basis = await stated(connection, axes.size, axes.as_of, axes.known_at)
+            basis = await stated(connection, axes)
             session = Session(runtime.service, runtime.settings, connection, ctx.now)
             await session.load([id])
             now = session.streams[id]
@@ -157,21 +152,11 @@ def add_routes(api: APIRouter) -> None:
         return await on(runtime, caller, id, body)
 
 
-def _narrowed(ctx: Ctx, unit: str | None) -> Any:
-    """The units of the reader, and of those the filter's unit and the ones below it."""
-    units = READ_FINDING.units(ctx)
-    if unit is None:
-        return units
-    below = ctx.offices.below(unit)
-    return below if units is None else below & frozenset(units)
-
-
 async def _shown(
     runtime: Runtime, connection: AsyncConnection, ids: list[str], axes: Axes, language: Language
 ) -> list[dict[str, Any]]:
-    histories = await found.histories(connection, ids, axes)
-    types = [full for name in ("unit.placed", "unit.post_placed") for full in types_of(name) or ()]
-    names = Names(language, await runtime.offices(connection), await queries.names(connection, types, axes.size))
+    histories = await histories_of(connection, ids, axes)
+    names = await names_of(runtime, connection, axes.size, language)
     incidents = {events[0].data.incident for events in histories.values() if events[0].data.incident}
     known = await numbers.of_streams(connection, runtime.service.metadata, incidents)
     refs = [ref for events in histories.values() for event in events for ref in event.words.values()]

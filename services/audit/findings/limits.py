@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from schemas import escalation as e
 from schemas.findings import FindingKind
 from schemas.pack.clocks import ClockRule
-from services.audit.findings.matter import Breach, Found, Placed, Record, clock_of, hop_of, reported, together
+from schemas.pack.reports import FULFILS
+from services.audit.findings.matter import Breach, Found, Placed, Record, clock_of, hop_of, reported_in_run, together
 
 ANSWERING = frozenset(
     {
@@ -71,11 +72,18 @@ def _place(name: str) -> str:
 
 
 def _waits(record: Record, breach: Breach) -> Placed | None:
-    """The report that was sent by the limit and was not sent back by then; None without one."""
+    """The last report of this run in a form that fulfils it, which nobody had confirmed or sent back by the limit."""
     hop, due = hop_of(record.pack(breach.breached), breach.name), breach.data.due
-    back = {one.data.report for one in record.of(e.ClockReceiptRefused) if one.event.recorded <= due}
-    sent = [one for one in reported(record, breach, hop) if one.event.recorded <= due and one.data.report not in back]
-    return sent[-1] if sent else None
+    forms = FULFILS[hop.form if hop else "written"]
+    answered = {
+        one.data.report for one in record.of(e.ClockReceiptGiven, e.ClockReceiptRefused) if one.event.recorded <= due
+    }
+    waiting = [
+        one
+        for one in reported_in_run(record, breach.data.clock, hop)
+        if one.event.recorded <= due and one.data.form in forms and one.data.report not in answered
+    ]
+    return waiting[-1] if waiting else None
 
 
 def _of(

@@ -140,7 +140,7 @@ async def _decide(runtime: Runtime, known: Known, records: Sequence[str], end: i
                 record = await seen.record(connection, id_, known.size, known.until, ctx.offices)
                 await _settle(session, ctx, record, known.size)
         if end is not None:
-            session.also.append(Write(JUDGED, [{"id": 1, "position": end}], replaces=True))
+            session.also.append(Write(JUDGED, [{"id": seen.OWN, "position": end}], replaces=True))
         return Answer({})
 
     await commands.transact(runtime, Caller(), act)
@@ -155,7 +155,8 @@ async def _settle(session: Session, ctx: Ctx, record: Record, size: int) -> None
         if session.streams[stream].held:
             continue
         if one := found.get(stream):
-            session.streams[stream].drill = session.streams[stream].drill or record.drill
+            is_drill = record.drill or ctx.offices.drills(one.unit)
+            session.streams[stream].drill = session.streams[stream].drill or is_drill
             session.decide(stream, RaiseFinding(made=made(record, one, size), policy=one.policy), ctx)
         else:
             session.decide(stream, _lapse(record, session.streams[stream].state.made), ctx)

@@ -88,7 +88,7 @@ class Breach(NamedTuple):
     @property
     def name(self) -> str:
         """The pack's name of the clock, without its run."""
-        return self.data.clock.partition("#")[0].removesuffix(".review")
+        return named(self.data.clock)
 
     @property
     def events(self) -> tuple[Placed, ...]:
@@ -197,6 +197,11 @@ class Record:
         return next((ref for ref in refs if ref and ref in self.offices.packs), None)
 
 
+def named(clock: str) -> str:
+    """The pack's name of a clock, without its run."""
+    return clock.partition("#")[0].removesuffix(".review")
+
+
 def hop_of(pack: PolicyPack | None, name: str) -> Hop | None:
     """The hop of a report upward with this name of a clock."""
     return next((hop for rule in (pack.reports if pack else ()) for hop in rule.hops if hop.code == name), None)
@@ -213,10 +218,22 @@ def together(*groups: Iterable[Placed | None]) -> tuple[Placed, ...]:
     return tuple(one for _, one in sorted(found.items()))
 
 
-def reported(record: Record, breach: Breach, hop: Hop | None) -> Sequence[Placed]:
-    """The reports upward that were sent for a hop."""
+def reported(record: Record, name: str, hop: Hop | None) -> Sequence[Placed]:
+    """The reports upward that were sent for a hop, by its name, in any of its runs and in any form."""
     return [
         one
         for one in record.of(e.ClockReportedUpward)
-        if one.data.hop == breach.name or (one.data.hop is None and hop is not None and one.data.addressee == hop.to)
+        if one.data.hop == name or (one.data.hop is None and hop is not None and one.data.addressee == hop.to)
     ]
+
+
+def reported_in_run(record: Record, clock: str, hop: Hop | None) -> Sequence[Placed]:
+    """Those of the reports that count for a run of the limit: a further run is owed a report of its own.
+
+    What was sent before the first run counts for it, since its receipt would have met the limit.
+    """
+    sent = reported(record, named(clock), hop)
+    begun = next((one for one in record.of(e.ClockStarted) if one.data.clock == clock), None)
+    if begun is None or "#" not in clock:
+        return sent
+    return [one for one in sent if one.order > begun.order]

@@ -1,85 +1,38 @@
 """Queries of findings, all from the first positions of the record. So the same question always has the same answer."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from schemas import findings as f
-from schemas import upcast
 from schemas.envelope import Event
 from schemas.pack.source import Source
 from schemas.pack.values import sourced
-from services.audit.findings.decider import DECIDER, State
-from services.audit.findings.readings import NAMED
+from services.audit.findings.decider import DECIDER
+from services.audit.findings.readings import NAMED, ZH
 from services.audit.findings.sentences import explained
-from services.audit.findings.views import STAGES
-from services.audit.queries import Axes
+from services.audit.histories import Filters, folded
 from services.audit.summaries import Names
-from services.audit.views import FINDINGS, TIMELINE
+from services.audit.views import FINDINGS
 from services.kernel.core.units import Offices
 
-MOVES = upcast.types_of(*STAGES)
-"""The types of events after which a finding is in another state."""
 
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """The filters of a list of findings; None filters nothing. Instants are texts, both ends included."""
-
-    units: Collection[str] | None = None
-    kind: str | None = None
-    state: str | None = None
-    incident: str | None = None
-    from_: str | None = None
-    to: str | None = None
-    drill: bool = False
-
-
-async def page(
-    connection: AsyncConnection, filters: Filters, axes: Axes, after: int, limit: int
-) -> tuple[list[str], int | None]:
-    """Findings made after a position, and the position for the next page, or None at the end."""
-    t, of = TIMELINE.c, FINDINGS.c
-    wanted = [t.version == 1, t.position > after, *axes.within(TIMELINE), of.drill == filters.drill]
-    for column, value in ((of.kind, filters.kind), (of.incident_id, filters.incident)):
-        if value is not None:
-            wanted.append(column == value)
-    if filters.units is not None:
-        wanted.append(of.unit.in_(sorted(filters.units)))
-    if filters.from_ is not None:
-        wanted.append(t.time >= filters.from_)
-    if filters.to is not None:
-        wanted.append(t.time <= filters.to)
-    if filters.state is not None:
-        types = upcast.types_of(*(model for model, stage in STAGES.items() if stage == filters.state))
-        last = TIMELINE.alias()
-        moved = select(last.c.type).where(last.c.stream_id == of.finding_id, last.c.type.in_(MOVES), *axes.within(last))
-        newest = moved.order_by(last.c.version.desc()).limit(1).correlate(FINDINGS).scalar_subquery()
-        wanted.append(newest.in_(types))
-    chosen = select(t.stream_id, t.position).join(FINDINGS, of.finding_id == t.stream_id).where(*wanted)
-    rows = (await connection.execute(chosen.order_by(t.position).limit(limit + 1))).all()
-    return [row.stream_id for row in rows[:limit]], rows[limit - 1].position if len(rows) > limit else None
-
-
-async def histories(connection: AsyncConnection, ids: Sequence[str], axes: Axes) -> dict[str, list[Event]]:
-    """Finding -> its events on these axes, in order; without those that have none."""
-    t, found = TIMELINE.c, dict[str, list[Event]]()
-    chosen = select(t.bytes).where(t.stream_id.in_(ids), *axes.within(TIMELINE)).order_by(t.stream_id, t.version)
-    for bytes_ in (await connection.execute(chosen)).scalars():
-        event = Event.parse(bytes_)
-        found.setdefault(event.stream, []).append(event)
-    return {id_: found[id_] for id_ in ids if id_ in found}
-
-
-def folded(events: Sequence[Event]) -> State:
-    """The state of a finding after these events."""
-    state = DECIDER.initial_state()
-    for event in events:
-        state = DECIDER.evolve(state, event)
-    return state  # type: ignore[no-any-return]
+def filters_of(
+    units: Collection[str] | None = None,
+    kind: str | None = None,
+    state: str | None = None,
+    incident: str | None = None,
+    from_: str | None = None,
+    to: str | None = None,
+    *,
+    drill: bool = False,
+) -> Filters:
+    """The filters of a list of findings; None filters nothing."""
+    of = FINDINGS.c
+    wanted = [of.drill == drill]
+    wanted += [column == value for column, value in ((of.kind, kind), (of.incident_id, incident)) if value is not None]
+    if units is not None:
+        wanted.append(of.unit.in_(sorted(units)))
+    return Filters(wanted, state, from_, to)
 
 
 Read = Callable[[str | None], str | None]
@@ -88,7 +41,7 @@ Read = Callable[[str | None], str | None]
 
 def shown(events: Sequence[Event], names: Names, number: str | None, read: Read) -> dict[str, Any] | None:
     """A finding for an answer; None without the event that made it."""
-    state = folded(events)
+    state = folded(DECIDER, events)
     made_by = [event for event in events if isinstance(event.data, f.FindingMade)]
     if state.made is None or not made_by:
         return None
@@ -144,7 +97,8 @@ def source(rule: str, policy: str | None, offices: Offices, language: str) -> di
     """Where a rule comes from: a place of the pack, or a reading of our own. None if the pack is not known here."""
     if own := NAMED.get(rule):
         setting, zh, en = own
-        return _source(setting.source, zh if language == "zh" else en)
+        told = _source(setting.source, zh if language == "zh" else en)
+        return told | {"reason": ZH[rule]} if language == "zh" else told
     pack = offices.packs.get(policy or "")
     if pack is None:
         return None

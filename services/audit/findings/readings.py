@@ -11,6 +11,21 @@ def _ours(reason: str) -> Source:
     return Source(kind="derived", reason=reason)
 
 
+ZH: dict[str, str] = {
+    "reading.hearing": "资料没有规定先听取意见再追究；五天够查清一件事。",
+    "reading.returns": "资料没有规定退回几次算。一个单位可以弄错一次职责，不可以在同一事项上弄错两次。",
+    "reading.apart": "003b 要求办理和答复同步开始，没有写数字；相隔一天就不是同步。",
+    "reading.rounds": "事项回来一次可以没有过错；到第三轮，就是办了两次没有效果。",
+    "reading.alike": "资料没有规定怎样算敷衍；两件事项的两篇文字，十分之九相同就是同一篇。",
+    "reading.no_fact": "没有查明任何事实的答复，没有告诉反映人什么。",
+    "reading.concealed": "资料禁止瞒报，没有列出迹象；这些迹象是我们定的。",
+    "reading.omitted": "本单位渠道收到、应当上报、始终没有报出的。",
+    "reading.reviewer": "督查员看过记录，写明了理由。",
+    "reading.erased": "资料没有规定可以删除文字；只写明删除时有时限未完成，不作判断。",
+}
+"""Name of a reading of our own -> its reason in Chinese. The source has it in English."""
+
+
 HEARING: Setting[timedelta] = Setting(
     value=timedelta(days=5),
     source=_ours("The documents hear nobody before they blame; five days are time to look into the matter."),

@@ -1,12 +1,25 @@
 """What was not passed on, or was hidden from those above. All of this is only proposed."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from schemas import escalation as e
 from schemas import ingest as i
 from schemas import triage as t
 from schemas.findings import FindingKind, FindingSign
-from services.audit.findings.matter import Breach, Found, Placed, Record, hop_of, reported, together
+from schemas.pack.reports import Hop
+from schemas.pack.source import Around
+from services.audit.findings.matter import (
+    Breach,
+    Found,
+    Placed,
+    Record,
+    hop_of,
+    named,
+    reported,
+    reported_in_run,
+    together,
+)
 
 ENDS = (t.IncidentResolved, t.IncidentClosed, t.IncidentDismissed)
 CONCEALED, OMITTED = "reading.concealed", "reading.omitted"
@@ -18,7 +31,7 @@ def omitted_reports(record: Record) -> Iterator[Found]:
     if came is None:
         return
     for breach in _upward(record):
-        if reported(record, breach, hop_of(record.pack(breach.breached), breach.name)):
+        if reported_in_run(record, breach.data.clock, hop_of(record.pack(breach.breached), breach.name)):
             continue
         circular = [one for one in breach.rungs if one.data.rung == "circular"]
         ended = [one for one in record.of(*ENDS) if one.order > breach.breached.order]
@@ -30,7 +43,7 @@ def changed_after_limit(record: Record) -> Iterator[Found]:
     """A fact that was changed after the limit for the report upward, while those above knew nothing of the matter."""
     for breach in _upward(record):
         hop = hop_of(record.pack(breach.breached), breach.name)
-        sent = [one.event.recorded for one in reported(record, breach, hop)]
+        sent = [one.event.recorded for one in reported(record, breach.name, hop)]
         for one in record.of(t.IncidentFactRevised):
             if one.event.recorded > breach.data.due and (not sent or one.event.recorded < min(sent)):
                 yield _proposal(
@@ -55,7 +68,10 @@ def known_before(record: Record) -> Iterator[Found]:
 
 
 def grade_lowered(record: Record) -> Iterator[Found]:
-    """A grade that was lowered while a report upward was owed and not yet late, so that it was owed no more."""
+    """A grade that was lowered while a report upward was owed and not yet late, so that it was owed no more.
+
+    It is held against the unit that lowered it. If those above knew of the matter, nothing was hidden from them.
+    """
     started = dict[str, Placed]()
     lowered: Placed | None = None
     for one in record.events:
@@ -64,16 +80,20 @@ def grade_lowered(record: Record) -> Iterator[Found]:
                 started[clock] = one
             case t.IncidentRegraded() as data if data.taken_from is None and data.rank < data.previous_rank:
                 lowered = one
+            case t.IncidentRegraded():
+                lowered = None
             case e.ClockCancelled(clock=clock, cause="regraded") if lowered and clock in started:
                 begun = started[clock]
-                name = clock.partition("#")[0]
-                hop, at = hop_of(record.pack(begun), name), lowered.event.recorded
-                if hop and begun.event.recorded <= at < begun.data.due:
+                hop, at = hop_of(record.pack(begun), named(clock)), lowered.event.recorded
+                if not hop or not begun.event.recorded <= at < begun.data.due:
+                    continue
+                by, sent = lowered.event.unit, reported_in_run(record, clock, hop)
+                if by and not _knew(record, hop, begun, lowered) and all(one.order > lowered.order for one in sent):
                     yield Found(
                         "concealed_report",
                         "grade_lowered",
-                        begun.data.unit,
-                        lowered.event.id + name,
+                        by,
+                        lowered.event.id + named(clock),
                         CONCEALED,
                         (begun, lowered, one),
                         policy=record.ref(begun),
@@ -81,6 +101,14 @@ def grade_lowered(record: Record) -> Iterator[Found]:
                         due=begun.data.due,
                         done_at=at,
                     )
+
+
+def _knew(record: Record, hop: Hop, begun: Placed, lowered: Placed) -> bool:
+    """Whether who lowered the grade is a unit above the one that owed the report, or may be the addressee."""
+    owing, by, offices = begun.data.unit, lowered.event.unit, record.offices
+    if by == owing:
+        return hop.at == "unit" and lowered.event.actor in offices.receivers(owing, hop.to)
+    return by in offices.above(owing) or hop.at in get_args(Around)
 
 
 def known_elsewhere(record: Record) -> Iterator[Found]:

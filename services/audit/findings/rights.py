@@ -33,6 +33,8 @@ class Judged:
     """Digest of the person who spoke for the unit."""
     by: str = ""
     """Digest of the person who acts."""
+    proposed_by: str | None = None
+    """Digest of the person who proposed it by hand."""
     handled: bool = False
     """Whether the person or the post that acts worked on the matter."""
 
@@ -46,6 +48,12 @@ def _above(judged: Judged, ctx: Ctx) -> tuple[str, ...]:
 
 
 def _can_be_stated(judged: Judged, ctx: Ctx, verb: str) -> Rejected | None:
+    if ctx.actor.unit != judged.unit:
+        return Rejected(
+            f"{judged.unit} speaks for itself; you act for {ctx.actor.unit}",
+            code="unit-speaks-itself",
+            unit=judged.unit,
+        )
     if judged.stage == "heard" and judged.said is not None:
         return Rejected("the unit has said what it has to say already", code="office-heard", unit=judged.unit)
     return _open(judged)
@@ -63,6 +71,8 @@ def _can_be_decided(judged: Judged, ctx: Ctx, verb: str) -> Rejected | None:
         )
     if judged.handled or judged.by == judged.said:
         return Rejected("you worked on this matter; another reviewer must decide", code="handled-by-you")
+    if judged.by == judged.proposed_by:
+        return Rejected("you proposed this; another reviewer must decide", code="finding-proposed-by-you")
     if judged.asked == judged.by and judged.asked_confirms == (verb == "confirm-finding"):
         return Rejected("you decided so already; another person must agree", code="finding-asked-by-you")
     return None

@@ -1,30 +1,37 @@
 """What rules and decisions on findings read: the record of a matter, and who worked on it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import catalogue, upcast
 from schemas import escalation as e
 from schemas import ingest as i
 from schemas import publish as p
 from schemas import triage as t
-from schemas import upcast
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.findings import FindingMade
 from schemas.operation import OperationSeparationRefused
 from schemas.words import WordsErased
+from services.audit import queries
 from services.audit.findings.matter import Placed, Record, placed
-from services.audit.views import ENTRIES, FINDINGS, JUDGED, LINKS, TIMELINE
+from services.audit.inspections.rights import READ_INSPECTION
+from services.audit.matters.marks import ASIDE
+from services.audit.views import FINDINGS, JUDGED, LINKS, MARKS, PUBLICATIONS, TIMELINE
+from services.kernel.access.approving import acting_posts
 from services.kernel.core.decider import Ctx
 from services.kernel.core.units import Offices
+from services.kernel.delivery import operations
 from services.kernel.store.views import Row
 
 REPORTS = 200
 """So many reports of a matter are read: the first ones."""
+OWN = 1
+"""The row of `judged` with the position up to which the record was judged."""
 TEXTS = 200
 """So many earlier statements of a unit are compared with a new one."""
 READ = upcast.types_of(
@@ -36,6 +43,7 @@ READ = upcast.types_of(
         e.ClockCancelled,
         e.ClockReminderSent,
         e.ClockReportedUpward,
+        e.ClockReceiptGiven,
         e.ClockReceiptRefused,
         i.ReportErased,
         t.IncidentOpened,
@@ -64,19 +72,15 @@ READ = upcast.types_of(
     )
 )
 """The types of events that rules look at."""
-RECEIVED, PUBLISHED = upcast.types_of(i.ReportReceived), upcast.types_of(p.StatementPublished)
+RECEIVED = upcast.types_of(i.ReportReceived)
 GAPS = upcast.types_of(e.RosterDutyGapFound)
-ASIDE = upcast.types_of(WordsErased, OperationSeparationRefused)
-"""Events on streams of their own that name a stream of the matter."""
-OF_WORK = ("incident", "statement", "press", "report", "clock")
-"""Kinds of streams on which people work on a matter."""
 REVIEWING = upcast.types_of(e.ClockAnnulmentAsked, e.ClockBreachAnnulled)
 """What reviewers do there is no work on the matter."""
 
 
 async def position(connection: AsyncConnection) -> int:
     """Up to which position everything was judged."""
-    return (await connection.execute(select(JUDGED.c.position))).scalar() or 0
+    return (await connection.execute(select(JUDGED.c.position).where(JUDGED.c.id == OWN))).scalar() or 0
 
 
 async def reached(connection: AsyncConnection, after: int, size: int, until: datetime) -> int:
@@ -96,20 +100,13 @@ async def changed(connection: AsyncConnection, after: int, size: int) -> list[st
     linked = select(LINKS.c.incident_id).join(TIMELINE, LINKS.c.stream_id == t_.stream_id)
     found = set((await connection.execute(linked.where(*new, LINKS.c.position < size))).scalars())
     found |= set((await connection.execute(select(t_.stream_id).where(*new, t_.type.in_(GAPS)))).scalars())
-    aside = [_named(event.data) for event in await _events(connection, *new, t_.type.in_(ASIDE))]
-    if aside:
-        of = select(LINKS.c.incident_id).where(LINKS.c.stream_id.in_(aside))
-        found |= set((await connection.execute(of)).scalars())
+    named = select(MARKS.c.incident_id).where(MARKS.c.kind == ASIDE, MARKS.c.position >= after, MARKS.c.position < size)
+    found |= set((await connection.execute(select(LINKS.c.incident_id).where(LINKS.c.stream_id.in_(named)))).scalars())
     return sorted(found)
 
 
 def _named(data: WordsErased | OperationSeparationRefused) -> str:
     return data.stream if isinstance(data, WordsErased) else data.record
-
-
-async def _events(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> list[Event]:
-    chosen = select(TIMELINE.c.bytes).where(*wanted).order_by(TIMELINE.c.position)
-    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
 
 
 async def record(connection: AsyncConnection, id_: str, size: int, until: datetime, offices: Offices) -> Record:
@@ -118,16 +115,18 @@ async def record(connection: AsyncConnection, id_: str, size: int, until: dateti
     known = (t_.position < size, t_.recordedtime < instant(until))
     if not id_.startswith("incident-"):
         return Record(id_, await _placed(connection, *known, t_.stream_id == id_), offices)
-    streams = select(LINKS.c.stream_id).where(LINKS.c.incident_id == id_, LINKS.c.position < size)
+    # Queries of `known_at` include its instant.
+    before = instant(until - timedelta(microseconds=1))
+    streams = queries.members([id_], size, before)
     # What was merged into the matter has its own record.
     own = (t_.stream_id.in_(streams), or_(t_.stream_id == id_, ~t_.stream_id.between("incident-", "incident.")))
     events = await _placed(connection, *known, *own, t_.type.in_(READ))
     events += await _placed(connection, *known, *own, t_.type.in_(RECEIVED), limit=REPORTS)
-    aside = await _placed(connection, *known, t_.type.in_(ASIDE))
-    if aside:
-        mine = set((await connection.execute(streams)).scalars())
-        events += tuple(one for one in aside if one.data and _named(one.data) in mine)
-    events = tuple(sorted(events, key=lambda one: one.order))
+    gone = await queries.gone(connection, [id_], queries.Axes(size, None, before))
+    named = select(MARKS.c.position).where(MARKS.c.kind == ASIDE, MARKS.c.incident_id.in_(streams))
+    aside = await _placed(connection, *known, t_.position.in_(named))
+    events += tuple(one for one in aside if one.data and _named(one.data) not in gone)
+    events = tuple(sorted((one for one in events if one.event.stream not in gone), key=lambda one: one.order))
     published = [one for one in events if isinstance(one.data, p.StatementPublished)]
     texts = await _texts(connection, known, published) if published else ()
     return Record(id_, events, offices, texts)
@@ -136,15 +135,16 @@ async def record(connection: AsyncConnection, id_: str, size: int, until: dateti
 async def _texts(
     connection: AsyncConnection, known: tuple[ColumnElement[bool], ...], published: Iterable[Placed]
 ) -> tuple[Placed, ...]:
-    """For each statement, the last ones that its unit published before it."""
+    """For each statement, the last ones that its unit published before it, without those of exercises."""
     t_, found = TIMELINE.c, dict[str, Placed]()
     for one in published:
-        before = (t_.type.in_(PUBLISHED), t_.unit == one.event.unit, t_.recordedtime < one.event.recorded_text)
+        before = (PUBLICATIONS, t_.unit == one.event.unit, t_.recordedtime < one.event.recorded_text)
         chosen = select(t_.position, t_.bytes).where(*known, *before)
         chosen = chosen.order_by(t_.recordedtime.desc(), t_.event_id.desc()).limit(TEXTS)
         for row in await connection.execute(chosen):
             text = placed(row.position, row.bytes)
-            found[text.event.id] = text
+            if not text.event.drill:
+                found[text.event.id] = text
     return tuple(sorted((one for one in found.values() if one.data), key=lambda one: one.order))
 
 
@@ -174,11 +174,10 @@ async def stuck(connection: AsyncConnection, tables: Mapping[str, Any], consumer
     """Those of the records of which a stream is parked, or a record waits as a dead letter."""
     parked, aside = tables["parked"], tables["dead_letters"]
     found = set[str]()
-    for table, more in ((parked, ()), (aside, (aside.c.state == "open",))):
-        mine = (table.c.consumer == consumer, *more)
+    for table, mine in ((parked, parked.c.consumer == consumer), (aside, operations.lacking(tables, consumer))):
         both = union_all(
-            select(table.c.correlation.label("id")).where(*mine, table.c.correlation.in_(records)),
-            select(table.c.stream_id.label("id")).where(*mine, table.c.stream_id.in_(records)),
+            select(table.c.correlation.label("id")).where(mine, table.c.correlation.in_(records)),
+            select(table.c.stream_id.label("id")).where(mine, table.c.stream_id.in_(records)),
         )
         found |= set((await connection.execute(both)).scalars())
     return found
@@ -200,29 +199,27 @@ async def worked(connection: AsyncConnection, incident: str, ctx: Ctx) -> bool:
     """
     t_ = TIMELINE.c
     streams = select(LINKS.c.stream_id).where(LINKS.c.incident_id == incident)
-    of_work = or_(*(t_.stream_id.between(f"{kind}-", f"{kind}.") for kind in OF_WORK))
-    chosen = select(t_.bytes).where(t_.stream_id.in_(streams), of_work, t_.actor != "system", t_.type.not_in(REVIEWING))
+    of_work = or_(*(t_.stream_id.between(f"{kind}-", f"{kind}.") for kind in sorted(catalogue.WORKED_ON)))
+    work = [t_.stream_id.in_(streams), of_work, t_.actor != "system", t_.type.not_in(REVIEWING)]
+    chosen = select(t_.position).where(*work, t_.actor.in_(sorted(acting_posts(ctx)))).limit(1)
+    if (await connection.execute(chosen)).first() is not None:
+        return True
     digests = dict[str, str]()
-    for bytes_ in (await connection.execute(chosen)).scalars():
+    for bytes_ in (await connection.execute(select(t_.bytes).where(*work, ~t_.actor.like("integration-%")))).scalars():
         event = Event.parse(bytes_)
-        by = event.attributes["data"].get("by")
-        if event.actor == ctx.actor.post:
-            return True
-        if by is not None and by == digests.setdefault(event.stream, ctx.by(event.stream)):
+        if event.by is not None and event.by == digests.setdefault(event.stream, ctx.by(event.stream)):
             return True
     return False
 
 
-async def positions(connection: AsyncConnection, incident: str, size: int, ids: Collection[str]) -> dict[str, int]:
-    """Those of the events that belong to a matter -> their positions."""
-    chosen = select(ENTRIES.c.event_id, ENTRIES.c.position).where(
-        ENTRIES.c.incident_id == incident, ENTRIES.c.event_id.in_(ids), ENTRIES.c.position < size
-    )
+async def positions(
+    connection: AsyncConnection, incident: str, size: int, ids: Collection[str], ctx: Ctx, until: str | None = None
+) -> dict[str, int]:
+    """Those of the events that stand in a matter's record, as its timeline shows it to the actor by the instant `until`
+    -> their positions.
+    """
+    t_ = TIMELINE.c
+    wanted = [t_.event_id.in_(ids), *queries.heard(READ_INSPECTION.units(ctx))]
+    there = (await queries.of_incident(connection, incident, size, until, wanted)).subquery()
+    chosen = select(t_.event_id, t_.position).join(there, there.c.position == t_.position)
     return {row.event_id: row.position for row in await connection.execute(chosen)}
-
-
-async def is_drill(connection: AsyncConnection, incident: str) -> bool:
-    """Whether a matter is an exercise."""
-    chosen = select(TIMELINE.c.bytes).where(TIMELINE.c.stream_id == incident, TIMELINE.c.version == 1)
-    opened = (await connection.execute(chosen)).scalar()
-    return opened is not None and Event.parse(opened).drill

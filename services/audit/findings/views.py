@@ -1,4 +1,4 @@
-"""The table of findings as they are now, folded from their own events; and how far the record was judged."""
+"""The table of findings as they are now, folded from their own events; and how far loops read the record."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table
 

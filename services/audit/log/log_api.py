@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import UUID
+from services.audit.basis import must_have_regained
 from services.audit.log import growing, keys, log_answers, witnessing
 from services.audit.rights import READ_LOG
 from services.audit.views import CHECKPOINTS, TIMELINE
@@ -92,6 +93,7 @@ def router() -> APIRouter:
             signed, note = await _checkpoint(connection, size)
             if old > signed:
                 raise NotFound(f"the log of size {old} is no beginning of the log of size {signed}", what=str(old))
+            await must_have_regained(connection, signed)
             path = await growing.hashes(connection, tree.consistency(old, signed))
         return Response(Request(old, tuple(path), note).written, media_type=TEXT, headers=SOON)
 
@@ -150,8 +152,9 @@ async def _checkpoint(connection: AsyncConnection, size: int | None) -> tuple[in
 
 
 async def _proof(connection: AsyncConnection, event_id: str, size: int | None) -> tuple[Proof, int, Event]:
-    """The proof of an event in the log of a signed size, the size, and the event. Raises `NotFound`."""
+    """The proof of an event in the log of a signed size, the size, and the event. Raises `NotFound`, `Unavailable`."""
     signed, note = await _checkpoint(connection, size)
+    await must_have_regained(connection, signed)
     chosen = select(TIMELINE.c.position, TIMELINE.c.bytes).where(TIMELINE.c.event_id == event_id)
     row = (await connection.execute(chosen)).first() if _EVENT.fullmatch(event_id) else None
     if row is None or row.position >= signed:
@@ -162,7 +165,7 @@ async def _proof(connection: AsyncConnection, event_id: str, size: int | None) -
 
 
 async def _tile(connection: AsyncConnection, path: str) -> Tile:
-    """The tile of a path, if the signed log has it. Raises `NotFound`."""
+    """The tile of a path, if the signed log has it. Raises `NotFound`, or `Unavailable` while audit regains it."""
     signed = (
         await connection.execute(select(CHECKPOINTS.c.size).order_by(CHECKPOINTS.c.size.desc()).limit(1))
     ).scalar()
@@ -178,4 +181,5 @@ async def _tile(connection: AsyncConnection, path: str) -> Tile:
         ) from None
     if not tile.within(signed or 0):
         raise NotFound(f"the signed log has no {path[:80]!r}", what=path[:80])
+    await must_have_regained(connection, signed)
     return tile

@@ -49,7 +49,14 @@ class Standing(NamedTuple):
 
 
 async def run(runtime: Runtime) -> None:
-    """The loop of the leader, until cancelled."""
+    """The loop of the leader, until cancelled. What it told operators goes with it: the next leader looks anew."""
+    try:
+        await _keep_signing(runtime)
+    finally:
+        runtime.alarms.pop(ALARM, None)
+
+
+async def _keep_signing(runtime: Runtime) -> None:
     waits, since = Lasting("log.waits", service=runtime.service.name), None
     settings = runtime.settings
     await look_at_the_edge(runtime)

@@ -25,14 +25,17 @@ from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import sql
 from services.kernel.store.session import Session
+from services.kernel.tasks import side_by_side
 from services.kernel.tlog import Refused, note, tree
 from services.kernel.tlog.note import Note, Verifier
-from services.kernel.tlog.witness import Declined, Held, Request, asked, must_follow, origin_of
+from services.kernel.tlog.witness import Declined, Held, Request, asked, configured_in, must_follow, origin_of
 
 PATIENCE = 10.0
 """Seconds that a witness has for its answer."""
 REST, LONG_REST = 1.0, 30.0
 """Seconds between two looks for a new checkpoint, and after a witness that gave none."""
+PATIENT = 3
+"""Tries without an answer after which operators are told."""
 MOST = 10**12
 """No log of ours or of a neighbour comes near this size, and events count no further."""
 logger = structlog.get_logger()
@@ -58,17 +61,8 @@ class Said(NamedTuple):
 
 
 def configured(settings: Settings) -> list[Witness]:
-    """The witnesses of the settings. Raises `ValueError` with what is wrong."""
-    found = []
-    for one in filter(None, map(str.strip, settings.witnesses.split(";"))):
-        address, _, vkey = one.partition(" ")
-        key = Verifier.parse(vkey.strip())
-        if key.kind != note.COSIGNATURE or not address.startswith(("http://", "https://")):
-            raise ValueError(
-                f"HUIYING_WITNESSES: write an address, a space and the key of a witness, not {one[:200]!r}"
-            )
-        found.append(Witness(address.rstrip("/"), key))
-    return found
+    """The witnesses of the settings. Raises `ValueError` with what is wrong and what to write."""
+    return [Witness(*one) for one in configured_in(settings.witnesses)]
 
 
 async def cosigned(connection: AsyncConnection, size: int, raw: bytes) -> bytes:
@@ -81,20 +75,45 @@ async def cosigned(connection: AsyncConnection, size: int, raw: bytes) -> bytes:
 
 async def run(runtime: Runtime) -> None:
     """The loop of the leader: each witness is asked for each new checkpoint, and a slow one delays no other."""
-    await asyncio.gather(*(_keep_asking(runtime, witness) for witness in configured(runtime.settings)))
+    await side_by_side(_keep_asking(runtime, witness) for witness in configured(runtime.settings))
     await asyncio.Event().wait()
 
 
 async def _keep_asking(runtime: Runtime, witness: Witness) -> None:
-    waits = Lasting("witness.waits", service=runtime.service.name, witness=witness.key.name)
+    try:
+        await _ask_on(runtime, witness)
+    finally:
+        # The next leader asks anew.
+        runtime.alarms.pop(_silent(witness), None)
+        runtime.alarms.pop(_contradicts(witness), None)
+
+
+def _silent(witness: Witness) -> str:
+    return f"{witness.address} {witness.key.vkey} waits"
+
+
+def _contradicts(witness: Witness) -> str:
+    return f"{witness.address} {witness.key.vkey} contradicts"
+
+
+async def _ask_on(runtime: Runtime, witness: Witness) -> None:
+    named = {"witness": witness.key.name, "address": witness.address}
+    waits, failed, silent = Lasting("witness.waits", service=runtime.service.name, **named), 0, _silent(witness)
     while True:
         rest = REST
         try:
             await ask(runtime, witness)
             waits.over()
-        except (Refused, Problem, DBAPIError, OSError, httpx.HTTPError) as error:
+            runtime.alarms.pop(silent, None)
+            failed = 0
+        except (Refused, Problem, DBAPIError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
             waits.told(brief(error))
-            rest = LONG_REST
+            rest, failed = LONG_REST, failed + 1
+            if failed >= PATIENT:
+                runtime.alarms[silent] = (
+                    f"the witness {witness.key.name} gives no cosignature at {witness.address} ({brief(error)}); look "
+                    "at the address in HUIYING_WITNESSES, and ask whoever runs it"
+                )
         await asyncio.sleep(rest)
 
 
@@ -128,7 +147,7 @@ async def ask(runtime: Runtime, witness: Witness) -> bool:
     new = {"size": row.size, "witness": witness.key.name, "line": line.line}
     async with runtime.database.transaction() as connection:
         await sql.upsert(connection, COSIGNATURES, [new])
-    runtime.alarms.pop(witness.key.name, None)
+    runtime.alarms.pop(_contradicts(witness), None)
     return True
 
 
@@ -155,9 +174,9 @@ def _size(body: bytes) -> int:
 
 def _alarm(runtime: Runtime, witness: Witness, what: str) -> None:
     sentence = f"the witness {witness.key.name} {what}. Run `huiying check`, and ask the witness for what it holds"
-    if runtime.alarms.get(witness.key.name) != sentence:
+    if runtime.alarms.get(_contradicts(witness)) != sentence:
         logger.critical("log.contradicted", error=sentence)
-    runtime.alarms[witness.key.name] = sentence
+    runtime.alarms[_contradicts(witness)] = sentence
 
 
 # As a witness --------------------------------------------------------------------------------------------------------
@@ -203,9 +222,12 @@ async def cosign(runtime: Runtime, body: bytes) -> bytes:
         assert row is not None, "the log is known"
         if this.checkpoint.size > MOST:
             raise Declined(400, "no log has so many events")
-        held = must_follow(this, Held(row["size"], bytes.fromhex(row["root"])))
-        said = CheckpointCosigned(origin=origin, size=held.size, root=held.root.hex())
-        session.append(stream, [said], ctx)
+        before = Held(row["size"], bytes.fromhex(row["root"]))
+        held = must_follow(this, before)
+        # Checkpoints are public, so anybody may show us the one that we hold: signing it again writes nothing.
+        if held != before:
+            said = CheckpointCosigned(origin=origin, size=held.size, root=held.root.hex())
+            session.append(stream, [said], ctx)
         signers = await keys.signers(runtime, session.connection, "witness")
         at = int(ctx.now.timestamp())
         return Answer({"lines": "".join(signer.sign(this.note.text, at).line for signer in signers)})

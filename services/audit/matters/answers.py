@@ -15,6 +15,7 @@ _MATTER = {
     "level": "major",
     "category": "roads",
     "answer_kind": "answer",
+    "drill": False,
     "state": "accepted",
     "clocks": {"first_answer": {"state": "running", "breached": False}},
     "opened_at": "2026-03-02T01:30:00.000000Z",
@@ -49,6 +50,8 @@ class Matter(Answered):
     """Its category."""
     answer_kind: Code | None
     """The kind of answer."""
+    drill: bool
+    """Whether it is an exercise."""
     state: Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed", "merged"]
     """Its state."""
     clocks: dict[str, Limit]

@@ -8,23 +8,29 @@ a part in it at `known_at`.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
-from services.audit.matters.marks import CLOCK, CONSULTED, LATE, matter
-from services.audit.queries import Axes
+from services.audit.matters.marks import ASIDE, CLOCK, CONSULTED, DRILL, LATE, matter
+from services.audit.queries import Axes, linked, within, without_remarks
 from services.audit.rights import standing_after
-from services.audit.views import ENTRIES, LINKS, MARKS, METADATA, SAID, TIMELINE
+from services.audit.views import ENTRIES, JOINED, LEFT, LINKS, MARKS, METADATA, NAMED, OPENED, SAID, TIMELINE
 from services.kernel.core.standings import Units
+from services.kernel.core.units import Offices
+from services.kernel.serving.paging import must_be_known
 from services.kernel.store import sql, word_index
 
+State = Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed", "merged"]
+ClockState = Literal["running", "met", "cancelled", "breached"]
 STEP = 500
-"""So many candidates are looked at in one step."""
+"""At most so many candidates are looked at in one step. The first step looks at about twice the page."""
+FEW = 1000
+"""If the units had so few parts in matters, the list looks at these matters alone, however many others there are."""
 TEXTS = 1000
 """At most so many texts are looked at for a word, the newest."""
 _CONTENTS = METADATA.tables["contents"]
@@ -47,6 +53,8 @@ class Wanted:
     from_: str | None = None
     to: str | None = None
     words: str | None = None
+    drill: bool | None = None
+    """Only exercises, or only real matters."""
 
 
 async def page(
@@ -58,31 +66,54 @@ async def page(
     `units` are those for which the actor reads, None for all.
     """
     conditions, complete = await _conditions(connection, wanted, axes)
+    own = await _own(connection, wanted, axes, units)
     rows: list[Any] = []
+    step = min(STEP, 2 * limit + 1)
     while len(rows) <= limit:
-        chosen = _candidates(conditions, axes, units, before, min(STEP, 2 * limit + 1))
+        chosen = _candidates(conditions, axes, own, before, step)
         candidates = (await connection.execute(chosen)).all()
-        if not candidates:
+        rows += await _readable(connection, candidates, axes, units)
+        if len(candidates) < step:
             break
         before = candidates[-1].position
-        rows += await _readable(connection, candidates, axes, units)
+        # Where most are not readable, a small page would ask again and again.
+        step = min(STEP, 4 * step)
     shown = rows[:limit]
     next_ = shown[-1].position if len(rows) > limit else None
     return await _described(connection, shown, axes), next_, complete
 
 
+async def _own(connection: AsyncConnection, wanted: Wanted, axes: Axes, units: Units) -> list[Any]:
+    """The conditions on matters in which one of the units had a part: by their ids, if they are few."""
+    # A number is asked by the index by value, and the newest by the one in the order of the list.
+    opened = OPENED if wanted.number is None else MARKS.c.kind == "opened"
+    if units is None:
+        return [opened]
+    part = MARKS.alias()
+    # Rights follow what was recorded, whenever it happened.
+    had = (part.c.kind == "part", part.c.value.in_(sorted(filter(None, units))))
+    known = (*had, *replace(axes, as_of=None).within(part))
+    if wanted.number is None:
+        # Without DISTINCT: for that, PostgreSQL reads all of them before it answers the first.
+        few = select(part.c.incident_id).where(*known).limit(FEW + 1)
+        parts = (await connection.execute(few)).scalars().all()
+        if len(parts) <= FEW:
+            return [MARKS.c.kind == "opened", MARKS.c.incident_id.in_(sorted(set(parts)))]
+    of_it = part.c.incident_id == MARKS.c.incident_id
+    return [opened, select(part.c.position).where(of_it, *known).correlate(MARKS).exists()]
+
+
 def _candidates(
-    conditions: Sequence[ColumnElement[bool]], axes: Axes, units: Units, before: int | None, limit: int
+    conditions: Sequence[ColumnElement[bool]],
+    axes: Axes,
+    own: Sequence[Any],
+    before: int | None,
+    limit: int,
 ) -> Select[Any]:
     opened = MARKS
-    wanted = [opened.c.kind == "opened", *axes.within(opened), *conditions]
+    wanted = [*own, *axes.within(opened), *conditions]
     if before is not None:
         wanted.append(opened.c.position < before)
-    if units is not None:
-        part = MARKS.alias()
-        mine = (part.c.incident_id == opened.c.incident_id, part.c.kind == "part", part.c.value.in_(sorted(units)))
-        # Rights follow what was recorded, whenever it happened.
-        wanted.append(select(part.c.position).where(*mine, *replace(axes, as_of=None).within(part)).exists())
     chosen = select(opened.c.incident_id, opened.c.position, opened.c.time, opened.c.recordedtime)
     return chosen.where(and_(*wanted)).order_by(opened.c.position.desc()).limit(limit)
 
@@ -103,6 +134,8 @@ async def _conditions(
     for kind, value in (("level", wanted.level), ("category", wanted.category)):
         if value is not None:
             found.append(_is(kind, axes, [value]))
+    if wanted.drill is not None:
+        found.append(_has(DRILL, axes) if wanted.drill else ~_has(DRILL, axes))
     if wanted.state is not None:
         found += _in_state(wanted.state, axes)
     if wanted.clock is not None or wanted.clock_state is not None:
@@ -154,21 +187,49 @@ def _has_clock(name: str | None, state: str | None, axes: Axes) -> ColumnElement
 
 
 def _has_event(types: Sequence[str] | None, post: str | None, axes: Axes) -> ColumnElement[bool]:
-    mine = [ENTRIES.c.incident_id == MARKS.c.incident_id, *axes.within(TIMELINE)]
+    of = axes.within(TIMELINE)
     if types is not None:
-        mine.append(TIMELINE.c.type.in_(types))
+        of.append(TIMELINE.c.type.in_(types))
     if post is not None:
-        mine.append(TIMELINE.c.actor == post)
-    of = select(ENTRIES.c.position).join(TIMELINE, TIMELINE.c.position == ENTRIES.c.position)
-    return of.where(*mine).correlate(MARKS).exists()
+        of.append(TIMELINE.c.actor == post)
+    entry = select(ENTRIES.c.position).join(TIMELINE, TIMELINE.c.position == ENTRIES.c.position)
+    of_stream = and_(LINKS.c.incident_id == ENTRIES.c.incident_id, LINKS.c.stream_id == TIMELINE.c.stream_id)
+    entry = entry.join(LINKS, of_stream).where(ENTRIES.c.incident_id == MARKS.c.incident_id, *of, *_belonging(axes))
+    alone = select(NAMED.c.position).join(TIMELINE, TIMELINE.c.position == NAMED.c.position)
+    alone = alone.where(NAMED.c.incident_id == MARKS.c.incident_id, *of, *without_remarks())
+    return or_(entry.correlate(MARKS).exists(), alone.correlate(MARKS).exists())
 
 
-def _saying(refs: Iterable[str], axes: Axes) -> Select[Any]:
-    """The matters to whose streams the events belong that refer to these texts."""
+def _saying(refs: Iterable[str], axes: Axes) -> CompoundSelect[Any]:
+    """The matters to which the events belong that refer to these texts."""
     holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
+    of = (SAID.c.ref.in_(holding), *axes.within(TIMELINE))
     said = select(LINKS.c.incident_id).join(TIMELINE, TIMELINE.c.stream_id == LINKS.c.stream_id)
-    said = said.join(SAID, SAID.c.position == TIMELINE.c.position)
-    return said.where(SAID.c.ref.in_(holding), LINKS.c.position < axes.size, *axes.within(TIMELINE))
+    said = said.join(SAID, SAID.c.position == TIMELINE.c.position).where(*of, *_belonging(axes))
+    alone = select(NAMED.c.incident_id).join(TIMELINE, TIMELINE.c.position == NAMED.c.position)
+    alone = alone.join(SAID, SAID.c.position == TIMELINE.c.position).where(*of, *without_remarks())
+    return union(said, alone)
+
+
+def _belonging(axes: Axes) -> list[ColumnElement[bool]]:
+    """Whether an event of a linked stream belonged to the matter, by what was known.
+
+    Which streams are of a matter is known from when it was recorded, whenever the events happened. What was recorded on
+    a report after it left is about another matter.
+    """
+    t, gone, back = TIMELINE.c, LEFT.alias(), JOINED.alias()
+    of = LINKS.c.incident_id
+    # Of one instant, the later position is the later one: a stream may have several events in it.
+    again = or_(
+        back.c.recordedtime > gone.c.recordedtime,
+        and_(back.c.recordedtime == gone.c.recordedtime, back.c.position > gone.c.position),
+    )
+    came = and_(back.c.incident_id == of, back.c.report_id == t.stream_id, again)
+    came_back = select(back.c.position).where(came, *within(back, axes.size, axes.known_at))
+    left = and_(gone.c.incident_id == of, gone.c.report_id == t.stream_id, gone.c.recordedtime < t.recordedtime)
+    leaving = select(gone.c.position).where(left, *within(gone, axes.size, axes.known_at))
+    leaving = leaving.where(~came_back.correlate(gone, LINKS, TIMELINE).exists())
+    return [*linked(axes.size, axes.known_at), ~leaving.correlate(LINKS, TIMELINE).exists()]
 
 
 async def _readable(connection: AsyncConnection, candidates: Sequence[Any], axes: Axes, units: Units) -> list[Any]:
@@ -191,7 +252,7 @@ async def _readable(connection: AsyncConnection, candidates: Sequence[Any], axes
 async def _described(connection: AsyncConnection, rows: Sequence[Any], axes: Axes) -> list[dict[str, Any]]:
     ids = [row.incident_id for row in rows]
     chosen = select(MARKS.c.incident_id, MARKS.c.kind, MARKS.c.value)
-    chosen = chosen.where(MARKS.c.incident_id.in_(ids), MARKS.c.kind != CONSULTED, *axes.within(MARKS))
+    chosen = chosen.where(MARKS.c.incident_id.in_(ids), MARKS.c.kind.not_in((CONSULTED, ASIDE)), *axes.within(MARKS))
     chosen = chosen.order_by(MARKS.c.version)
     newest: Mapping[str, dict[str, str]] = defaultdict(dict)
     for incident, kind, value in await connection.execute(chosen):
@@ -208,25 +269,35 @@ async def _described(connection: AsyncConnection, rows: Sequence[Any], axes: Axe
     ]
 
 
-async def stands_in_marks(connection: AsyncConnection, kind: str, value: str) -> bool:
-    """Whether any matter ever had this value of a kind."""
-    chosen = select(MARKS.c.position).where(MARKS.c.kind == kind, MARKS.c.value == value).limit(1)
-    return (await connection.execute(chosen)).first() is not None
+async def must_stand(
+    connection: AsyncConnection,
+    offices: Offices,
+    level: str | None = None,
+    category: str | None = None,
+    clock: str | None = None,
+) -> None:
+    """Raises `Malformed` for a level, a category or a limit that no pack or list has, and that no matter ever had."""
+    packs = [pack.model for pack in offices.packs.values()]
+    asked = (
+        ("level", level, {one.code for pack in packs for one in pack.levels}),
+        ("category", category, set(offices.lists.categories)),
+        ("clock", clock, {name for pack in packs for name in pack.timed}),
+    )
+    for kind, value, known in asked:
+        if value is not None and value not in known and not await _stands(connection, kind, value):
+            must_be_known(kind, value, known.union(await _values(connection, kind)))
 
 
-async def values_of(connection: AsyncConnection, kind: str) -> Sequence[str]:
-    """The values of a kind that any matter ever had."""
-    chosen = select(MARKS.c.value).distinct().where(MARKS.c.kind == kind, MARKS.c.value != "")
-    return (await connection.execute(chosen)).scalars().all()
+async def _stands(connection: AsyncConnection, kind: str, value: str) -> bool:
+    """Whether any matter ever had this value of a kind, or a limit of this name."""
+    mine = [MARKS.c.kind == CLOCK + value] if kind == "clock" else [MARKS.c.kind == kind, MARKS.c.value == value]
+    return (await connection.execute(select(MARKS.c.position).where(*mine).limit(1))).first() is not None
 
 
-async def has_clock(connection: AsyncConnection, name: str) -> bool:
-    """Whether any matter ever had a limit of this name."""
-    chosen = select(MARKS.c.position).where(MARKS.c.kind == CLOCK + name).limit(1)
-    return (await connection.execute(chosen)).first() is not None
-
-
-async def clocks(connection: AsyncConnection) -> Sequence[str]:
-    """The names of limits that any matter ever had."""
+async def _values(connection: AsyncConnection, kind: str) -> list[str]:
+    """The values of a kind that any matter ever had, or the names of its limits."""
+    if kind != "clock":
+        chosen = select(MARKS.c.value).distinct().where(MARKS.c.kind == kind, MARKS.c.value != "")
+        return list((await connection.execute(chosen)).scalars())
     chosen = select(MARKS.c.kind).distinct().where(MARKS.c.kind.between(CLOCK, CLOCK[:-1] + ";"))
-    return [kind.removeprefix(CLOCK) for kind in (await connection.execute(chosen)).scalars()]
+    return [name.removeprefix(CLOCK) for name in (await connection.execute(chosen)).scalars()]

@@ -4,19 +4,25 @@ A matter has, of each kind, the value of the newest mark. So what it was at an i
 follows from the marks up to then. Data is not checked, since audit keeps also what it cannot read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas import escalation as e
 from schemas import triage, upcast
 from schemas.envelope import Event
 from schemas.fields import Fact
-from schemas.operation import OperationRecordRead
+from schemas.operation import OperationArchiveRead, OperationRecordRead, OperationSeparationRefused
+from schemas.words import WordsErased
+from services.kernel.store.views import Row
 
 MOST = 64
 """A longer value is no code, and makes no mark."""
 CONSULTED = "read"
 """The kind of the mark that somebody read the words of a record; its value is the post."""
+ASIDE = "aside"
+"""The kind of the mark on a stream that an event of `ASIDES` names."""
+DRILL = "drill"
+"""The kind of the mark that a matter is an exercise."""
 CLOCK, LATE = "clock:", "late:"
 """The kinds of marks of a limit begin so, and end with its name."""
 
@@ -27,7 +33,7 @@ class Mark(NamedTuple):
     Kinds: `opened` (the number), `unit` (accountable), `assigned`, `part` (a unit that has a part from now on),
     `level`, `category`, `answer` (the kind of answer), `work` (open, assigned, accepted), `ended` (resolved, closed,
     dismissed), `merged` (the incident in which it goes on), `clock:<name>` (running, met, cancelled), `late:<name>`
-    (breached). A report has marks of one kind, `read`, as an incident has them, too.
+    (breached), `drill` (an exercise). A report has marks of one kind, `read`, as an incident has them, too.
     """
 
     kind: str
@@ -82,31 +88,53 @@ READ = {type_: of for fact, of in _OF.items() for type_ in upcast.types_of(fact)
 """Type of event, in each version that this code reads -> its marks."""
 
 
-CONSULTATIONS = upcast.types_of(OperationRecordRead)
-"""The types of events which say that words were read."""
+ASIDES = upcast.types_of(WordsErased, OperationSeparationRefused)
+"""The types of events on streams of their own that name a stream of a matter."""
+OPENINGS = upcast.types_of(triage.IncidentOpened)
+"""The types of events from which on a matter is an exercise or none."""
+CONSULTATIONS = upcast.types_of(OperationRecordRead, OperationArchiveRead)
+"""The types of events which say that words were read: on a record, or with the archive of a matter."""
+
+
+MARKING = frozenset((*READ, *ASIDES, *CONSULTATIONS))
+"""The types of events that may make marks."""
 
 
 def marks_of(event: Event) -> list[Mark]:
     """The marks that an event makes."""
+    if event.type in ASIDES:
+        return [Mark(ASIDE, event.type)] if _is_code(_record(event)) else []
     if event.type in CONSULTATIONS:
         return [Mark(CONSULTED, event.actor)] if _is_code(_record(event)) else []
     of = READ.get(event.type)
     if of is None or (event.correlation is None and event.kind != "incident"):
         return []
     _, data = upcast.newest(event.type, event.attributes["data"])
-    return [Mark(kind, value) for kind, value in of(data) if _is_code(kind) and _is_code(value)]
+    found = [Mark(kind, value) for kind, value in of(data) if _is_code(kind) and _is_code(value)]
+    return [*found, Mark(DRILL, "true")] if event.drill and event.type in OPENINGS else found
+
+
+def rows_of(position: int, event: Event) -> Iterator[Row]:
+    """The rows of `MARKS`, the last value of each kind."""
+    matter = matter_of(event)
+    at = {"time": event.time_text, "recordedtime": event.recorded_text}
+    for kind, value in dict(marks_of(event)).items():
+        row = {"position": position, "kind": kind, "value": value}
+        yield {**row, "incident_id": matter, "version": event.version, **at}
 
 
 def matter_of(event: Event) -> str:
-    """The incident whose matter the marks of an event are of. Of a reading it is the record that was read."""
-    if event.type in CONSULTATIONS:
+    """The incident whose matter the marks of an event are of. Of a reading it is the record that was read, and of an
+    event aside the stream that it names.
+    """
+    if event.type in CONSULTATIONS or event.type in ASIDES:
         return str(_record(event))
     return event.stream if event.kind == "incident" else event.correlation or ""
 
 
 def _record(event: Event) -> Any:
     _, data = upcast.newest(event.type, event.attributes["data"])
-    return data.get("record")
+    return data.get("stream" if event.kind == "words" else "record")
 
 
 def _is_code(value: Any) -> bool:
@@ -139,6 +167,7 @@ class Matter(NamedTuple):
     level: str | None
     category: str | None
     answer_kind: str | None
+    drill: bool
     state: str
     clocks: Mapping[str, Mapping[str, Any]]
 
@@ -158,6 +187,7 @@ def matter(newest: Mapping[str, str]) -> Matter:
         newest.get("level") or None,
         newest.get("category") or None,
         newest.get("answer") or None,
+        bool(newest.get(DRILL)),
         state,
         clocks,
     )

@@ -9,18 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import Instant, Post, StreamId, StreamRef, UnitCode
-from schemas.operation import OperationRecordRead
+from schemas.operation import OperationArchiveRead, OperationRecordRead
 from services.audit import queries
 from services.audit.answers import INCIDENT, STATED, Stated
-from services.audit.basis import AsOf, KnownAt, Size, must_agree, must_stand_in_events, size_of, stated, text_of
+from services.audit.basis import Paged, must_stand_in_events, stated
 from services.audit.matters.marks import CONSULTED
+from services.audit.naming import offices_at
 from services.audit.queries import Axes
 from services.audit.rights import READ_READINGS, data_of, readers
 from services.audit.views import MARKS, METADATA, TIMELINE
 from services.kernel.core.commands import example
-from services.kernel.serving import documents, http, paging, records
+from services.kernel.serving import documents, http, records
 from services.kernel.serving.answers import Answered, Page
-from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.words import resolve
 
 _READING = {
@@ -29,7 +29,9 @@ _READING = {
     "unit": "county",
     "record": INCIDENT,
     "works": False,
+    "archive": False,
     "purpose": "督办核对",
+    "drill": False,
     "position": 7,
 }
 
@@ -47,8 +49,12 @@ class OneReading(Answered):
     """The incident or the report."""
     works: bool
     """Whether the unit worked on the matter."""
+    archive: bool
+    """Whether it took the sealed archive of the matter, with all that citizens wrote."""
     purpose: str | None
     """What for; null where the unit worked on the matter."""
+    drill: bool
+    """Whether the record is of an exercise."""
     position: int
     """The position of the event in audit's order."""
 
@@ -69,38 +75,31 @@ def router() -> APIRouter:
     async def list_readings(
         runtime: http.Serving,
         staff: http.Staff,
+        at: Paged,
         record: Annotated[
             StreamRef | None, Query(description="Only readings of this report, or of this incident and its reports.")
         ] = None,
         unit: Annotated[UnitCode | None, Query(description="Only by this unit and those below it.")] = None,
-        as_of: AsOf = None,
-        known_at: KnownAt = None,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-        log_size: Size = None,
     ) -> Response:
         """Who read what citizens wrote, by post, and what for, the newest first.
 
         A unit above the reader's sees it; at the root an auditor sees the root's own, too.
         """
-        before, kept = paging.place_of(cursor, int, int) if cursor is not None else (None, None)
-        must_agree(log_size, kept)
         record = record and await records.named(runtime, None, record, "record")
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             await must_stand_in_events(connection, ctx.offices, unit=unit)
             if ctx.actor.roles.isdisjoint(READ_READINGS.roles):
                 raise READ_READINGS.refused(unit or ctx.actor.unit, ctx)
+            axes = await at.axes(connection)
             units = readers(ctx)
             if unit is not None:
-                units &= ctx.offices.below(unit)
-            size = await size_of(connection, log_size if kept is None else kept)
-            axes = Axes(size, text_of(as_of), text_of(known_at))
-            rows = await _page(connection, axes, units, record, before, limit)
-            items = await _shown(connection, rows[:limit])
-            basis = await stated(connection, size, axes.as_of, axes.known_at)
-        next_ = paging.cursor_of(rows[limit - 1].position, size) if len(rows) > limit else None
-        return http.json_response({**basis, "items": items, "next": next_})
+                units &= (await offices_at(connection, axes, ctx.offices)).below(unit) | {unit}
+            rows = await _page(connection, axes, units, record, at.place, at.limit)
+            items = await _shown(connection, rows[: at.limit])
+            basis = await stated(connection, axes)
+        last = rows[at.limit - 1].position if len(rows) > at.limit else None
+        return http.json_response({**basis, "items": items, "next": at.next(last, axes)})
 
     return routes
 
@@ -124,7 +123,12 @@ async def _page(
 async def _shown(connection: AsyncConnection, rows: list[Any]) -> list[dict[str, object]]:
     placed = [(row.position, Event.parse(row.bytes)) for row in rows]
     # What is no reading is in the record, and says nothing.
-    events = [(position, event) for position, event in placed if isinstance(data_of(event), OperationRecordRead)]
+    events = [
+        (position, event)
+        for position, event in placed
+        if isinstance(data_of(event), OperationRecordRead | OperationArchiveRead)
+    ]
+    drills = await queries.drills(connection, {event.data.record for _, event in events})
     words = await resolve(connection, METADATA, [event.words.get("purpose") for _, event in events])
     return [
         {
@@ -132,8 +136,10 @@ async def _shown(connection: AsyncConnection, rows: list[Any]) -> list[dict[str,
             "post": event.actor,
             "unit": event.attributes.get("unit"),
             "record": event.data.record,
-            "works": event.data.works,
+            "works": getattr(event.data, "works", False),
+            "archive": isinstance(event.data, OperationArchiveRead),
             "purpose": words(event.words.get("purpose")),
+            "drill": event.data.record in drills,
             "position": position,
         }
         for position, event in events

@@ -13,7 +13,7 @@ from services.kernel.tlog.proof import Proof
 from services.kernel.tlog.tiles import Tile
 from services.kernel.tlog.tree import Row
 from services.kernel.tlog.witness import Request
-from tests.audit.log.test_growing import reports
+from tests.audit.log.test_growing import forget_all, reports
 from tests.audit.log.test_signing import ORIGIN, signed
 from tests.audit.world import World
 
@@ -140,3 +140,35 @@ async def test_what_changes_is_not_cached_and_tiles_are(world: World, path: str)
         assert (await client.get(f"/audit/v1/log/{path}")).headers["Cache-Control"] == "no-cache"
         tile = await client.get(f"/audit/v1/log/{Tile(0, 0, found.size).path}")
     assert "immutable" in tile.headers["Cache-Control"]
+
+
+async def test_what_audit_regains_after_a_restore_is_told_to_be_on_its_way(world: World) -> None:
+    await reports(world, 20)
+    await world.take()
+    found = await signed(world)
+    assert found is not None
+    first, incident = (await events(world))[0], f"incident-{'0' * 8}-0000-7000-8000-{'0' * 12}"
+    await forget_all(world)
+    await world.restart()
+    asked: list[tuple[str, dict[str, object]]] = [
+        (Tile(0, 0, found.size).path, {}),
+        ("proof/inclusion", {"event_id": first.id}),
+        ("proof/inclusion.json", {"event_id": first.id}),
+        ("proof/consistency", {"old": 1}),
+    ]
+    for path, params in asked:
+        assert b"audit-rebuilding" in await fetched(world, path, 503, **params), path
+    await world.raw(f"log/{Tile(None, 0, found.size).path}", status=503)
+    assert (await world.get(f"incidents/{incident}/archives", status=503))["type"].endswith("audit-rebuilding")
+    async with world.client() as client:
+        for path, body in (
+            ("archive", {}),
+            ("archive/consultation", {"purpose": "x"}),
+            ("timeline/export", {"addressee": "peoples_congress", "purpose": "x"}),
+        ):
+            answer = await client.post(f"/audit/v1/incidents/{incident}/{path}", json=body)
+            assert (answer.status_code, answer.json()["type"].endswith("audit-rebuilding")) == (503, True), path
+    await fetched(world, "checkpoint")
+    await world.take()
+    for path, params in asked:
+        await fetched(world, path, **params)

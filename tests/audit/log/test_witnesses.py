@@ -1,7 +1,9 @@
 """Witnesses: one deployment cosigns the log of another, and never two histories of it."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.audit.log import keys, witnessing
 from services.audit.log.witnessing import Said, Witness
+from services.kernel.delivery.recovery import RESTORED
+from services.kernel.delivery.relay import Relay
 from services.kernel.serving.commands import Caller
 from services.kernel.tlog import note, tree
 from services.kernel.tlog.checkpoint import Checkpoint, opened
@@ -73,6 +77,20 @@ async def test_it_cosigns_what_only_grows(witness: World) -> None:
     assert await held(witness) == [(TOWN.verifier.name, 50)]
 
 
+async def test_a_checkpoint_that_it_holds_is_signed_again_and_nothing_is_written(witness: World) -> None:
+    written = []
+    for old, new in ((0, 0), (0, 8), (8, 8), (8, 8)):
+        witness.now += timedelta(minutes=1)
+        body = request(old, new)
+        said = await shown(witness, body)
+        signed_ = Note.parse(Request.parse(body).checkpoint).signed_by(*note.lines(said.body)).written
+        found = opened(signed_, TOWN.verifier.name, [TOWN.verifier], [key := await key_of(witness)])
+        assert found.by[key].at == int(witness.now.timestamp())
+        types = [row[0] for row in await witness.rows("events", "type")]
+        written.append(types.count("huiying.checkpoint.cosigned.v1"))
+    assert written == [0, 1, 1, 1]
+
+
 async def test_it_declines_as_the_protocol_says(witness: World) -> None:
     assert (await shown(witness, request(0, 8))).status == 200
     assert await shown(witness, request(0, 9)) == Said(409, "text/x.tlog.size", b"8\n")
@@ -104,6 +122,41 @@ async def test_of_two_histories_at_once_it_cosigns_one(witness: World) -> None:
     async with witness.runtime.database.read() as connection:
         (row,) = await witnessing.known(connection)
     assert row["root"] in (tree.root_over(LEAVES).hex(), tree.root_over(other).hex())
+
+
+def _put_back(folder: Path, backup: Path, *, noted: bool) -> None:
+    for file in folder.glob("audit.sqlite*"):
+        file.unlink()
+    backup.rename(folder / "audit.sqlite")
+    if noted:
+        with sqlite3.connect(folder / "audit.sqlite") as database:
+            database.execute("insert into deployment (name, value) values (?, 'x')", (RESTORED,))
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+async def test_a_witness_from_an_older_backup_cosigns_no_other_history(tmp_path: Path, by_command: bool) -> None:
+    """`huiying restore` notes the restore, and the witness takes back what it cosigned. A file that was merely put
+    there holds the stream instead.
+    """
+    world = World(tmp_path)
+    await world.start()
+    await world.units()
+    await witnessing.know(world.runtime, Caller(), TOWN.verifier.name, (TOWN.verifier.public.hex(),))
+    assert (await shown(world, request(0, 8))).status == 200
+    await Relay(world.runtime).drain()
+    backup = tmp_path / "backup.sqlite"
+    with sqlite3.connect(tmp_path / "audit.sqlite") as database:
+        database.execute("vacuum into ?", (str(backup),))
+    assert (await shown(world, request(8, 20))).status == 200
+    await Relay(world.runtime).drain()
+    await world.stop()
+    _put_back(tmp_path, backup, noted=by_command)
+    await world.start()
+    other = [*LEAVES[:8], *FORKED[:1], *LEAVES[9:]]
+    assert (await shown(world, request(8, 30, other))).status != 200, "it cosigned another history already"
+    said = await shown(world, request(20, 30) if by_command else request(8, 30))
+    assert (said.status == 200) is by_command, said
+    await world.stop()
 
 
 async def test_a_failed_commit_cosigns_nothing(witness: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +291,51 @@ def test_witnesses_are_configured_by_address_and_key() -> None:
     key = Signer("w.example/witness", Ed25519PrivateKey.from_private_bytes(b"w" * 32), note.COSIGNATURE).verifier
     settings = Settings(witnesses=f"https://w.example/witness/ {key.vkey}; http://x {key.vkey}")
     assert [one.address for one in witnessing.configured(settings)] == ["https://w.example/witness", "http://x"]
-    for wrong in ("https://w.example", f"w.example {key.vkey}", f"https://w.example {TOWN.verifier.vkey}"):
-        with pytest.raises(ValueError, match=r"."):
-            witnessing.configured(Settings(witnesses=wrong))
+    addresses = (
+        "w.example",
+        "https://",
+        "https:///w",
+        "http://w:0",
+        "http://w:99999",
+        "http://[",
+        "http://u:p@w",
+        "ftp://w",
+    )
+    wrong = [f"{address} {key.vkey}" for address in (*addresses, "https://w?a=1", "https://w#a", "https://wé")]
+    for one in (*wrong, "https://w.example", f"https://w.example {TOWN.verifier.vkey}", key.vkey):
+        with pytest.raises(ValueError, match="Write for each witness the web address"):
+            witnessing.configured(Settings(witnesses=one))
+
+
+async def test_operators_hear_of_a_witness_that_does_not_answer_and_of_its_address(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed(world)
+    answers = False
+
+    async def asked(runtime: object, witness: Witness) -> bool:
+        if not answers:
+            raise ConnectionRefusedError("nobody is there")
+        return True
+
+    monkeypatch.setattr(witnessing, "ask", asked)
+    monkeypatch.setattr(witnessing, "REST", 0)
+    monkeypatch.setattr(witnessing, "LONG_REST", 0)
+    silent = Witness("http://127.0.0.1:1/witness", TOWN.verifier)
+    async with asyncio.timeout(20):
+        task = asyncio.create_task(witnessing._keep_asking(world.runtime, silent))
+        try:
+            while not world.runtime.alarms:
+                await asyncio.sleep(0)
+            (sentence,) = world.runtime.alarms.values()
+            assert "http://127.0.0.1:1/witness (ConnectionRefusedError: nobody is there)" in sentence
+            answers = True
+            while world.runtime.alarms:
+                await asyncio.sleep(0)
+            answers = False
+            while not world.runtime.alarms:
+                await asyncio.sleep(0)
+        finally:
+            task.cancel()
+        await asyncio.wait([task])
+        assert world.runtime.alarms == {}, "the next leader asks anew; this process must not warn for ever"

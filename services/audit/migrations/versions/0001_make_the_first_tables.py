@@ -26,6 +26,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_cosignatures")),
     )
     op.create_table(
+        "desk",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("time", key(27), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", key(12), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("post", key(130), nullable=True),
+        sa.Column("channel", key(64), nullable=True),
+        sa.Column("category", key(64), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_desk")),
+    )
+    op.create_index("ix_desk_kind", "desk", ["kind", "time"], unique=False)
+    op.create_index("ix_desk_unit", "desk", ["unit", "time"], unique=False)
+    op.create_table(
         "entries",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("recordedtime", key(27), nullable=False),
@@ -60,11 +76,71 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_head")),
     )
     op.create_table(
+        "inspections",
+        sa.Column("inspection_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("by_unit", key(64), nullable=True),
+        sa.Column("stage", key(16), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("inspection_id", name=op.f("pk_inspections")),
+    )
+    op.create_index("ix_inspections_unit", "inspections", ["unit"], unique=False)
+    op.create_table(
+        "joined",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "report_id", "position", name=op.f("pk_joined")),
+    )
+    op.create_table(
         "judged",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_judged")),
     )
+    op.create_table(
+        "left_reports",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("into", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "report_id", "position", name=op.f("pk_left_reports")),
+    )
+    op.create_table(
+        "lessons",
+        sa.Column("review_id", key(64), nullable=False),
+        sa.Column("lesson", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("event_id", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("review_id", "lesson", name=op.f("pk_lessons")),
+    )
+    op.create_index("ix_lessons_event", "lessons", ["event_id"], unique=True)
+    op.create_index("ix_lessons_unit", "lessons", ["unit"], unique=False)
+    op.create_table(
+        "limits",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("time", key(27), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("matter", key(64), nullable=False),
+        sa.Column("clock", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("unit", key(72), nullable=True),
+        sa.Column("rule", key(200), nullable=True),
+        sa.Column("first_answer", sa.Integer(), nullable=False),
+        sa.Column("met", sa.Integer(), nullable=False),
+        sa.Column("kept", sa.Integer(), nullable=False),
+        sa.Column("missed", sa.Integer(), nullable=False),
+        sa.Column("annulled", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_limits")),
+    )
+    op.create_index("ix_limits_matter", "limits", ["matter", "clock"], unique=False)
     op.create_table(
         "linked_types",
         sa.Column("type", key(100), nullable=False),
@@ -97,7 +173,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", "kind", name=op.f("pk_marks")),
     )
     op.create_index("ix_marks_matter", "marks", ["incident_id", "kind", "version"], unique=False)
+    op.create_index(
+        "ix_marks_opened",
+        "marks",
+        ["position"],
+        unique=False,
+        postgresql_where=sa.text("kind LIKE 'opened'"),
+        sqlite_where=sa.text("kind LIKE 'opened'"),
+    )
     op.create_index("ix_marks_value", "marks", ["kind", "value", "incident_id"], unique=False)
+    op.create_table(
+        "named",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("event_id", key(36), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "recordedtime", "event_id", name=op.f("pk_named")),
+    )
+    op.create_index("ix_named_position", "named", ["position"], unique=False)
     op.create_table(
         "numbers",
         sa.Column("unit", key(64), nullable=False),
@@ -109,6 +202,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_numbers_stream_id"), "numbers", ["stream_id"], unique=False)
     op.create_table(
+        "packages",
+        sa.Column("event_id", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_packages")),
+    )
+    op.create_index("ix_packages_incident", "packages", ["incident_id"], unique=False)
+    op.create_table(
         "planned",
         sa.Column("digest", key(64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -116,17 +216,57 @@ def upgrade() -> None:
         sa.UniqueConstraint("position", name=op.f("uq_planned_position")),
     )
     op.create_table(
+        "referrals",
+        sa.Column("referral_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("post", key(60), nullable=False),
+        sa.Column("kind", key(16), nullable=False),
+        sa.Column("stage", key(16), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("referral_id", name=op.f("pk_referrals")),
+    )
+    op.create_index("ix_referrals_unit", "referrals", ["unit"], unique=False)
+    op.create_table(
         "said",
         sa.Column("ref", key(64), nullable=False),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("ref", "position", name=op.f("pk_said")),
     )
     op.create_table(
+        "saved_queries",
+        sa.Column("query_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("title", key(36), nullable=False),
+        sa.Column("asks", sa.Text(), nullable=False),
+        sa.Column("by", key(130), nullable=False),
+        sa.Column("saved_at", key(27), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("query_id", name=op.f("pk_saved_queries")),
+    )
+    op.create_index("ix_saved_queries_unit", "saved_queries", ["unit"], unique=False)
+    op.create_table(
         "sizes",
         sa.Column("size", serial(), autoincrement=False, nullable=False),
         sa.Column("complete_until", key(27), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_sizes")),
     )
+    op.create_table(
+        "steps",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("time", key(27), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", key(12), nullable=False),
+        sa.Column("matter", key(64), nullable=False),
+        sa.Column("unit", key(72), nullable=True),
+        sa.Column("level", key(72), nullable=True),
+        sa.Column("category", key(72), nullable=True),
+        sa.Column("pack", key(72), nullable=True),
+        sa.PrimaryKeyConstraint("position", "kind", name=op.f("pk_steps")),
+    )
+    op.create_index("ix_steps_kind", "steps", ["kind", "time", "matter"], unique=False)
+    op.create_index("ix_steps_matter", "steps", ["matter"], unique=False)
     op.create_table(
         "timeline",
         sa.Column("position", serial(), autoincrement=False, nullable=False),
@@ -158,6 +298,14 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_timeline_event", "timeline", ["event_id"], unique=True)
+    op.create_index(
+        "ix_timeline_published",
+        "timeline",
+        ["unit", "recordedtime"],
+        unique=False,
+        postgresql_where=sa.text("type BETWEEN 'huiying.statement.published.' AND 'huiying.statement.published/'"),
+        sqlite_where=sa.text("type BETWEEN 'huiying.statement.published.' AND 'huiying.statement.published/'"),
+    )
     op.create_index("ix_timeline_stream", "timeline", ["stream_id", "version", "digest"], unique=True)
     op.create_index("ix_timeline_time", "timeline", ["time"], unique=False)
     op.create_index("ix_timeline_type", "timeline", ["type", "position"], unique=False)
