@@ -21,6 +21,19 @@ class Taken(Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c"
     """A code for the sender, to ask for the answer."""
 
 
+class EventTaken(
+    Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c" * 16, dropped=["subject", "traceparent"])
+):
+    """The event's report is taken in now, or was taken in before."""
+
+    report_id: ReportId
+    """The report's id. For an exact repetition, the id of the first report."""
+    receipt: str
+    """A code for the sender, to ask for the answer."""
+    dropped: tuple[str, ...]
+    """The names of the event's attributes that were not kept."""
+
+
 class Extension(Answered):
     """A limit of the sender's matter that was extended."""
 
@@ -88,6 +101,8 @@ class BatchLine(Answered, json_schema_extra=example(line=1, status=201, report_i
     """A code for the sender, to ask for the answer, if the report was taken in."""
     problem: dict[str, Any] | None = None
     """The `Problem`, if the line was refused."""
+    dropped: tuple[str, ...] | None = None
+    """The names of the event's attributes that were not kept, if the line is an event that was taken in."""
 
 
 class MeasuredReach(Answered):

@@ -7,21 +7,18 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from schemas.receipts import receipt_read
-from services.ingest import answers, batch, decider, evidence, intake, queries, seen
+from services.ingest import additions, answers, batch, decider, evidence, intake, queries, seen
+from services.ingest.cloudevents import events_api
 from services.ingest.commands import (
-    AttachEvidence,
     Erase,
     JudgeAnswer,
     KeyListing,
@@ -38,13 +35,12 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, UnsupportedMedia
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http, idempotency, operating, readings, sign_in
+from services.kernel.serving import commands, documents, erasure, http, operating, readings, sign_in
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
 from services.kernel.serving.sign_in import SignIn
-from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
 from services.kernel.tasks import to_the_end
 
@@ -163,7 +159,9 @@ def router() -> APIRouter:
         spool = await batch.take(
             runtime, actor, idempotency_key, request.scope["path"], request.stream(), language_of(request)
         )
-        return StreamingResponse(batch.send(spool), media_type=NDJSON)
+        return batch.send(spool, media_type=NDJSON)
+
+    events_api.add_route(api, sender)
 
     @api.get("/reports/{id}", **documents.answers(answers.StoredReport))
     async def read_report(
@@ -222,28 +220,10 @@ def router() -> APIRouter:
         """
         upload = await evidence.take(request, note, blobs_of(runtime), runtime.settings, runtime.lists.telephones)
         return http.reply(
-            await to_the_end(add(runtime, request.scope["path"], id, Caller(actor=actor), upload, idempotency_key))
+            await to_the_end(
+                additions.add(runtime, request.scope["path"], id, Caller(actor=actor), upload, idempotency_key)
+            )
         )
-
-    async def add(
-        runtime: Runtime, path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None
-    ) -> Answer:
-        """Records on the report that the file belongs to it. The file is deleted only if this surely failed."""
-        blob = upload.blob
-        try:
-            command = _evidence(upload)
-            if text := idempotency.given(idempotency_key):
-                what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
-                caller = replace(caller, key=idempotency.Key(text, idempotency.digest_of("POST", path, what)))
-            see = partial(seen.for_report, id)
-            answer = await commands.execute(runtime, caller, id, command, see=see, status=201)
-        except Problem as problem:
-            if problem.status < 500:
-                blobs_of(runtime).delete([blob.file])
-            raise
-        if not answer.events:
-            blobs_of(runtime).delete([blob.file])
-        return answer
 
     @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
     async def read_evidence(
@@ -273,7 +253,7 @@ def router() -> APIRouter:
             "Content-Length": str(found.size),
             "X-Content-Type-Options": "nosniff",
         }
-        return StreamingResponse(batch.send(source), headers=headers, media_type=found.media_type)
+        return batch.send(source, headers=headers, media_type=found.media_type)
 
     @api.post("/reports/{id}/reach", **documents.answers(Done))
     async def measure_reach(
@@ -387,16 +367,3 @@ async def _readable(connection: AsyncConnection, events: list[Event], ctx: Ctx) 
     if found is None:
         raise READ_REPORT.refused(received.unit, ctx)
     return [event for event in events if found.covers(event.recorded_text)]
-
-
-def _evidence(upload: evidence.Upload) -> AttachEvidence:
-    try:
-        return AttachEvidence(
-            file=upload.blob.file,
-            media_type=upload.media_type,
-            size=upload.blob.size,
-            sha256=upload.blob.sha256,
-            note=upload.note,
-        )
-    except ValidationError as error:
-        raise malformed(error) from None

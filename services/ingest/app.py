@@ -1,6 +1,6 @@
 """Ingest, joined with the kernel."""
 
-from schemas import offices
+from schemas import deeds, offices
 from services.ingest.decider import DECIDER
 from services.ingest.evidence_files import keep_swept, sweep
 from services.ingest.views import METADATA, REVISIONS, VIEWS
@@ -12,9 +12,18 @@ SERVICE = Service(
     deciders={DECIDER.kind: DECIDER},
     views=VIEWS,
     revisions=REVISIONS,
-    topics=(*offices.TOPICS, "triage.incident", "escalation.clock", "escalation.words", "audit.checkpoint"),
+    topics=(
+        *offices.TOPICS,
+        "triage.incident",
+        "escalation.clock",
+        "escalation.words",
+        "publish.statement",
+        "publish.operation",
+        "audit.checkpoint",
+    ),
     contents=("escalation",),
-    apis=("services.ingest.api",),
+    signatures={"statement": deeds.claims},
+    apis=("services.ingest.api", "services.ingest.open311.open311_api"),
     loops=(keep_swept,),
     on_start=sweep,
     stream="services.ingest.stream",

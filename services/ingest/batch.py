@@ -1,4 +1,5 @@
-"""Many reports in one request: lines of JSON in, one answer for each line out, in order.
+"""Many reports in one request: lines of JSON in, one answer for each line out, in order. The events of a batch of
+CloudEvents go the same way, each as a line.
 
 Lines are read as they come and gathered in chunks. Each chunk is stored in one transaction while the next lines are
 read. The answers are spooled and sent when the whole body was read. By then every line with a 2xx answer is durable. A
@@ -7,8 +8,9 @@ line of white space is counted and not answered.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 import orjson
@@ -25,6 +27,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.bodies import parse_json
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.serving.idempotency import Key, Memory, digest_of, given
+from services.kernel.serving.streams import Streamed
 from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
 
@@ -46,6 +49,12 @@ class Line:
     key: Key | None = None
     prepared: Prepared | None = None
     outcome: Answer | Problem | None = None
+    dropped: tuple[str, ...] | None = None
+    """The names of what was not kept of an event; None for a line that is a report."""
+
+
+Read = Callable[[bytes], tuple[Report, tuple[str, ...] | None]]
+"""A line -> its report, and the names of what was dropped. Raises `ValidationError` or a `Problem`."""
 
 
 @dataclass(slots=True)
@@ -86,17 +95,21 @@ async def take(
     runtime: Runtime, actor: Actor, key: str | None, path: str, stream: AsyncIterator[bytes], language: Language
 ) -> IO[bytes]:
     """Stores a body of lines and returns the answers. The caller reads them from the start and closes them."""
-    reader = _Reader(runtime, actor, key, path)
+    return await store(Reader(runtime, actor, key, path), read_lines(stream, runtime.settings.report_limit), language)
+
+
+async def store(reader: "Reader", lines: AsyncIterator[tuple[int, bytes | None]], language: Language) -> IO[bytes]:
+    """Stores numbered lines, as `take` does. A line that is None was too long to be kept."""
     spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
     storing: asyncio.Task[None] | None = None
 
-    async def store(chunk: Chunk) -> None:
+    async def keep(chunk: Chunk) -> None:
         await reader.store(chunk.lines)
         spool.writelines(_answered(line, language) for line in chunk.lines)
 
     try:
         chunk = Chunk()
-        async for number, text in read_lines(stream, runtime.settings.report_limit):
+        async for number, text in lines:
             if text is not None and not text.strip():
                 continue
             chunk.lines.append(reader.read(number, text))
@@ -106,10 +119,10 @@ async def take(
             if chunk.is_full:
                 if storing is not None:
                     await storing
-                storing, chunk = asyncio.create_task(store(chunk)), Chunk()
+                storing, chunk = asyncio.create_task(keep(chunk)), Chunk()
         if storing is not None:
             await storing
-        await store(chunk)
+        await keep(chunk)
         spool.seek(0)
     except BaseException:
         if storing is not None:
@@ -120,11 +133,9 @@ async def take(
     return spool
 
 
-def send(file: IO[bytes]) -> Iterator[bytes]:
+def send(file: IO[bytes], **more: Any) -> Streamed:
     """A file's content in parts; closes the file."""
-    with file:
-        while part := file.read(PART):
-            yield part
+    return Streamed(iter(partial(file.read, PART), b""), close=file.close, **more)
 
 
 def _answered(line: Line, language: Language) -> bytes:
@@ -134,13 +145,20 @@ def _answered(line: Line, language: Language) -> bytes:
             body.update(status=problem.status, problem=problem.body(language))
         case Answer() as answer:
             body.update(status=answer.status, **answer.body)
+            if line.dropped is not None:
+                body["dropped"] = line.dropped
     return orjson.dumps(body) + b"\n"
 
 
-class _Reader:
-    """The lines of one request, one after the other."""
+def _report(text: bytes) -> tuple[Report, None]:
+    return Report.model_validate(parse_json(text)), None
 
-    def __init__(self, runtime: Runtime, actor: Actor, key: str | None, path: str) -> None:
+
+class Reader:
+    """The lines of one request, one after the other. `as_report` reads one."""
+
+    def __init__(self, runtime: Runtime, actor: Actor, key: str | None, path: str, as_report: Read = _report) -> None:
+        self._as_report = as_report
         self._runtime, self._actor, self._key, self._path = runtime, actor, given(key), path
         self._caller = Caller(actor=actor)
         self._memory = Memory(runtime, actor)
@@ -152,7 +170,7 @@ class _Reader:
             if text is None:
                 limit = self._runtime.settings.report_limit
                 raise TooLarge(f"the line has more than {limit} bytes", limit=limit)
-            report = Report.model_validate(parse_json(text))
+            report, line.dropped = self._as_report(text)
             line.prepared = intake.prepare(report, self._actor, self._runtime)
             if self._key is not None:
                 line.key = Key(f"{self._key}/{number}", digest_of("POST", self._path, text))

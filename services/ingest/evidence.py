@@ -35,9 +35,14 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
     Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then nothing was stored.
     """
     async with received(request, "evidence", _limits(settings), ("note",)) as sent:
-        threads = apart.THREADS if sent.media_type in pictures.TYPES else None
-        blob = await stored(sent, blobs, partial(_kept, settings.evidence_pixels, listed), threads)
-        return Upload(blob, sent.media_type, note if sent.fields is None else sent.fields.get("note"))
+        return await keep(sent, note if sent.fields is None else sent.fields.get("note"), blobs, settings, listed)
+
+
+async def keep(sent: Sent, note: str | None, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
+    """Stores what is kept of a file. Raises as `take` does."""
+    threads = apart.THREADS if sent.media_type in pictures.TYPES else None
+    blob = await stored(sent, blobs, partial(_kept, settings.evidence_pixels, listed), threads)
+    return Upload(blob, sent.media_type, note)
 
 
 def _limits(settings: Settings) -> Mapping[str, int]:

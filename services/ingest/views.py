@@ -10,6 +10,7 @@ from schemas.escalation import ClockExtended
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
+from services.ingest.open311 import views as open311
 from services.kernel.core.ids import stream_of
 from services.kernel.store import checkpoints, offices, standings, tables
 from services.kernel.store.columns import key
@@ -19,6 +20,7 @@ INTEGRATION = "integration-"
 """The id of an integration begins like this. Posts of staff begin otherwise."""
 METADATA = tables.metadata()
 standings.tables(METADATA)
+open311.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",
@@ -230,4 +232,5 @@ VIEWS = (
     View(EVIDENCE, _evidence_keys, _take_evidence, ("report",), one_stream=True),
     *standings.views(METADATA, triage.standing_of),
     View(BELONGINGS, _belonging_keys, _belonging, ("incident",), one_stream=True),
+    *open311.views(METADATA),
 )

@@ -75,6 +75,19 @@ class TestOneReport:
         assert event.recorded > event.time
         assert len(await ingest.rows("outbox")) == 1 + 1 + 5  # the key, the report, its words
 
+    @pytest.mark.requirement("ING-06")
+    async def test_of_every_official_channel_comes_by_one_intake_and_keeps_its_channel(self, ingest: Ingest) -> None:
+        """So does the place of the question, to which publish brings the answer back."""
+        key, kept = await ingest.key(), []
+        channels = ("message_board", "portal", "complaint", "hotline", "letter", "meeting_day", "box", "survey")
+        for at, channel in enumerate(channels):
+            answer = await post(ingest, key, channel=channel, subject=f"反映 {at}", reply_ref=f"{channel} 42")
+            assert answer.status_code == 201, answer.text
+            read = (await ingest.client.get(f"{PATH}/{answer.json()['report_id']}", headers=key)).json()
+            kept.append((read["channel"], read["reply_ref"]))
+        assert kept == [(channel, f"{channel} 42") for channel in channels]
+        assert [event.data.channel for event in await ingest.events("report.received")] == list(channels)
+
     async def test_gives_a_receipt_that_is_stored_nowhere(self, ingest: Ingest) -> None:
         answer = await post(ingest, await ingest.key())
         receipt = answer.json()["receipt"]

@@ -174,14 +174,14 @@ async def test_goes_on_after_a_chunk_whose_store_failed(ingest: Ingest, monkeypa
 async def test_is_read_as_it_comes_with_little_in_memory(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "BYTES", 100_000)
     largest = 0
-    store = batch._Reader.store
+    store = batch.Reader.store
 
     async def measured(reader: Any, lines: Any) -> None:
         nonlocal largest
         largest = max(largest, len(lines))
         await store(reader, lines)
 
-    monkeypatch.setattr(batch._Reader, "store", measured)
+    monkeypatch.setattr(batch.Reader, "store", measured)
 
     async def body() -> AsyncIterator[bytes]:
         for _ in range(40):

@@ -42,6 +42,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
     )
     op.create_table(
+        "endings",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("closed_at", key(27), nullable=True),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_endings")),
+    )
+    op.create_table(
         "evidence",
         sa.Column("file", key(128), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
@@ -70,10 +77,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
     )
     op.create_table(
+        "filed",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("sender", key(130), nullable=False),
+        sa.Column("category", key(100), nullable=True),
+        sa.Column("received_at", key(27), nullable=False),
+        sa.Column("state", key(16), nullable=False),
+        sa.Column("changed_at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_filed")),
+    )
+    op.create_index(op.f("ix_filed_received_at"), "filed", ["received_at"], unique=False)
+    op.create_index(op.f("ix_filed_sender_received_at"), "filed", ["sender", "received_at"], unique=False)
+    op.create_table(
         "key_uses",
         sa.Column("id", key(64), nullable=False),
         sa.Column("used_at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key_uses")),
+    )
+    op.create_table(
+        "limits",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("clock", key(100), nullable=False),
+        sa.Column("policy", key(200), nullable=True),
+        sa.Column("due", key(27), nullable=False),
+        sa.Column("done", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
     )
     op.create_table(
         "receipts",
@@ -82,11 +111,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("receipt", name=op.f("pk_receipts")),
     )
     op.create_table(
+        "said",
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_said")),
+    )
+    op.create_index(op.f("ix_said_at"), "said", ["at"], unique=False)
+    op.create_index(op.f("ix_said_statement_id_at"), "said", ["statement_id", "at"], unique=False)
+    op.create_table(
         "sources",
         sa.Column("source", key(100), nullable=False),
         sa.Column("integration", key(64), nullable=False),
         sa.PrimaryKeyConstraint("source", name=op.f("pk_sources")),
     )
+    op.create_table(
+        "spoken",
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("statement_id", name=op.f("pk_spoken")),
+    )
+    op.create_index(op.f("ix_spoken_incident_id"), "spoken", ["incident_id"], unique=False)
     op.create_table(
         "standing_units",
         sa.Column("incident_id", key(64), nullable=False),
