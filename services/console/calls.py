@@ -13,14 +13,18 @@ from urllib.parse import quote
 
 import httpx
 import structlog
+from fastapi import Response
 
 from schemas.titles import Language
 from services.console.words import N_, translations
+from services.kernel.serving.streams import Streamed
 
 SECONDS = 10.0
 """How long a page waits for a service."""
 FILE_SECONDS = 60.0
 """How long it waits where a file goes over."""
+EARLY = (":not-signed-yet", ":words-not-here-yet", ":printing-not-installed")
+"""Refusals with 503 that say something about the record, and not about the service."""
 logger = structlog.get_logger()
 
 
@@ -74,10 +78,14 @@ class Calls:
         params: Mapping[str, Any] | None = None,
         files: Any = None,
         data: Any = None,
+        is_long: bool = False,
     ) -> Answer:
-        """One request. The first part of the path names the service. Raises `Down`."""
+        """One request. The first part of the path names the service. `is_long` is true for one that may take its time.
+
+        Raises `Down`.
+        """
         chosen = {name: value for name, value in (params or {}).items() if value not in (None, "")}
-        seconds = FILE_SECONDS if files else SECONDS
+        seconds = FILE_SECONDS if files or is_long else SECONDS
         answer = await self._ask(method, path, headers or {}, seconds, params=chosen, json=body, files=files, data=data)
         try:
             return Answer(answer.status_code, answer.json() if answer.content else {})
@@ -88,14 +96,28 @@ class Calls:
         """The answer of a path as it is, for a file or a page. Raises `Down`."""
         return await self._ask(method, path, {}, FILE_SECONDS, json=body)
 
+    async def save(
+        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer | Response:
+        """The file with which a path answers, in pieces as they come; or its refusal. Raises `Down`."""
+        answer = await self._ask(method, path, headers or {}, FILE_SECONDS, streams=True, json=body)
+        if answer.is_error:
+            return Answer(answer.status_code, answer.json())
+        kept = {name: answer.headers[name] for name in ("Content-Type", "Content-Disposition")}
+        return Streamed(answer.aiter_bytes(), close=answer.aclose, headers=kept)
+
     async def _ask(
-        self, method: str, path: str, headers: Mapping[str, str], seconds: float, **more: Any
+        self, method: str, path: str, headers: Mapping[str, str], seconds: float, *, streams: bool = False, **more: Any
     ) -> httpx.Response:
         service = path.lstrip("/").partition("/")[0]
         said = {"Authorization": f"Bearer {self._token()}", "Accept-Language": self._language, **headers}
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._clients[service].request(method, path, headers=said, timeout=seconds, **more)
+                client = self._clients[service]
+                asked = client.build_request(method, path, headers=said, timeout=seconds, **more)
+                answer = await client.send(asked, stream=streams)
+                if streams and answer.is_error:
+                    await answer.aread()
         except (httpx.HTTPError, TimeoutError) as error:
             logger.warning("console.service_down", service=service, error=type(error).__name__)
             raise Down(service) from None
@@ -103,7 +125,7 @@ class Calls:
             # Only what came from outside can be no request: too long an address, a header that is not ASCII.
             told = translations(self._language).gettext(N_("提交的内容太长，或有不能保存的字符。请改正后再提交。"))
             return httpx.Response(400, json={"detail": told})
-        if answer.status_code >= 500:
+        if answer.status_code >= 500 and not _is_early(answer):
             logger.warning("console.service_down", service=service, status=answer.status_code)
             raise Down(service)
         return answer
@@ -114,6 +136,17 @@ class Calls:
         if not answer.ok:
             raise Refused(answer)
         return answer.body
+
+
+def _is_early(answer: httpx.Response) -> bool:
+    """Whether a service works, and asks to try again in a moment, since the log has to hold something first."""
+    if answer.status_code != 503:
+        return False
+    try:
+        problem = answer.json()
+    except ValueError:
+        return False
+    return isinstance(problem, dict) and str(problem.get("type")).endswith(EARLY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
 from services.console.labels import EMPTY, FIELDS, HINTS, HINTS_OF_VERB, KINDS, NEEDED, OF_VERB
-from services.console.words import N_, typed_moment
+from services.console.words import N_, typed_end, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 ROWS = 7
@@ -31,6 +31,8 @@ LATE = ("happened_at", "late_reason")
 """Fields of what is entered later. They stand folded away at the end of a form."""
 MORE = ("share", "due")
 """Fields that most leave empty. They stand after the others."""
+ENDS = ("due", "until", "review", "next_at")
+"""Times by which something is to be done or ends."""
 LONG = 1000
 """A text that may be longer than this gets an area,"""
 LINES = ("subject", "title", "place", "url", "source", "external_id", "reply_ref", "name", "address")
@@ -199,7 +201,7 @@ def _control(
     if made.is_figure:
         return replace(made, kind="number")
     if schema.get("format") == "date-time":
-        return replace(made, kind="time", hint=made.hint or text(N_("写成 11-25 21:07 或 21:07")))
+        return replace(made, kind="time", hint=made.hint or text(_as_typed(made.name)))
     return replace(made, kind="words" if (schema.get("maxLength") or 0) > LONG and name not in LINES else "line")
 
 
@@ -292,6 +294,17 @@ def _entries(
     return entries, tuple(judged), fault
 
 
+def _is_end(name: str) -> bool:
+    return name.rpartition(".")[2] in ENDS
+
+
+def _as_typed(name: str) -> str:
+    """How a time is typed."""
+    if _is_end(name):
+        return N_("写成 11-25 21:07 或 21:07；只写日期，如 11-25 或 2026-11-25，就是到那天结束")
+    return N_("写成 11-25 21:07 或 21:07")
+
+
 def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, str]:
     if one.kind == "choices":
         return list(one.value), ""
@@ -300,8 +313,8 @@ def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, 
         return None, ""
     match one.kind:
         case "time":
-            found = typed_moment(typed, zone, now)
-            return found, "" if found else text(N_("写成 11-25 21:07 或 21:07"))
+            found = (typed_end if _is_end(one.name) else typed_moment)(typed, zone, now)
+            return found, "" if found else text(_as_typed(one.name))
         case _ if one.is_figure:
             try:
                 return int(typed), ""

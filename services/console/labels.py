@@ -15,6 +15,7 @@ FIELDS: Mapping[str, str] = {
     "channel": N_("来源渠道"),
     "clicks": N_("点击数"),
     "clock": N_("哪项时限"),
+    "clock_state": N_("时限的情况"),
     "comments": N_("评论数"),
     "decides": N_("决定什么"),
     "decision": N_("哪项决定"),
@@ -32,10 +33,15 @@ FIELDS: Mapping[str, str] = {
     "ends": N_("为何不再回访"),
     "evidence": N_("证据文件"),
     "external_id": N_("对方编号"),
+    "events": N_("依据的记录"),
     "facts": N_("依据的事实"),
     "file": N_("文件"),
     "areas": N_("遮挡的范围"),
     "attachments": N_("更正后公开的附件"),
+    "body": N_("移送哪个机关"),
+    "remark": N_("第几项问题"),
+    "remedy": N_("怎样整改"),
+    "finding": N_("认定什么"),
     "flag": N_("标识"),
     "follows_up": N_("由谁回访"),
     "form": N_("上报方式"),
@@ -103,6 +109,7 @@ FIELDS: Mapping[str, str] = {
     "approves": N_("谁另外审定"),
     "interviews": N_("谁接受采访"),
     "spoke": N_("谁发言"),
+    "state": N_("状态"),
     "statement": N_("哪份说明"),
     "conference": N_("哪场发布会"),
     "medium": N_("媒体名称"),
@@ -119,6 +126,7 @@ FIELDS: Mapping[str, str] = {
     "track": N_("办理线"),
     "trend": N_("走势"),
     "truth": N_("问题真实性"),
+    "type": N_("有哪类记录"),
     "unit": N_("单位"),
     "units": N_("参加单位"),
     "until": N_("结束时间"),
@@ -133,7 +141,21 @@ FIELDS: Mapping[str, str] = {
     "yes": N_("是否如此办理"),
     "purpose": N_("用途"),
     "addressee": N_("提供给"),
+    "package": N_("附可读的目录（压缩包）"),
     "reasons": N_("缺少部分的理由"),
+    "edition": N_("第几版文本"),
+    "english": N_("英文文本"),
+    "experts": N_("专家"),
+    "evaluation": N_("哪次评估"),
+    "conclusion": N_("结论"),
+    "judgement": N_("意见"),
+    "lesson": N_("哪项整改"),
+    "numbered": N_("对应的修改建议编号"),
+    "first_month": N_("首月"),
+    "last_month": N_("末月"),
+    "praise": N_("表扬"),
+    "shortcomings": N_("不足"),
+    "year": N_("年度"),
 }
 """Field of a request body -> its title in Chinese."""
 
@@ -186,6 +208,30 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("postpone-conference", "place"): N_("改到哪里"),
     ("hold-conference", "text"): N_("宣读的文字"),
     ("log-contact", "text"): N_("提供的文字"),
+    ("state-view", "text"): N_("单位的意见"),
+    ("saved-queries", "title"): N_("查询的名称"),
+    ("saved-queries", "unit"): N_("责任单位"),
+    ("saved-queries", "post"): N_("办过的岗位"),
+    ("saved-queries", "period"): N_("何时立案"),
+    ("saved-queries", "drill"): N_("是否演练"),
+    ("change-query", "drill"): N_("是否演练"),
+    ("change-query", "title"): N_("查询的名称"),
+    ("change-query", "unit"): N_("责任单位"),
+    ("change-query", "post"): N_("办过的岗位"),
+    ("change-query", "period"): N_("何时立案"),
+    ("edit-review", "text"): N_("总结全文"),
+    ("convene-evaluation", "members"): N_("召集的岗位和机构"),
+    ("convene-evaluation", "units"): N_("参加的部门"),
+    ("convene-evaluation", "at"): N_("何时评估"),
+    ("assign-lesson", "unit"): N_("责任单位"),
+    ("assign-lesson", "post"): N_("责任岗位"),
+    ("assign-lesson", "text"): N_("拟作的改变"),
+    ("assign-lesson", "due"): N_("完成期限"),
+    ("assign-lesson", "kind"): N_("改变什么"),
+    ("follow-up-lesson", "text"): N_("进展"),
+    ("finish-lesson", "text"): N_("现在有何不同"),
+    ("consultation", "purpose"): N_("查阅的用途"),
+    ("export", "purpose"): N_("提供的用途"),
 }
 """Verb and field -> the title of a field that means something else there than under other verbs."""
 
@@ -204,6 +250,15 @@ HINTS: Mapping[str, str] = {
 """Field -> what helps to fill it in. A field for a time without a line here says how times are written."""
 
 HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
+    ("referrals", "findings"): N_("各列最近的 100 条，新的在前；更早的在“责任认定”里看"),
+    ("make-remark", "finding"): N_("列最近的 100 条，新的在前；更早的在“责任认定”里看，问题里写明即可"),
+    ("consultation", "purpose"): N_("写进记录，上级单位看得到"),
+    ("export", "purpose"): N_("写进记录，以后可查"),
+    ("export", "addressee"): N_("只写机关或社会公众，不写个人"),
+    ("edit-review", "text"): N_("以 # 开头的行是标题，以 - 开头的行是条目。表和图由记录生成，不在这里改"),
+    ("edit-review", "english"): N_("不填时，英文版印中文文本；改了中文而没有改英文的，英文也不保留"),
+    ("convene-evaluation", "experts"): N_("只写职能或机构，不写个人姓名"),
+    ("assign-lesson", "numbered"): N_("只在修改制度包时填写"),
     ("hold-conference", "text"): N_("须与核准的说明一致；不一致会指出是哪里"),
     ("hold-conference", "record"): N_("问了什么、答了什么；不写姓名。与事实或已发布的说明不一致会指出来"),
     ("log-contact", "text"): N_("须与核准的说明一致；不一致会指出是哪里"),
@@ -239,6 +294,10 @@ NEEDED: frozenset[tuple[str, str]] = frozenset({("set-value", "value")})
 
 CAUSES: Mapping[str, tuple[str, str]] = {
     "undecodable": (N_("读不出"), N_("内容不是本系统的记录。重新投递多半仍会失败；确认不是本系统发出的，可以弃置。")),
+    "unwritten": (
+        N_("写法不对"),
+        N_("内容是一条记录，但不是本系统写的样子。发出方持有这条记录时会自动重发正确的；否则弃置。"),
+    ),
     "unknown_type": (N_("不认识的类型"), N_("发出方的版本较新。升级这个服务后会自动投递，一般不必处理。")),
     "poison": (N_("处理时出错"), N_("程序处理这条记录时出错。升级到修复的版本后会自动投递；也可以现在重新投递。")),
     "held": (N_("等待决定"), N_("所属记录已停住。停住的原因解决后会自动投递；也可以现在重新投递。")),
@@ -309,6 +368,7 @@ MEMBERS: Mapping[str, str] = {
     "first_answer": N_("属首次答复"),
     "follows": N_("升为"),
     "form": N_("方式"),
+    "kept": N_("保存年数"),
     "statement_form": N_("文种"),
     "from": N_("起算"),
     "hours": N_("时长"),
@@ -370,6 +430,7 @@ VALUES: Mapping[str, str] = {
     "meeting_held": N_("已开会"),
     "new_statement": N_("另发说明"),
     "parent": N_("上一级"),
+    "permanent": N_("永久"),
     "plan_started": N_("已启动预案"),
     "taken": N_("上级接手"),
     "team_named": N_("已成立专班"),
@@ -390,6 +451,8 @@ SHAPES: Mapping[str, str] = {
 }
 """How far a document supports a rule -> its shape, beside the words of `SOURCES`."""
 
+SCOPES: Mapping[str, str] = {"true": N_("演练"), "false": N_("不含演练")}
+"""Whether only exercises stand in a list, or none."""
 CLOCK_STATES: Mapping[str, str] = {
     "running": N_("进行中"),
     "met": N_("按时完成"),
@@ -562,6 +625,77 @@ FINDINGS: Mapping[str, str] = {
 }
 """What stands against a text -> what it is."""
 
+LOOKED_FOR: Mapping[str, str] = {
+    "incident.instruction_given": N_("批示"),
+    "incident.regraded": N_("改级"),
+    "incident.returned": N_("退回"),
+    "incident.transferred": N_("移交责任"),
+    "incident.passed_upward": N_("报请上级办理"),
+    "incident.fact_revised": N_("更正事实"),
+    "incident.reopened": N_("再次办理"),
+    "clock.breached": N_("逾期"),
+    "clock.reported_upward": N_("上报"),
+    "clock.reminder_sent": N_("催办督办"),
+    "statement.published": N_("公开说明"),
+    "statement.corrected": N_("更正公开说明"),
+    "statement.withdrawn": N_("撤回公开说明"),
+    "finding.confirmed": N_("认定成立"),
+}
+"""Type of an event by which matters are looked for -> its title."""
+
+FILE_PARTS: Mapping[str, str] = {
+    "original_material": N_("原始材料"),
+    "handling": N_("办理情况"),
+    "assignment_and_reply_records": N_("交办回复记录"),
+    "leader_instructions": N_("领导批示件"),
+    "department_reply_letters": N_("责任部门回复函"),
+    "other": N_("其他具有保存价值的材料"),
+}
+"""Part of the file of a matter -> its title. A pack may name others by their codes."""
+
+FINDING_STATES: Mapping[str, tuple[str, str, str]] = {
+    "stands": ("over", "▲", N_("依规则成立")),
+    "proposed": ("soon", "◆", N_("等单位陈述意见")),
+    "heard": ("run", "●", N_("等认定")),
+    "upheld": ("over", "▲", N_("已认定成立")),
+    "rejected": ("still", "✕", N_("不成立")),
+    "lapsed": ("still", "○", N_("已失效")),
+}
+"""State of a finding against a unit -> its colour, its shape and its title."""
+
+INSPECTION_STATES: Mapping[str, tuple[str, str, str]] = {
+    "open": ("run", "●", N_("检查中")),
+    "ended": ("still", "○", N_("已结束")),
+}
+REMARK_STATES: Mapping[str, tuple[str, str, str]] = {
+    "due": ("soon", "◆", N_("待整改")),
+    "reported": ("run", "●", N_("等核销")),
+    "remedied": ("met", "✓", N_("已整改")),
+    "withdrawn": ("still", "✕", N_("已撤回")),
+}
+REFERRAL_STATES: Mapping[str, tuple[str, str, str]] = {
+    "proposed": ("soon", "◆", N_("已提请")),
+    "heard": ("run", "●", N_("已陈述意见")),
+    "passed_on": ("run", "●", N_("已移送")),
+    "received": ("met", "✓", N_("对方已收文")),
+    "praised": ("met", "✓", N_("已表扬")),
+    "dropped": ("still", "✕", N_("已终止")),
+}
+"""States of an inspection, of its remarks, and of a referral -> colour, shape and title."""
+REVIEW_STATES: Mapping[str, tuple[str, str, str]] = {
+    "drafted": ("run", "●", N_("系统起草，等单位修改")),
+    "edited": ("soon", "◆", N_("等通过")),
+    "adopted": ("met", "✓", N_("已通过")),
+}
+"""State of a review -> its colour, its shape and its title."""
+
+LESSON_STATES: Mapping[str, tuple[str, str, str]] = {
+    "open": ("run", "●", N_("进行中")),
+    "done": ("met", "✓", N_("已完成")),
+    "dropped": ("still", "✕", N_("不再整改")),
+}
+"""State of a lesson -> its colour, its shape and its title."""
+
 PHASES: Mapping[str, str] = {
     "drafted": N_("起草中"),
     "submitted": N_("审核中"),
@@ -577,6 +711,7 @@ RECORDS: Mapping[str, str] = {
     "clock": N_("时限和上报"),
     "statement": N_("说明稿"),
     "press": N_("发布会和媒体"),
+    "operation": N_("卷宗"),
 }
 """Kind of an event in a timeline -> its title."""
 

@@ -4,11 +4,13 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
+import structlog
 from fastapi import Depends, Request, Response
 from pydantic import AfterValidator
 from starlette.datastructures import FormData
@@ -29,6 +31,8 @@ from services.console.worklist.following import Followers
 from services.kernel.access import signing
 from services.kernel.access.keys import Keys
 from services.kernel.access.signing import SigningKey
+from services.kernel.rules import pack_words
+from services.kernel.rules.documents import DocumentError
 from services.kernel.serving.problems import language_of
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
@@ -40,6 +44,10 @@ FRESH = 30.0
 FORMS = (
     "/incidents/",
     "/statements/",
+    "/findings/",
+    "/record/inspections/",
+    "/record/referrals/",
+    "/record/matters/",
     "/roster",
     "/reports/new",
     "/paper/enter",
@@ -50,6 +58,7 @@ FORMS = (
 """Pages whose typed words outlast a session and a service that is down. No password is among them."""
 NO_FORM = "/preview"
 """The end of an address that takes a form of another page."""
+logger = structlog.get_logger()
 TYPED = 3600.0
 """Seconds for which they do."""
 MOST_TYPED = 200
@@ -95,6 +104,8 @@ class Site:
         self.followers = Followers()
         self._offices = Offices()
         self._packs: list[dict[str, Any]] = []
+        self._said: dict[str, list[dict[str, Any]]] = {}
+        """Language -> the packs in it."""
         self._rules: dict[str, dict[str, dict[str, Any]]] = {}
         self._typed: dict[tuple[str, str], tuple[FormData, float]] = {}
         self._asked = -FRESH
@@ -195,10 +206,26 @@ class Site:
         await self._look()
         return self._offices
 
-    async def packs(self) -> list[dict[str, Any]]:
-        """The packs of the record; the last ones that are known while triage is down."""
+    async def packs(self, language: Language = "zh") -> list[dict[str, Any]]:
+        """The packs of the record in a language; the last ones that are known while triage is down."""
         await self._look()
-        return self._packs
+        if language not in self._said:
+            self._said[language] = [self.spoken(one, language) for one in self._packs]
+        return self._said[language]
+
+    def spoken(self, said: Mapping[str, Any], language: Language) -> dict[str, Any]:
+        """A pack, or a rule of one, with its titles and reasons in a language."""
+        found: dict[str, Any] = pack_words.in_language(said, language, self._pack_words)
+        return found
+
+    @cached_property
+    def _pack_words(self) -> pack_words.PackWords:
+        """The words of packs in the other language. Pages go without them while their file is faulty."""
+        try:
+            return pack_words.words(self.settings.policies)
+        except DocumentError as error:
+            logger.warning("packs.without_words", error=str(error))
+            return pack_words.PackWords(titles={}, reasons={})
 
     async def name(self) -> str:
         """The name of the pages, which the bulletin bears too. That of the settings while triage never told it."""
@@ -218,7 +245,7 @@ class Site:
         calls = self.operator()
         try:
             units = await calls.get("/triage/v1/units")
-            self._packs = (await calls.get("/triage/v1/packs"))["items"]
+            self._packs, self._said = (await calls.get("/triage/v1/packs"))["items"], {}
         except Down:
             if not self._offices.units:
                 raise
@@ -232,29 +259,29 @@ class Site:
         )
         self._asked = time.monotonic()
 
-    async def pack_of(self, unit: str | None, policy: str | None = None) -> dict[str, Any]:
-        """The pack of a matter, or the pack by which a unit works now; empty if it has none."""
-        packs = {one["policy"]: one for one in await self.packs()}
+    async def pack_of(self, unit: str | None, policy: str | None = None, language: Language = "zh") -> dict[str, Any]:
+        """The pack of a matter, or the pack by which a unit works now, in a language; empty if it has none."""
+        packs = {one["policy"]: one for one in await self.packs(language)}
         units, named = (await self.offices()).units, packs.get(policy or "")
         while named is None and unit in units:
             named, unit = packs.get(units[unit]["policy"] or ""), units[unit]["parent"]
         return named or {}
 
-    async def rules_of(self, pack: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-        """Place -> rule of a pack, with its source. A version of a pack never changes, so it is asked for once.
+    async def rules_of(self, pack: Mapping[str, Any], language: Language = "zh") -> Mapping[str, Mapping[str, Any]]:
+        """Place -> rule of a pack, with its source, in a language.
 
-        Empty for no pack, and while triage does not answer.
+        A version of a pack never changes, so it is asked for once. Empty for no pack, and while triage does not answer.
         """
-        policy = pack.get("policy")
-        if policy is not None and policy not in self._rules:
+        policy, known = pack.get("policy"), f"{language} {pack.get('policy')}"
+        if policy is not None and known not in self._rules:
             try:
                 whole = await self.operator().get(f"/triage/v1/packs/{pack['pack']}@{pack['version']}")
             except (Down, Refused):
                 return {}
-            self._rules[policy] = {rule["place"]: rule for rule in whole["rules"]}
-        return self._rules.get(policy or "", {})
+            self._rules[known] = {rule["place"]: self.spoken(rule, language) for rule in whole["rules"]}
+        return self._rules.get(known, {})
 
-    async def ruled(self, answer: Answer) -> Mapping[str, Any] | None:
+    async def ruled(self, answer: Answer, language: Language) -> Mapping[str, Any] | None:
         """The rule of a pack by which a service refused, with the titles of the pack and its documents.
 
         None if the refusal names no rule. A part of a rule that has no source of its own has the source of the rule.
@@ -263,11 +290,11 @@ class Site:
         if not place or not named:
             return None
         try:
-            packs = await self.packs()
+            packs = await self.packs(language)
         except Down:
             return None
         pack = next((one for one in packs if f"{one['pack']}@{one['version']}" == named), {})
-        rules = await self.rules_of(pack)
+        rules = await self.rules_of(pack, language)
         while place and place not in rules:
             place = place.rpartition(".")[0]
         if not place:
@@ -429,10 +456,12 @@ def _titled(told: str, problem: Mapping[str, Any], choices: Mapping[str, Sequenc
 def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The titles of the codes of packs: levels, clocks, flags, kinds of answer, grounds of a return.
 
-    A list shows matters of several packs; where two of them give one code different titles, the last one counts.
+    A list shows matters of several packs; where two of them give one code different titles, that of
+    the last one counts by which units work, so that pages of one office name a limit alike.
     """
     kinds = {"levels": "level", "clocks": "clock", "flags": "flag", "answer_kinds": "answer_kind"}
     kinds |= {"return_grounds": "ground", "periods": "period", "harm_scale": "harm"}
+    turn = sorted(packs, key=lambda pack: bool(pack.get("units")))
     return {
-        kind: {one[code]: one["title"] for pack in packs for one in pack.get(kind, ())} for kind, code in kinds.items()
+        kind: {one[code]: one["title"] for pack in turn for one in pack.get(kind, ())} for kind, code in kinds.items()
     }

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -63,6 +64,12 @@ class Asked:
     """The post whose key signs it."""
     onward: str = ""
     """The page of what the command makes, instead of `back`: `statements/{id}`, with a field of the answer."""
+    saves: bool = False
+    """Whether the command answers with a file, which the browser saves."""
+    is_long: bool = False
+    """Whether the service may need far longer for it than for other commands."""
+    more: Sequence[Control] = ()
+    """Further fields, of which `adapt` makes a part of the body."""
     once: str = ""
     """The page that shows the `secret` of the answer, if it has one, instead of `back`."""
     face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -74,7 +81,8 @@ class Asked:
 
     def controls(self, me: Staff) -> list[Control]:
         """The empty form."""
-        return forms.controls(self.operation, self.choices, me.language, without=self.without, needs=self.needs)
+        own = forms.controls(self.operation, self.choices, me.language, without=self.without, needs=self.needs)
+        return [*own, *self.more]
 
 
 class Seen(NamedTuple):
@@ -158,10 +166,13 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     path = asked.operation.address(**asked.ids)
     method = asked.operation.method.upper()
     try:
-        answer = await me.calls.send(method, path, body={**body, **asked.fixed}, headers=headers)
+        sends = me.calls.save if asked.saves else partial(me.calls.send, is_long=asked.is_long)
+        answer = await sends(method, path, body={**body, **asked.fixed}, headers=headers)
     except Down as down:
         # The key stays: if the service did take it, the next send does it no second time.
         return await _page(request, asked, made, seen, key, 503, told_of(down, look))
+    if isinstance(answer, Response):
+        return answer
     if answer.ok and asked.once and answer.body.get("secret"):
         return await render(request, asked.once, made=answer.body, back=asked.back, named=asked.named)
     if answer.ok:
@@ -174,7 +185,7 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
         seen = _now(request, asked)._replace(version=str(answer.body.get("version", asked.version)))
     told = forms.named(problem_of(answer, me, asked.choices), forms.titles_of(made), me.language)
     made = forms.faults_of(answer.body | {"detail": told}, made)
-    ruled = await site_of(request).ruled(answer)
+    ruled = await site_of(request).ruled(answer, me.language)
     key = secrets.token_urlsafe(18)
     return await _page(request, asked, made, seen, key, answer.status, told, conflict, ruled=ruled)
 

@@ -94,6 +94,8 @@ def typed_day(text: str) -> date | None:
     return found if 1970 <= found.year < 9000 else None
 
 
+AHEAD = timedelta(days=365 / 2 - 30)
+"""Around the instant so far ahead, a day without its year is looked for that lies ahead."""
 _SEPARATORS = str.maketrans({"T": " ", "/": "-", ".": "-", "年": "-", "月": "-", "日": " "})
 _FULL_WIDTH = {0x3000: " ", **{sign: chr(sign - 0xFEE0) for sign in range(0xFF01, 0xFF5F)}}
 
@@ -103,12 +105,21 @@ def plain(typed: str) -> str:
     return "".join(sign for sign in typed.translate(_FULL_WIDTH) if unicodedata.category(sign) != "Cf")
 
 
-def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:
+def typed_end(text: str, zone: ZoneInfo, now: datetime) -> str | None:
+    """As `typed_moment`, for a time by which something is to be done. A day alone is meant with all its hours.
+
+    A day without its year lies ahead, or at most a month behind, where an act is entered late.
+    """
+    ahead = now + AHEAD
+    return typed_moment(text, zone, now, near=ahead) or typed_moment(f"{text} 24:00", zone, now, near=ahead)
+
+
+def typed_moment(text: str, zone: ZoneInfo, now: datetime, *, near: datetime | None = None) -> str | None:
     """The instant of what a person typed, as the API takes it; None if it is no time.
 
     `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone, with the signs
     of a Chinese input method, and as pages show it: `2026年11月25日 21:07`, and `24:00` for the end of a day. A day
-    without its year is the nearest one: on the first of January, `12-31` was yesterday.
+    without its year is the one nearest to `near`, or to now: on the first of January, `12-31` was yesterday.
     """
     written = " ".join(plain(text).translate(_SEPARATORS).split())
     ends = timedelta(days=1 if written.endswith("24:00") else 0)
@@ -124,5 +135,5 @@ def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:
             except (ValueError, OverflowError):
                 continue
         if found:
-            return min(found, key=lambda at: abs(at - now)).isoformat()
+            return min(found, key=lambda at: abs(at - (near or now))).isoformat()
     return None

@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.escalation import Asking, ClockMilestoneReached, ReportForm, SendingError, Way, WayToTell
-from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
+from schemas.fields import Addressee, Code, Figure, Post, ReviewId, StreamId, UnitCode, Uuid, WrittenInstant
 from schemas.titles import Language
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
@@ -31,6 +31,10 @@ class ReportUpward(
     """The text of the report. A report with a response plan holds the plan here."""
     proposal: Report | None = None
     """The handling that the unit proposes."""
+    review: ReviewId | None = None
+    """With it, this is the written report at the end of the matter, by this review. It goes to the principal leader."""
+    edition: Figure | None = None
+    """The text of the review that is sent."""
 
 
 class InformOffice(Act, json_schema_extra=example(to="county-water", text="路面塌陷涉及贵单位管网，请知悉并配合")):

@@ -333,9 +333,8 @@ def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Deci
     sent = {report.hop for report in state.reports if report.hop and not report.answered}
     concerned = {incident.unit, assigned(past) or incident.unit}
     named = pack.name if pack else None
-    to, there, meant = reporting.target(
-        command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices, named
-    )
+    mine = [one for one in owed if one.owed_by == unit and reporting.may_fulfil(command, one)]
+    to, there, meant = reporting.target(command, unit, mine, sent, concerned, ctx.offices, named)
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=unit,
@@ -347,6 +346,8 @@ def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Deci
         unverified=unverified(past),
         text=None if command.text is None else Typed(text=command.text),
         proposal=None if command.proposal is None else Typed(text=command.proposal),
+        review=command.review,
+        edition=command.edition,
     )
     sent_ = UpwardReport(report.report, there, report.addressee, report.form, report.hop)
     return [*by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, at, ctx)]

@@ -67,7 +67,9 @@ class Page:
         self.status, self.text, self.headers = answer.status_code, answer.text, answer.headers
         self.address, self.path = str(answer.url), answer.url.raw_path.decode()
         read = _Reader()
-        read.feed(self.text)
+        # A file that is offered for download is no page: its bytes are not markup.
+        if "html" in self.headers.get("content-type", ""):
+            read.feed(self.text)
         self.forms, self.links = read.forms, read.links
 
     @property

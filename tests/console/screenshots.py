@@ -22,6 +22,8 @@ from services.apps.up import served
 from services.kernel.settings import ROOT, Settings
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import Desk, Town
+from tests.console.test_record import ended, finding, late, signed, until
+from tests.console.test_review import steady
 from tests.publish.test_pages import FLAGS
 
 POSTS = ("duty_officer@town-east", "chief@town-east", "admin@town-east", "auditor@town-east")
@@ -65,6 +67,11 @@ PAGES = {
     "speakers": "/incidents/{matter}/press/fix-speakers",
     "contact": "/incidents/{matter}/press/log-contact",
     "keys": "/keys#posts",
+    "findings": "/findings",
+    "review": "/incidents/{steady}/review",
+    "archive": "/incidents/{sealed}/archive",
+    "proofs": "/record/log",
+    "statistics": "/statistics",
     "refused": "/no-such-page",
     "bulletin": "/bulletin/",
     "bulletin-statement": "/bulletin/statements/{published}",
@@ -92,9 +99,17 @@ POSTS_OF: dict[str, Sequence[str]] = {
     "postings": ("spokesperson@town-east",),
     "press": ("chief@town-east",),
     "speakers": ("chief@town-east",),
+    "findings": ("chief@town-east",),
+    "review": ("chief@town-east",),
+    "archive": ("chief@town-east",),
+    "proofs": ("auditor@county",),
+    "statistics": ("chief@county",),
 }
 """Page -> the posts of who looks at it; `POSTS` without."""
-GUIDE = ("report", "board", "matter", "editor", "statement", "approver", "channels", "press", "keys", "roster")
+GUIDE = (
+    "report", "board", "matter", "editor", "statement", "approver", "channels", "press", "keys", "roster",
+    "findings", "review", "archive", "proofs", "statistics",
+)  # fmt: skip
 """The pages that the handbook shows."""
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
@@ -132,7 +147,29 @@ async def worked_at(town: Town) -> dict[str, str]:
         duties |= {f"duties.{number - 1}.post": post, f"duties.{number - 1}.since": f"{since:%Y-%m-%d %H:%M}"}
         duties[f"duties.{number - 1}.until"] = f"{since + timedelta(hours=12):%Y-%m-%d %H:%M}"
     await town.done(chief, "/roster/plan-duties?unit=town-east", **duties)
-    return {"matter": matter, "statement": statement, **await _answered(town, matter)}
+    answered = await _answered(town, matter)
+    return {"matter": matter, "statement": statement, **answered, **await _recorded(town)}
+
+
+async def _recorded(town: Town) -> dict[str, str]:
+    """Puts into the record what audit makes of matters: findings, a review, a sealed file that was given outside."""
+    chief = await town.at("chief@town-east")
+    own = await late(town, "西街路面塌陷", "西街")
+    await finding(chief, own, "迟报")
+    review, sealed = await steady(town, "东河路面"), await ended(town, "南门口")
+    seal = await until(chief, f"{sealed}/archive/seal-archive", "责任部门回复函")
+    lacking = [name for name in seal.form(f"{sealed}/archive/seal-archive").names if name.startswith("reasons.")]
+    await signed(town)
+    await chief.send(seal, f"{sealed}/archive/seal-archive", **dict.fromkeys(lacking, "当面答复，没有这类材料"))
+    await signed(town)
+    for verb, typed in (
+        ("read-archive", {"purpose": "复查同类事项"}),
+        ("export-timeline", {"addressee": "peoples_congress", "purpose": "专题询问"}),
+    ):
+        form = f"{sealed}/archive/{verb}"
+        await chief.send(await chief.open(form), form, **typed)
+    await signed(town)
+    return {"steady": review.rpartition("/")[2], "sealed": sealed.rpartition("/")[2]}
 
 
 async def _answered(town: Town, matter: str) -> dict[str, str]:

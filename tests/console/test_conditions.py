@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from schemas.catalogue import SERVICES
 from services.console.app import application
 from services.console.labels import PARTS
 from services.console.site import Site
+from services.kernel.rules import pack_words
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Desk, Town, faults
 
@@ -204,3 +206,11 @@ async def test_words_of_a_report_stay_in_no_address_title_storage_or_log(desk: D
 async def _storage(page: Page) -> list[str]:
     found: list[str] = await page.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")
     return found
+
+
+async def test_pages_go_without_the_words_of_packs_while_their_file_is_faulty(town: Town, tmp_path: Path) -> None:
+    site = town.system.console.site  # type: ignore[union-attr]
+    (tmp_path / pack_words.FILE).write_text("titles: three")
+    settings = site.settings.model_copy(update={"policies": tmp_path})
+    own = Site(settings, site.database, b"another secret, long enough to be one", site.clients, site.now)
+    assert own.spoken({"title": "期限"}, "en") == {"title": "期限"}

@@ -11,7 +11,7 @@ import pytest_asyncio
 from services.console.access.accounts import Locked, LoginTaken
 from services.console.page import HEADERS
 from services.console.site import seconds
-from services.console.words import typed_moment
+from services.console.words import typed_end, typed_moment
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Town
 
@@ -268,4 +268,25 @@ async def test_a_time_is_understood_as_pages_show_it_and_a_day_without_its_year_
     zone = ZoneInfo("Asia/Shanghai")
     at = datetime.fromisoformat(now).replace(tzinfo=zone)
     found = typed_moment(typed, zone, at)
+    assert (datetime.fromisoformat(found).astimezone(zone).strftime("%Y-%m-%d %H:%M") if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("2026-06-30", "2026-07-01 00:00"),
+        ("2027年6月30日", "2027-07-01 00:00"),
+        ("06-30", "2027-07-01 00:00"),
+        ("12-31", "2027-01-01 00:00"),
+        ("11-20", "2026-11-21 00:00"),
+        ("06-30 17:00", "2027-06-30 17:00"),
+        ("17:00", "2026-11-26 17:00"),
+        ("25-25", None),
+    ],
+)
+async def test_a_day_by_which_something_is_to_be_done_lies_ahead_and_ends_at_midnight(
+    typed: str, expected: str | None
+) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    found = typed_end(typed, zone, datetime(2026, 11, 26, 9, tzinfo=zone))
     assert (datetime.fromisoformat(found).astimezone(zone).strftime("%Y-%m-%d %H:%M") if found else None) == expected

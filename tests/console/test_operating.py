@@ -14,7 +14,7 @@ from services.kernel.delivery.log import Record
 from services.kernel.store import sql
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
-from tests.console.test_packs import Down
+from tests.console.test_packs import down
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +45,7 @@ async def test_the_health_of_each_service_is_said_in_words_with_what_to_do(
     assert (await (await town.at("duty_officer@town-east")).open("/health")).status == 403
     monkeypatch.setattr(town.system.runtimes["publish"], "lost", "publish.statement was lost")
     site = town.system.console.site  # type: ignore[union-attr]
-    monkeypatch.setitem(site.clients, "audit", Down())
+    monkeypatch.setitem(site.clients, "audit", down())
     page = await browser.open("/health")
     assert page.status == 200 and page.said.count("✓ 正常") == 3
     assert "◆ 暂不受理" in page.said and "按上面写的原因处理" in page.said

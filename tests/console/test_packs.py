@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from services.kernel.settings import ROOT
@@ -137,23 +138,21 @@ async def test_a_service_that_is_down_loses_nothing_of_the_draft(town: Town, mon
     browser, own = await drafted(town)
     page = await browser.open(own)
     site = town.system.console.site  # type: ignore[union-attr]
-    monkeypatch.setitem(site.clients, "triage", Down())
+    monkeypatch.setitem(site.clients, "triage", down())
     kept = await browser.send(page, own, text=SHORTER)
     assert typed(kept, own, "text").rstrip() == SHORTER.rstrip() and "草稿已保存" in kept.said
-    monkeypatch.setitem(site.clients, "escalation", Down())
+    monkeypatch.setitem(site.clients, "escalation", down())
     cases = await browser.open(f"{own}/cases")
     assert cases.status == 503 and "时限服务暂时不能用" in cases.said
 
 
-class Down:
-    """A service whose calls fail."""
+def down() -> httpx.AsyncClient:
+    """A client of a service whose calls fail."""
 
-    async def request(self, *_: object, **__: object) -> None:
-        import httpx
-
+    def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("down")
 
-    get = request
+    return httpx.AsyncClient(transport=httpx.MockTransport(refuse), base_url="http://down")
 
 
 @pytest.mark.parametrize(("name", "step"), [("text", ""), ("cases", "/cases")])

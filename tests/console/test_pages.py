@@ -21,7 +21,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         "/register?reply=waiting", "/supervision", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/paper", "/paper/report", "/paper/enter", "/paper/act", "/receipts",
-        "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
+        "/search", "/findings", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/similar",
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",

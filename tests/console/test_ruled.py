@@ -19,7 +19,7 @@ async def test_a_refusal_shows_the_rule_with_document_clause_and_quotation(
     assert answer.status == 409, answer.said
     said = answer.said.replace("： ", "：")
     assert told in said, said
-    assert "《篇七" in said and "L159 三(一)" in said
+    assert "《篇七" in said and {"zh": "原文第159行 三(一)", "en": "line 159 of the text 三(一)"}[language[:2]] in said
     assert "<blockquote" in answer.text and "在2小時內轉達相關業務科室" in said
     assert "还要化验" in answer.text, "what was typed stays"
     assert matter.path.rpartition("/")[2] in answer.said

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from services.console.access.staff import Offices
 from services.console.offices.setup import lacking
+from services.console.site import titles
 from tests.console.browser import HOME, Browser
 from tests.console.conftest import PASSWORD, Town
 
@@ -181,6 +182,10 @@ async def test_each_post_that_the_pack_needs_and_nobody_holds_is_named() -> None
     }
     town = unit | {"unit": "town", "name": "东镇", "parent": "city", "posts": posts("town")}
     offices = Offices({"city": city, "town": town}, site_name="临江市回应")
+    used, unused = ({"units": units, "clocks": [{"clock": "report", "title": title}]}
+                    for units, title in ((["county"], "立即上报"), ([], "立刻上报")))  # fmt: skip
+    assert titles(used, unused)["clocks"] == {"report": "立即上报"}, "a pack in use names a limit for all lists"
+    assert offices.post("integration-a59c3fd2-1192-4a97-867b-50e9b0b424a7") == "外部系统 a59c3fd2"
     packs = [{"policy": "p@1#x", "pack": "p", "version": 1, "open": []}]
     steps = {"leader": {"who": ["leader_in_charge"]}, "either": {"who": ["principal_leader", "leader_in_charge"]}}
     rules = {f"approval.chains.usual.steps.{code}": {"value": step} for code, step in steps.items()}

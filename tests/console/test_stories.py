@@ -1,15 +1,18 @@
-"""Two stories of an answer, told in Chromium from the first draft to the citizen who checks it on a telephone."""
+"""Stories in Chromium: answers from the draft to the citizen who checks them, a finding with a hearing, a review."""
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 from playwright.async_api import Page as Tab
 
+from services.audit.log import signing as log_signing
 from tests.console.browser import HOME
 from tests.console.conftest import Desk, faults
+from tests.console.test_review import steady
 from tests.kernel.test_pictures import TAKEN
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
@@ -17,6 +20,7 @@ TELEPHONE = {"viewport": {"width": 360, "height": 740}}
 TITLE = "幸福里小区停水通告"
 NOTICE = "因供水管网检修，11月30日8时至17时幸福里小区停水，请提前储水。\n咨询电话见小区公告栏。"
 STREET, FIRST, SECOND = "北桥路停水", "北桥路停水的情况", "北桥路停水情况的更正"
+COLLAPSED, VIEW = "西桥路塌陷", "当日通信中断，已电话报告县值班室。"
 TOLD = "北桥路停水涉及{{fact:households}}，正在抢修。"
 
 
@@ -197,4 +201,128 @@ async def test_a_statement_whose_fact_was_revised_is_corrected_for_everybody_to_
     await expect(neighbour.page.locator(".marks")).to_contain_text("事实已更正")
     for one in (checker, writer, leader, speaker, neighbour):
         await one.context.close()
+    assert desk.complaints == []
+
+
+@pytest.mark.requirement("AUD-07")
+async def test_a_report_that_was_kept_back_ends_in_a_confirmed_finding_after_the_office_was_heard(desk: Desk) -> None:
+    officer = await desk.town.at("duty_officer@town-east")
+    long_ago = (datetime.now(UTC) - timedelta(days=40)).strftime("%Y-%m-%d 08:00")
+    own = (await desk.town.reported(officer, COLLAPSED, place="西桥路", discovered_at=long_ago)).path.removeprefix(HOME)
+    await desk.town.done(officer, f"{own}/triage/grade", level="major", reason="路面塌陷")
+
+    leader = await clerk(desk, "chief@town-east")
+    await leader.list("/inbox")
+    await leader.follow("获知时间“立即上报（领导小组）”早已到期")
+    shown = leader.page.locator("main")
+    for told in ("瞒报", "文件没有规定，本系统定的", "东镇立案", "还没有决定"):
+        await expect(shown).to_contain_text(told)
+    await leader.does("陈述意见", text=VIEW)
+    await expect(leader.page.locator("#may")).to_contain_text("本岗位现在没有可办的事")
+    await leader.list("/inbox")
+    await expect(leader.page.locator("main")).not_to_contain_text("立即上报")
+
+    reviewer = await clerk(desk, "auditor@county")
+    await reviewer.list("/findings")
+    await reviewer.page.get_by_text("筛选").first.click()
+    await reviewer.page.select_option("#by-state", "heard")
+    await reviewer.page.get_by_role("button", name="应用").click()
+    await reviewer.follow("获知时间“立即上报（领导小组）”早已到期")
+    await expect(reviewer.page.locator("main")).to_contain_text(VIEW)
+    await reviewer.page.locator("#may").get_by_role("link", name="认定成立", exact=True).click()
+    await expect(reviewer.page.locator("main")).to_contain_text(VIEW)
+    await reviewer.sends("认定成立", reason="值班记录没有当日电话")
+    await expect(reviewer.page.locator("main")).to_contain_text("▲ 已认定成立")
+    assert await faults(reviewer.page) == []
+    places = (
+        "/findings",
+        "/record",
+        "/record/log",
+        "/record/archives",
+        "/record/readings",
+        "/record/matters",
+        f"{own}/archive",
+    )
+    for path in places:
+        await desk.open(reviewer.page, path)
+        assert await faults(reviewer.page) == []
+        await reviewer.page.set_viewport_size({"width": 320, "height": 740})
+        assert await reviewer.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        await reviewer.page.set_viewport_size({"width": 1280, "height": 720})
+
+    teller = await clerk(desk, "duty_officer@town-east")
+    await desk.open(teller.page, own)
+    await teller.follow("获知时间“立即上报（领导小组）”早已到期")
+    for told in (VIEW, "值班记录没有当日电话", "示例县 督查员"):
+        await expect(teller.page.locator("main")).to_contain_text(told)
+    await teller.page.set_viewport_size({"width": 360, "height": 740})
+    assert await teller.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for one in (leader, reviewer, teller):
+        await one.context.close()
+    assert desk.complaints == []
+
+
+@pytest.mark.requirement("AUD-04")
+async def test_a_review_goes_from_its_draft_to_the_leader_who_signs_for_it(desk: Desk) -> None:
+    own = await steady(desk.town, "西桥路积水")
+    writer, leader = await clerk(desk, "duty_officer@town-east"), await clerk(desk, "chief@town-east")
+    await desk.open(writer.page, own)
+    await writer.page.locator(f"a[href='{HOME}{own}/review']").click()
+    await expect(writer.page.locator("main")).to_contain_text("系统起草，等单位修改")
+    assert await faults(writer.page) == []
+    await writer.does("修改总结", text="# 事情经过\n\n首次说明偏迟。", english="")
+    await expect(writer.page.locator("main")).to_contain_text("首次说明偏迟。")
+    for size in ({"width": 320, "height": 740}, {"width": 1280, "height": 720}):
+        await writer.page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert await writer.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
+    async with writer.context.expect_page() as opened:
+        await writer.page.get_by_role("link", name="打印样").first.click()
+    paper = await opened.value
+    await expect(paper.locator("h1")).to_contain_text("总结报告")
+    assert await paper.locator("figure svg title").count() > 0
+
+    await desk.open(leader.page, f"{own}/review")
+    await leader.does("通过总结")
+    await expect(leader.page.locator("main")).to_contain_text("✓ 已通过")
+    await desk.open(writer.page, f"{own}/review")
+    await writer.page.locator("#may").get_by_role("link", name="送主要领导").click()
+    await writer.sends("上报")
+    await desk.open(leader.page, f"{own}/review")
+    await leader.follow("回执")
+    await leader.sends("回执", accepted="yes")
+    await desk.open(leader.page, f"{own}/review")
+    await expect(leader.page.locator("main")).not_to_contain_text("还没有签收")
+    await desk.open(leader.page, "/record/lessons")
+    assert await faults(leader.page) == []
+    for one in (writer, leader):
+        await one.context.close()
+    assert desk.complaints == []
+
+
+async def test_an_event_of_the_timeline_is_checked_in_a_browser_that_sends_nothing(desk: Desk, tmp_path: Path) -> None:
+    await desk.town.system.settle()
+    await log_signing.sign(desk.town.system.runtimes["audit"])
+    reader = await clerk(desk, "auditor@county")
+    await desk.open(reader.page, "/record/log")
+    key = await reader.page.locator("main table code").first.inner_text()
+    await desk.open(reader.page, f"/incidents/{desk.number}/timeline")
+    await reader.page.locator("a.proof").first.click()
+    saved = {}
+    for name in ("存下事件", "存下证明"):
+        async with reader.page.expect_download() as given:
+            await reader.page.get_by_role("link", name=name).click()
+        saved[name] = tmp_path / (await given.value).suggested_filename
+        await (await given.value).save_as(saved[name])
+    async with reader.context.expect_page() as opened:
+        await reader.page.get_by_role("link", name="自己核验").click()
+    check, asked = await opened.value, list[str]()
+    await check.wait_for_load_state()
+    check.on("request", lambda request: asked.append(request.url))
+    await check.fill("#key", key)
+    await check.set_input_files("#event-file", saved["存下事件"])
+    await check.set_input_files("#proof-file", saved["存下证明"])
+    await check.locator("button").click()
+    await expect(check.locator("#told.good")).to_be_visible()
+    assert asked == [], "nothing is sent"
+    await reader.context.close()
     assert desk.complaints == []

@@ -38,7 +38,7 @@ LISTS = (
     "/triage/v1/desk/to_assign", "/triage/v1/desk/to_accept", "/triage/v1/desk/to_approve", "/triage/v1/reports",
     "/triage/v1/statistics/handovers", "/triage/v1/statistics/handovers?drill=true", "/escalation/v1/clocks",
     "/escalation/v1/reports-owed", "/escalation/v1/reports-to-confirm", "/escalation/v1/outgoing-notices?unit=city",
-    "/publish/v1/statements",
+    "/publish/v1/statements", "/audit/v1/incidents", "/audit/v1/findings?drill=true", "/audit/v1/lessons?drill=true",
 )  # fmt: skip
 
 
@@ -60,6 +60,10 @@ async def test_the_tour_is_walked_and_leaves_nothing_behind(town: Town) -> None:
     assert shown.said.count("演练") >= 3 and "演示：人民路水管爆裂" in shown.said
     numbers = set(re.findall(r"tour-1-\d{4}-X\d{5}", shown.text))
     assert len(numbers) == 3
+    matters = await root.open("/record/matters?drill=true")
+    assert matters.said.count("演练") > 3 and all(number in matters.said for number in numbers)
+    matters = await root.open("/record/matters?drill=false")
+    assert matters.status == 200 and not any(number in matters.said for number in numbers)
     async with town.system.client("") as client:
         for path in ("/bulletin/", "/bulletin/feed.json", "/bulletin/feed.atom"):
             assert "演示" not in (await client.get(path)).text

@@ -1,5 +1,6 @@
 """The two languages: nothing is missing in the catalogue, and no page mixes what it says."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from services.console.matters import report
 from services.console.offices.setup import STEPS
 from services.console.page import Reader
 from services.console.words import CATALOGUE, translations
+from services.kernel.rules import pack_words
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
 from tests.console.test_operating import aside
@@ -126,7 +128,8 @@ async def names(town: Town) -> list[str]:
             for inner in value:
                 yield from titles(inner)
 
-    return sorted(found | set(titles(packs)), key=len, reverse=True)
+    told = set(pack_words.words(site.settings.policies).titles)
+    return sorted(found | (set(titles(packs)) - told), key=len, reverse=True)
 
 
 async def pages_of(town: Town, browser: Browser, matter: str, statement: str) -> list[Page]:
@@ -138,8 +141,22 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         f"/incidents/{matter}", f"/incidents/{matter}/timeline", f"/incidents/{matter}/timeline?as_of=25-25",
         f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
     )]  # fmt: skip
-    of_duty = ("/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special", "/paper")
-    opened += [await browser.open(path) for path in of_duty]
+    of_duty = (
+        "/roster/sheet",
+        "/notices",
+        "/addresses",
+        "/periods",
+        "/periods/open?period=special",
+        "/paper",
+        "/findings",
+    )
+    of_record = ("", "/log", "/archives", "/matters", "/inspections", "/referrals")
+    opened += [await browser.open(path) for path in (*of_duty, *(f"/record{of}" for of in of_record))]
+    async with asyncio.timeout(20):
+        # Both matters were known long before they were written down.
+        while not (found := [link for link in (await browser.open("/findings")).links if "/findings/finding-" in link]):
+            await asyncio.sleep(0.05)
+    opened += [await browser.open(link.removeprefix(HOME)) for link in found[:2]]
     of_paper = (
         "report",
         "enter",

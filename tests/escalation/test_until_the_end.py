@@ -184,6 +184,21 @@ def test_the_written_report_goes_to_the_post_that_the_pack_names() -> None:
     assert incident.state.clocks["written_report"].met_at == at(32)
 
 
+@pytest.mark.requirement("AUD-04")
+def test_a_report_with_a_review_is_the_written_report_and_no_other() -> None:
+    incident = Incident(offices=spec.under(written())).hear(opened(at(0)), GENERAL, RESOLVED)
+    sent = ReportUpward(review=f"review-{spec.UUID}", edition=2)
+    incident.do(sent, at(31), officer()).do(Receipt(), at(32), someone("chief"))
+    [report] = incident.of(e.ClockReportedUpward)
+    assert (report.hop, report.addressee, report.review, report.edition) == (
+        "written_report", "principal_leader", f"review-{spec.UUID}", 2,
+    )  # fmt: skip
+    assert incident.state.clocks["written_report"].met_at == at(32)
+    upward = Incident(offices=spec.under(pack(UP))).hear(opened(at(0)), MAJOR)
+    [free] = upward.do(sent, at(1), officer()).of(e.ClockReportedUpward)
+    assert (free.hop, free.addressee, free.to) == (None, "principal_leader", "town-east"), "the other hop stays owed"
+
+
 def test_county_default_leaves_the_limit_of_the_written_report_open() -> None:
     found = clocks(PACK.model, opened(at(0)), MAJOR, RESOLVED)
     assert "written_report" not in found
@@ -199,7 +214,7 @@ def test_no_clock_takes_the_name_of_a_section(name: str) -> None:
 
 def test_the_chinese_titles_of_all_clocks() -> None:
     titles = {name: timed.title_zh for name, timed in PACK.model.timed.items()}
-    assert titles["report_to_county"] == "立即上报"
+    assert titles["report_to_county"] == "立即上报（领导小组）"
     assert titles["written_report"] == "书面总结报告"
 
 

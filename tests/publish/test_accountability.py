@@ -183,10 +183,13 @@ async def test_without_a_finished_month_it_says_so_and_unknown_years_and_units_a
         assert (await office.client.get(f"/bulletin/accountability?{query}")).status_code == 404
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "begin", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", " =", "\u3000＝", "\ufeff="]
+)
 def test_no_cell_of_the_sheet_is_a_formula(begin: str) -> None:
     assert plain(f"{begin}HYPERLINK(1)") == f"'{begin}HYPERLINK(1)"
-    assert plain("东镇") == "东镇"
+    for cell in ("东镇", "", " ", " 东镇", "a=1"):
+        assert plain(cell) == cell
 
 
 @pytest.mark.chromium

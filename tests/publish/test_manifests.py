@@ -79,6 +79,7 @@ async def a_statement_with_three_releases_is_signed(office: Office) -> None:
     proven = notary.proven(json.dumps(told, ensure_ascii=False, indent=2).encode(), await believed(office))
     assert [one["approvals"] for one in proven.manifests] == [1, 0, 0]
     assert {one["unit_name"] for one in proven.manifests} == {"东镇"}
+    assert not any(value is None for one in proven.manifests for value in one.values()), "a manifest promises nothing"
     assert (proven.state["state"], told["state"], proven.state["number"]) == ("withdrawn",) * 2 + (told["number"],)
     found = await office.client.get(f"/bulletin/statements/{told['number']}/manifest.json")
     assert found.content == await saved(office, id_)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Page, Request
 
+from services.kernel.tlog.note import encoded
 from services.publish.verifying.verify import packaged
 from tests.console.conftest import faults
 from tests.kernel.sealed.small import small
@@ -95,8 +96,8 @@ async def test_an_event_is_checked_in_the_browser(office: Office, chromium: str,
             if place.startswith("http"):
                 assert answer.headers["content-security-policy"].endswith("frame-ancestors 'none'")
             kind, said = await check(page, EVENT, PROOF)
-            assert (kind, "成立" in said, f"第 {AT} 位" in said) == ("good", True, True), said
-            assert LOG.root().hex() in said
+            assert (kind, "成立" in said, f"位置 {AT}（从 0 数起）" in said) == ("good", True, True), said
+            assert encoded(LOG.root()) in said
             assert await faults(page) == []
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             for event, proof, key, seen, why in (

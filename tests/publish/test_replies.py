@@ -53,8 +53,7 @@ async def replies(office: Office, **query: Any) -> list[dict[str, Any]]:
     return list(answer.json()["items"])
 
 
-@pytest.mark.requirement("PUB-12")
-@pytest.mark.requirement("PUB-13")
+@pytest.mark.requirement("PUB-12", "PUB-13", "ING-06")
 async def test_each_report_that_named_a_place_is_owed_the_answer_there(office: Office) -> None:
     await received(office, FIRST)
     await received(office, report(1))

@@ -629,6 +629,8 @@ async def test_merging(triage: Triage) -> None:
     merged, absorbed = (await triage.events(a))[-1], (await triage.events(b))[-1]
     assert (merged.data.into, absorbed.data.incident, absorbed.data.discovered_at) == (b, a, early)
     assert merged.causation == absorbed.causation
+    # two digests of one act would connect what this person did on both matters
+    assert (merged.by is None, absorbed.by) == (False, None)
     shown = [(await triage.get(f"incidents/{id_}")).json() for id_ in (a, b)]
     assert (shown[0]["state"], shown[0]["merged_into"]) == ("merged", b)
     assert (shown[1]["absorbed"], shown[1]["report_count"], len(shown[1]["reports"])) == ([a], 2, 2)

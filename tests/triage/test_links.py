@@ -37,6 +37,7 @@ async def test_a_link_stands_on_both_sides_and_the_newest_decision_on_the_two_ho
     assert (here["reason"], here["by"], here["incident"]) == ("part 理由", "duty_officer@county", lamp)
     assert {**there, "incident": lamp, "to": road, "kind": "part", "number": here["number"]} == here
     assert [(await desk.kinds(id_))[-1] for id_ in (lamp, road)] == ["linked", "linked"]
+    assert [(await desk.events(id_))[-1].by is None for id_ in (lamp, road)] == [False, True]
     # the other way round replaces it, from whichever side
     assert (await link(desk, road, lamp, "part")).status_code == 200
     assert (await links(desk, lamp), await links(desk, road)) == ([(road, "whole", None)], [(lamp, "part", None)])

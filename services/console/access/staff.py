@@ -126,7 +126,10 @@ class Offices:
         for one in self.units.get(unit, {}).get("posts", ()):
             if one["post"] == named:
                 return f"{self.unit(unit)} {one['title']}"
-        return f"{self.unit(unit)} {words.title(code, 'zh')}" if unit else named
+        if not unit:
+            kind, _, key = named.partition("-")
+            return f"{words.title(kind, 'zh')} {key[:8]}" if kind == "integration" and key else named
+        return f"{self.unit(unit)} {words.title(code, 'zh')}"
 
     def named(self, sentence: str, language: Language) -> str:
         """A sentence of a service, with the names of the posts and units that it says by their codes.

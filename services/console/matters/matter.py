@@ -5,13 +5,16 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
+from schemas.titles import Language
 from services.console import verbs
 from services.console.access.staff import Staff
 from services.console.calls import Down, Part, parts
-from services.console.labels import STATES, WAITS
+from services.console.labels import FINDING_STATES, STATES, WAITS
 from services.console.matters.facts import described, facts_of, how, reading
 from services.console.matters.timeline import MILESTONE, by_day
+from services.console.packs.rules import place_title
 from services.console.page import MOST_PURPOSE, Reader, reader, render
+from services.console.record.awaiting import proposes
 from services.console.site import Id, Signed, Site, titles
 from services.console.verbs import Asked
 from services.console.words import N_, translations
@@ -70,6 +73,9 @@ VERIFYING: Mapping[str, str] = {
 """The notes of a verification -> what they say."""
 EVENTS = 20
 """So many entries of the timeline are asked for. The page leaves the milestones out: they repeat acts of people."""
+FINDINGS = 50
+FILES = {"chief", "approver", "auditor"}
+"""Roles that see the sealed files of a matter."""
 MOST_REPORTS = 20
 """So many reports of a matter are asked for their files."""
 NAMED: Mapping[str, tuple[str, str]] = {
@@ -99,13 +105,14 @@ def router(site: Site) -> APIRouter:
         incident = await me.calls.get(f"/triage/v1/incidents/{id}", purpose=purpose.strip()[:MOST_PURPOSE])
         # By its id: each service would look a number up first.
         own = incident["id"]
-        limits, statements, timeline, sheet, pack, lists = await parts(
+        limits, statements, timeline, sheet, pack, lists, findings = await parts(
             me.calls.get(f"/escalation/v1/incidents/{own}"),
             me.calls.get("/publish/v1/statements", incident=own, limit=50),
             me.calls.get(f"/audit/v1/incidents/{own}/timeline", newest=True, limit=EVENTS),
             me.calls.get(f"/triage/v1/incidents/{own}/facts"),
-            site.pack_of(incident["unit"], incident["policy"]),
+            site.pack_of(incident["unit"], incident["policy"], language=me.language),
             me.calls.get("/triage/v1/lists"),
+            me.calls.get("/audit/v1/findings", incident=own, drill=incident["drill"], limit=FINDINGS),
         )
         may = set(incident["may"]) | set((limits.value or {}).get("may", ()))
         look, recorded = await reader(request), (timeline.value or {"items": ()})["items"]
@@ -117,9 +124,13 @@ def router(site: Site) -> APIRouter:
             limits=limits,
             statements=statements,
             timeline=timeline,
+            findings=findings,
+            stages=FINDING_STATES,
+            proposes=proposes(me),
+            files=not FILES.isdisjoint(me.roles),
             days=by_day(acts, look),
             is_cut=len(recorded) == EVENTS,
-            why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
+            why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {}, me.language), me.language),
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
             waiting=waiting(me, incident, limits.value or {}, statements.value or {}),
@@ -154,12 +165,12 @@ def router(site: Site) -> APIRouter:
         operation = verbs.operation(site, service, f"incidents/{{id}}/{verb}")
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
         limits, lists = await parts(me.calls.get(f"/escalation/v1/incidents/{id}"), me.calls.get("/triage/v1/lists"))
-        pack = await site.pack_of(incident["unit"], incident["policy"])
+        pack = await site.pack_of(incident["unit"], incident["policy"], language=me.language)
         if limits.down and service == "escalation" and request.method == "GET":
             raise Down(limits.down)  # without its revision nobody could say what they saw
         known = limits.value or {}
         is_fact = verb == "establish-fact"
-        choices = choices_of(me, incident, known, lists.value or {}, pack, await site.packs())
+        choices = choices_of(me, incident, known, lists.value or {}, pack, await site.packs(me.language))
         fields = operation.schema.get("properties", {})
         if "evidence" in fields:
             choices |= await _files(me, incident, await reader(request))
@@ -186,7 +197,8 @@ def router(site: Site) -> APIRouter:
             without=("kind",) * is_fact
             + ("evidence",) * has_no_file
             + ("proposal",) * bool(proposal)
-            + ("took_part",) * is_alone,
+            + ("took_part",) * is_alone
+            + ("review", "edition") * (verb == "report-upward"),
             fixed={"proposal": proposal["proposal"]} if proposal else {},
             adapt=reading(facts_of(lists.value or {}, pack)) if is_fact else None,
             about=incident,
@@ -344,13 +356,17 @@ def place_of(proposed: Mapping[str, str]) -> str:
 
 
 def why_of(
-    incident: Mapping[str, Any], pack: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]
+    incident: Mapping[str, Any],
+    pack: Mapping[str, Any],
+    rules: Mapping[str, Mapping[str, Any]],
+    language: Language,
 ) -> dict[str, Any]:
     """Why a matter has its level: who graded it and with which words, what the pack proposes, and from where."""
     proposed, graded = incident["proposed"], [note for note in incident["notes"] if note["type"] in GRADED]
     return {
         "graded": graded[-1] if graded else None,
         "rule": proposed and rules.get(place_of(proposed)),
+        "rule_words": proposed and place_title(place_of(proposed), language),
         "level": rules.get(f"levels.{incident['level']}"),
         "documents": {one["document"]: one["title"] for one in pack.get("documents", ())},
         "pack": pack.get("title", ""),

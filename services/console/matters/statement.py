@@ -94,7 +94,7 @@ def router(site: Site) -> APIRouter:
             me.calls.get("/publish/v1/templates", incident=about["id"]),
             in_public.said(me.calls, about["id"]),
         )
-        pack = await site.pack_of(about["unit"], about["policy"])
+        pack = await site.pack_of(about["unit"], about["policy"], language=me.language)
         return Asked(
             verbs.operation(site, "publish", "statements"),
             "draft",
@@ -192,7 +192,7 @@ def router(site: Site) -> APIRouter:
         if about.down and verb in WRITING:
             raise Down(about.down)  # without the facts a save would let them go
         incident = about.value or NO_MATTER | {"drill": one["drill"]}
-        pack = await site.pack_of(one["unit"], incident.get("policy"))
+        pack = await site.pack_of(one["unit"], incident.get("policy"), language=me.language)
         choices = choices_of(me, incident, {}, lists.value or {}, pack, ())
         # A matter that went on elsewhere shows none of its facts here; those of the statement stay.
         choices["facts"] = list(({key: key for key in one["facts"]} | dict(choices["facts"])).items())

@@ -14,8 +14,10 @@ from schemas.fields import instant, parse_instant
 from services.console.calls import Calls, parts
 from services.console.labels import RECORDS
 from services.console.page import Reader, reader, render
+from services.console.record import log
 from services.console.site import Id, Signed, Site
 from services.console.words import N_, typed_moment
+from services.kernel import tlog
 
 SHOWN = 50
 """Events on a page."""
@@ -168,6 +170,7 @@ def router(site: Site) -> APIRouter:
             steps=steps([item["event"]["recordedtime"] for item in whole["items"]], asked["known_at"]),
             address=address,
             faults=faults,
+            is_drill=any(item["event"].get("drill") for item in whole["items"]),
         )
 
     @pages.get("/events/{id}")
@@ -177,10 +180,11 @@ def router(site: Site) -> APIRouter:
         one, bytes_ = found["event"], orjson.dumps(found["event"])
         about = one["subject"] if one["subject"].startswith("incident-") else one.get("correlationid")
         reported = one["subject"] if one["subject"].startswith("report-") else None
-        (matter, beside, matters) = await parts(
+        (matter, beside, matters, proof) = await parts(
             me.calls.get(f"/triage/v1/incidents/{about}") if about else _nothing(),
             _beside(me.calls, one, about),
             me.calls.get("/triage/v1/incidents", report_id=reported) if reported else _nothing(),
+            _proof(me.calls, one["id"], bytes_),
         )
         of_report = (matters.value or {}).get("items", ())
         before, after, is_whole_read = beside.value or (None, None, beside.down is None)
@@ -197,6 +201,7 @@ def router(site: Site) -> APIRouter:
             after=after,
             is_read=is_whole_read,
             follows=before and _digest(before) == one.get("previousdigest"),
+            proof=proof,
             is_followed=after and after.get("previousdigest") == found["digest"],
         )
 
@@ -208,6 +213,14 @@ def router(site: Site) -> APIRouter:
         return Response(orjson.dumps(found["event"]), headers=name, media_type="application/json")
 
     return pages
+
+
+async def _proof(calls: Calls, id_: str, bytes_: bytes) -> log.Shown | str | None:
+    """The checked proof of an event; None while the log has not signed it, and a word if it does not hold."""
+    try:
+        return await log.checked(calls, bytes_, id_)
+    except tlog.Refused:
+        return "wrong"
 
 
 async def _beside(calls: Calls, one: Item, about: str | None) -> tuple[Item | None, Item | None, bool]:

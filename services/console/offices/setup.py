@@ -263,7 +263,7 @@ def router(site: Site) -> APIRouter:
             "onward": names[at + 1] if at + 1 < len(names) else None,
             "missing": missing,
             "tree": [(depth, one) for depth, one in me.offices.tree() if not one["drill"]],
-            "packs": await site.packs(),
+            "packs": await site.packs(me.language),
             "held": await _held(),
             "may": may,
             "may_here": units["may"],
@@ -284,15 +284,15 @@ def router(site: Site) -> APIRouter:
         roster, values = await parts(
             me.calls.get("/escalation/v1/roster", unit=me.unit), me.calls.get("/triage/v1/packs/values")
         )
-        known, packs = values.value["items"] if values.value else (), await site.packs()
-        rules = {one["policy"]: await site.rules_of(one) for one in packs if one["units"]}
+        known, packs = values.value["items"] if values.value else (), await site.packs(me.language)
+        rules = {one["policy"]: await site.rules_of(one, me.language) for one in packs if one["units"]}
         return lacking(me.offices, packs, await _held(), {me.unit: roster}, me.unit, known, may, rules)
 
     async def _held() -> set[str]:
         return {post for one in await site.accounts.all() if not one.ended for post in one.posts}
 
     async def _assign(me: Signed) -> Asked:
-        known = [(f"{one['pack']}@{one['version']}", one["title"]) for one in await site.packs()]
+        known = [(f"{one['pack']}@{one['version']}", one["title"]) for one in await site.packs(me.language)]
         own = [(one["unit"], one["name"]) for one in (await _units(me))["items"] if "assign-pack" in one["may"]]
         return Asked(
             verbs.operation(site, "triage", "packs/assign"),
@@ -302,7 +302,7 @@ def router(site: Site) -> APIRouter:
         )
 
     async def _value(request: Request, me: Signed) -> Asked:
-        known = {f"{one['pack']}@{one['version']}": one for one in await site.packs()}
+        known = {f"{one['pack']}@{one['version']}": one for one in await site.packs(me.language)}
         chosen = known.get(request.query_params.get("pack", ""), {"open": ()})
         return Asked(
             verbs.operation(site, "triage", "packs/set-value"),

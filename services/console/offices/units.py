@@ -56,7 +56,7 @@ def router(site: Site) -> APIRouter:
         shown: dict[str, Any] = {"one": one or me.offices.former.get(code), "stands": one is not None, "kinds": KINDS}
         if shown["one"] is None:
             raise Refused(Answer(404, {}))
-        pack = await site.pack_of(code)
+        pack = await site.pack_of(code, language=me.language)
         return await render(request, "unit.html", **shown, pack=pack, changes=changes["items"], done=done)
 
     @pages.get("/units/{code}/{verb}")

@@ -19,7 +19,7 @@ from services.console.packs.drafts import Draft
 from services.console.packs.lines import changes
 from services.console.packs.rules import may_try
 from services.console.page import go, reader, render
-from services.console.site import Signed, Site, problem_of, seconds, site_of
+from services.console.site import Signed, Site, language, problem_of, seconds, site_of
 from services.console.verbs import told_of
 from services.console.words import N_, plain, typed_moment
 
@@ -96,7 +96,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/pack-drafts/{id}/difference")
     async def difference(request: Request, me: Signed, draft: Mine, to: str = "") -> Response:
         """What the draft changes of the version from which it began, or of another one."""
-        others = [f"{one['pack']}@{one['version']}" for one in await site.packs()]
+        others = [f"{one['pack']}@{one['version']}" for one in await site.packs(me.language)]
         to = to if to in others else draft.base
         before = (await me.calls.get(f"/triage/v1/packs/{part_of_path(to)}"))["written"] or "" if to else ""
         return await render(
@@ -222,8 +222,8 @@ def router(site: Site) -> APIRouter:
             "pack_drafts.html",
             status,
             drafts=heads,
-            packs=await site.packs(),
-            in_force=(await site.pack_of(me.unit)).get("policy"),
+            packs=await site.packs(me.language),
+            in_force=(await site.pack_of(me.unit, language=me.language)).get("policy"),
             error=error,
         )
 
@@ -281,6 +281,7 @@ def router(site: Site) -> APIRouter:
         said: dict[str, Any] | None = None,
         error: str | None = None,
     ) -> Response:
+        said = said and site.spoken(said, language(request))
         return await render(request, "pack_explain.html", status, draft=draft, typed=typed, said=said, error=error)
 
     async def _adopt(

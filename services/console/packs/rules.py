@@ -33,13 +33,13 @@ def router(site: Site) -> APIRouter:
     @pages.get("/packs")
     async def packs(request: Request, me: Signed) -> Response:
         """All packs of the record."""
-        return await render(request, "packs.html", packs=await site.packs(), tries=may_try(me))
+        return await render(request, "packs.html", packs=await site.packs(me.language), tries=may_try(me))
 
     @pages.get("/packs/{name}")
     async def pack(request: Request, me: Signed, name: str, done: str = "") -> Response:
         """A pack, named `id@version`."""
-        one, look = await _whole(me, name), await reader(request)
-        versions = [other for other in await site.packs() if other["pack"] == one["pack"]]
+        one, look = site.spoken(await _whole(me, name), me.language), await reader(request)
+        versions = [other for other in await site.packs(me.language) if other["pack"] == one["pack"]]
         return await render(
             request,
             "pack.html",
@@ -80,7 +80,7 @@ def router(site: Site) -> APIRouter:
     async def _asked(me: Staff, name: str, last: str) -> Asked:
         if last not in ABOUT:
             raise Refused(Answer(404, {}))
-        one = next((one for one in await site.packs() if f"{one['pack']}@{one['version']}" == name), None)
+        one = next((one for one in await site.packs(me.language) if f"{one['pack']}@{one['version']}" == name), None)
         if one is None:
             raise Refused(Answer(404, {}))
         units = [(code, me.offices.unit(code)) for code in me.offices.units]
@@ -134,13 +134,19 @@ def as_limit(body: dict[str, Any], made: Any, choices: Any, look: Reader) -> tup
 
 def place_title(place: str, language: Language) -> str:
     """The title of a place in a pack, with its code: `总结评估·书面总结报告·期限（review.written_report.limit）`."""
+    said = place_words(place, language)
+    if not said:
+        return place
+    return f"{said} ({place})" if language == "en" else f"{said}（{place}）"
+
+
+def place_words(place: str, language: Language) -> str:
+    """The title of a place in a pack: `总结评估·书面总结报告·期限`; empty if nothing in it has one."""
     text, (section, *members) = translations(language).gettext, place.split(".")
     titled = {name: pair[language == "en"] for name, pair in TITLES.items()}
     known = [SECTIONS.get(section, ""), *(MEMBERS.get(name) or titled.get(name, "") for name in members)]
     said = [text(title) for title in known if title]
-    if not said:
-        return place
-    return f"{', '.join(said)} ({place})" if language == "en" else f"{'·'.join(said)}（{place}）"
+    return (", " if language == "en" else "·").join(said)
 
 
 def sections(pack: Mapping[str, Any], look: Reader) -> Iterator[tuple[str, list[dict[str, Any]]]]:

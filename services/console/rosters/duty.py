@@ -40,7 +40,7 @@ def router(site: Site) -> APIRouter:
         shown = await _week(request, me, code, day)
         matters, places = await parts(_open(me), me.calls.get("/escalation/v1/addresses", unit=code))
         posts = sorted({*shown["week"].rows, *(one["post"] for one in shown["found"]["reachability"])})
-        pack = titles(*(await site.packs()))
+        pack = titles(*(await site.packs(me.language)))
         more: dict[str, Any] = {"matters": matters, "places": places, "posts": posts, "pack": pack, "open_": ON_SHEET}
         return await render(request, "sheet.html", **shown, **more, printed=instant(site.now()))
 
@@ -63,7 +63,7 @@ def router(site: Site) -> APIRouter:
         since, until = bounds(first, look.zone)
         span = {"since": since.isoformat(), "until": until.isoformat()}
         found = await me.calls.get("/escalation/v1/roster", unit=unit, **span)
-        pack = titles(await site.pack_of(unit))
+        pack = titles(await site.pack_of(unit, language=me.language))
         shift = timedelta(days=7)
         return {
             "found": found,
@@ -91,7 +91,7 @@ def router(site: Site) -> APIRouter:
         )
         beside: dict[str, Any] = {"found": roster, "unit": unit, "following": next_duty(roster, site.now())}
         if verb in ("hand-over", "sign-on"):
-            matters, packs = await parts(_open(me), site.packs())
+            matters, packs = await parts(_open(me), site.packs(me.language))
             beside |= {"matters": matters, "pack": titles(*(packs.value or ()))}
         return Asked(
             operation,

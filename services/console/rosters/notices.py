@@ -28,7 +28,7 @@ def router(site: Site) -> APIRouter:
         code = unit or me.unit
         chosen = {"unit": code, "state": state, "rule": rule}
         found = await me.calls.get("/escalation/v1/outgoing-notices", **chosen, limit=ROWS, cursor=cursor)
-        packs = await part(site.packs())
+        packs = await part(site.packs(me.language))
         further = urlencode({**chosen, "cursor": found["next"]}) if found["next"] else ""
         pack = titles(*(packs.value or ()))
         shown: dict[str, Any] = {"found": found, "pack": pack, "further": further, "chosen": chosen}

@@ -22,7 +22,7 @@ def router(site: Site) -> APIRouter:
         """The special periods of all units, the newest first."""
         found = await me.calls.get("/triage/v1/periods")
         rows = sorted(found["items"], key=lambda one: one["since"], reverse=True)
-        shown = {"rows": rows, "may": found["may"], "titles": titles(*(await site.packs()))["periods"]}
+        shown = {"rows": rows, "may": found["may"], "titles": titles(*(await site.packs(me.language)))["periods"]}
         return await render(request, "periods.html", **shown, unit=me.unit, done=done)
 
     @pages.get("/periods/open")
@@ -56,7 +56,7 @@ def router(site: Site) -> APIRouter:
 
     async def _opening(request: Request, me: Staff, unit: str, period: str, since: str) -> Asked:
         look = await reader(request)
-        known = titles(await site.pack_of(unit))["periods"]
+        known = titles(await site.pack_of(unit, language=me.language))["periods"]
         effect: Part | None = None
         if period in known:
             asked = {"unit": unit, "period": period, "since": typed_moment(since, look.zone, look.now) or ""}
@@ -72,7 +72,7 @@ def router(site: Site) -> APIRouter:
         )
 
     async def _closing(me: Staff, unit: str, period: str) -> Asked:
-        known = titles(await site.pack_of(unit))["periods"]
+        known = titles(await site.pack_of(unit, language=me.language))["periods"]
         choices = {"units": me.offices.names(drill=me.offices.drills(unit)), "period": list(known.items())}
         operation = verbs.operation(site, "triage", "periods/close")
         return Asked(operation, "close-period", "periods", choices=choices, present={"unit": unit, "period": period})

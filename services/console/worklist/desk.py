@@ -13,9 +13,10 @@ from fastapi import APIRouter, Request, Response
 from schemas.fields import NUMBER, UUID
 from services.console.access.staff import Staff
 from services.console.calls import Answer, Down, Part, Refused, part_of_path, parts
-from services.console.labels import LISTS
+from services.console.labels import FINDING_STATES, LISTS
 from services.console.matters import in_public
 from services.console.page import go, reader, render
+from services.console.record import awaiting
 from services.console.site import Signed, Site, Watching, titles
 from services.console.words import N_, translations, typed_day
 from services.console.worklist import many
@@ -133,7 +134,15 @@ def router(site: Site) -> APIRouter:
     @pages.get("/inbox")
     async def inbox(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """What waits for an act of this post."""
-        return await _page(request, me, "inbox", cursor, "inbox.html", statements=_statements(request, me))
+        return await _page(
+            request,
+            me,
+            "inbox",
+            cursor,
+            "inbox.html",
+            statements=_statements(request, me),
+            findings=awaiting.waiting(me),
+        )
 
     @pages.get("/board")
     async def board(request: Request, me: Signed, list: str = "open", cursor: str | None = None) -> Response:
@@ -227,6 +236,7 @@ def router(site: Site) -> APIRouter:
         template: str,
         ids: str | None = None,
         statements: Awaitable[Part | None] | None = None,
+        findings: Awaitable[Part | None] | None = None,
     ) -> Response:
         ways = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
         asked = {one.name: one.value for one in ways if one.value}
@@ -238,9 +248,11 @@ def router(site: Site) -> APIRouter:
             else me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
             nothing() if ids else me.calls.get("/triage/v1/desk"),
             nothing() if ids else me.calls.get("/escalation/v1/reports-to-confirm", limit=1),
-            site.packs(),
+            site.packs(me.language),
         )
-        (rows, counts, receipts, packs), waiting = await asyncio.gather(asking, statements or nothing())
+        (rows, counts, receipts, packs), waiting, against = await asyncio.gather(
+            asking, statements or nothing(), findings or nothing()
+        )
         if rows.down and template == LIST:
             raise Down(rows.down)
         found = rows.value or {"items": [], "next": None}
@@ -264,11 +276,13 @@ def router(site: Site) -> APIRouter:
             filters=ways,
             is_unknown=is_unknown,
             statements=waiting,
+            findings=against,
+            stages=FINDING_STATES,
         )
 
     async def _filters(request: Request, me: Staff, name: str) -> list[Filter]:
         text, is_english = translations(me.language).gettext, me.language == "en"
-        lists, packs = await parts(me.calls.get("/triage/v1/lists"), site.packs())
+        lists, packs = await parts(me.calls.get("/triage/v1/lists"), site.packs(me.language))
         known = (lists.value or {}).get("categories", ())
         choices = {
             "unit": me.offices.names(),

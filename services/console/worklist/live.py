@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import StreamingResponse
 
 from services.console.page import HEADERS
 from services.console.site import Site, Watching, still_watching
 from services.console.worklist.following import Listener, event
+from services.kernel.serving.streams import Streamed
 
 BEAT = 20.0
 """Seconds between two beats of a stream. At each, its session is looked at."""
@@ -31,7 +31,7 @@ def router(site: Site) -> APIRouter:
         listener, told = Listener(me.calls), request.headers.get("last-event-id", "")
         last = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
         events = _events(request, site, me.unit, me.post, listener, last)
-        return StreamingResponse(events, headers=HEADERS_OF_STREAM, media_type=KIND)
+        return Streamed(events, headers=HEADERS_OF_STREAM, media_type=KIND)
 
     return pages
 

@@ -42,7 +42,7 @@ def router(site: Site) -> APIRouter:
                 "/audit/v1/events", type="incident.instruction_given", unit=unit, limit=ROWS, **{"from": since}
             ),
             me.calls.get("/triage/v1/desk"),
-            site.packs(),
+            site.packs(me.language),
         )
         further = (late.value or {}).get("next")
         return await render(

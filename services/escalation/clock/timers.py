@@ -28,6 +28,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import Offices, SetValue, SpecialPeriod
+from services.kernel.delivery import operations
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
 from services.kernel.delivery.offsets import Offset, look
 from services.kernel.delivery.runtime import Runtime
@@ -310,11 +311,11 @@ async def _stuck_since(runtime: Runtime, connection: AsyncConnection, incidents:
     """Incident -> since when one of its streams is parked, or one of its records is a dead letter."""
     parked, aside = runtime.tables["parked"], runtime.tables["dead_letters"]
     wanted, found = sorted(incidents), dict[str, str]()
-    for table, more in ((parked, ()), (aside, (aside.c.state == "open",))):
+    consumer = runtime.service.name
+    lacking = operations.lacking(runtime.tables, consumer)
+    for table, mine in ((parked, parked.c.consumer == consumer), (aside, lacking)):
         chosen = select(table.c.correlation, table.c.stream_id, table.c.since).where(
-            table.c.consumer == runtime.service.name,
-            or_(table.c.correlation.in_(wanted), table.c.stream_id.in_(wanted)),
-            *more,
+            mine, or_(table.c.correlation.in_(wanted), table.c.stream_id.in_(wanted))
         )
         for row in await connection.execute(chosen):
             for incident in {row.correlation, row.stream_id} & set(wanted):

@@ -14,11 +14,11 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
-from schemas.escalation import ClockMilestoneReached, ReportForm
+from schemas.escalation import ClockMilestoneReached
 from schemas.pack import OWN_CLOCKS, PolicyPack
 from schemas.pack.clocks import Act, ClockRule, Limit
 from schemas.pack.office import WrittenReport
-from schemas.pack.reports import Bulletin, Hop, ReportRule
+from schemas.pack.reports import FULFILS, Bulletin, Hop, ReportRule
 from schemas.pack.source import Around, Place
 from services.escalation.clock import clocks, growth
 from services.escalation.clock.clocks import Clock
@@ -29,12 +29,6 @@ from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Context, holds
 
 NOWHERE: Mapping[str, str] = MappingProxyType({})
-FULFILS: Mapping[str, frozenset[ReportForm]] = {
-    "call": frozenset({"call", "written", "written_with_plan"}),
-    "written": frozenset({"written", "written_with_plan"}),
-    "written_with_plan": frozenset({"written_with_plan"}),
-}
-"""Form of a hop -> the forms of reports that fulfil it. A call is a first contact and fulfils no written report."""
 BULLETIN, WRITTEN_REPORT = "bulletin", "written_report"
 """The names of these clocks. Only a report that is meant as a bulletin, or as the written report, fulfils that one."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from schemas.escalation import ReportForm
 from services.escalation.commands import ReportUpward
-from services.escalation.upward.obligations import Obligation
+from services.escalation.upward.obligations import WRITTEN_REPORT, Obligation
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import Offices
 
@@ -38,7 +38,8 @@ def target(
     that take part in the matter. Without `to` the report goes to the first hop that is not sent, and if none is owed,
     to the office of the unit above. `pack` is the matter's pack, as `id@version`. Raises `Malformed` or `Rejected`.
     """
-    found = _named(command.to, unit, owed, offices) if command.to else _usual(unit, owed, sent, offices)
+    addressee = command.to or (AT_THE_TOP if command.review and not owed else None)
+    found = _named(addressee, unit, owed, offices) if addressee else _usual(unit, owed, sent, offices)
     known = (*offices.above(unit), *sorted(taking_part))
     # What a rule asks for may also go to a unit beside or below.
     if found.owed is None and found.unit not in known:
@@ -51,6 +52,11 @@ def target(
         )
     must_be_received(found.to, found.unit, offices, rule=place(found.owed), pack=pack)
     return found
+
+
+def may_fulfil(command: ReportUpward, owed: Obligation) -> bool:
+    """Whether a report may be meant for a hop: one with a review is the written report, and nothing else."""
+    return command.review is None or owed.rule.code == WRITTEN_REPORT
 
 
 def place(owed: Obligation | None) -> str | None:

@@ -17,9 +17,9 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant, parse_instant
+from services.kernel.core.suppression import SMALL, hidden, of_units
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.publish.accounts.suppression import SMALL, hidden
 from services.publish.accounts.views import unit_at
 from services.publish.views import METADATA, releases, statements
 
@@ -184,14 +184,9 @@ def _shown(counted: Mapping[str, Any], units: Sequence[str], offices: Offices) -
 
 
 def _hidden(counted: Mapping[str, Any], name: str, units: Sequence[str], offices: Offices) -> frozenset[Any]:
-    own: Counter[str] = counted[name]
-    cells: dict[Any, int] = {}
-    sums: list[tuple[Any, list[Any]]] = []
-    for code in units:
-        cells["unit", code] = sum(own[one] for one in offices.below(code))
-        cells["own", code] = own[code]
-        parts = [("unit", one) for one in units if offices.parent(one) == code and one != code]
-        sums.append((("unit", code), [("own", code), *parts]))
+    known: Any = of_units(counted[name], units, offices.parent)
+    cells: dict[Any, int] = known[0]
+    sums: list[tuple[Any, list[Any]]] = known[1]
     if name == "opened" and offices.units:
         theirs = counted["categories"]
         cells |= {("category", code): number for code, number in theirs.items()}

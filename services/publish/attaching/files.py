@@ -5,16 +5,16 @@ personal numbers is refused, with the page. No machine reads what a picture show
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 
 from services.kernel import masking
 from services.kernel.core.problems import Malformed, NotFound
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.streams import Streamed
 from services.kernel.store.views import Row
 from services.kernel.uploads import apart, documents, pictures, sweeping
 from services.kernel.uploads.blobs import Blob, Blobs
@@ -117,12 +117,7 @@ async def sent(runtime: Runtime, row: Row, headers: Mapping[str, str]) -> Respon
     except FileNotFoundError:
         raise missing(row["file"]) from None
     told = {**headers, "Content-Length": str(row["size"]), "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(_read(source), headers=told, media_type=row["media_type"])
-
-
-def _read(source: IO[bytes]) -> Iterator[bytes]:
-    with source:
-        yield from parts(source)
+    return Streamed(parts(source), close=source.close, headers=told, media_type=row["media_type"])
 
 
 async def sweep(runtime: Runtime) -> None:

@@ -8,7 +8,6 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -159,15 +158,6 @@ class SetDays(
     """The working hours of these days; null leaves what held before, and an empty list means the usual hours."""
     reason: Text
     """Why, with the document that says so."""
-
-    @field_validator("since", "until")
-    @classmethod
-    def _is_a_day(cls, value: str) -> str:
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError("wrong-form", "write a day of the calendar", {"wanted": "date"}) from None
-        return value
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -1,0 +1,1 @@
+"""Pages of what the record shows: findings, archives, proofs, readings, and matters as they were."""
