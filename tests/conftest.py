@@ -32,6 +32,7 @@ MARKERS = (
     "postgres: needs a PostgreSQL server; one is started when none is named",
     "chromium: needs Chromium",
     "chaos: long runs with many kills; only by `make chaos`",
+    "go: checks the log with Go's own library; only by `make test-go`",
     "containers: runs against a Docker engine; only by `make test-containers`",
 )
 

@@ -37,14 +37,13 @@ ERASED = REPORTS[5]
 class System:
     """Two small services and the real audit on one log, moved step by step."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, audit: str | None = None) -> None:
         settings = Settings(data=folder, partitions=2)
         self.folder, self.log = folder, EmbeddedLog(folder / "log.sqlite", 2)
         self.runtimes = {
-            service.name: Runtime(
-                service, settings, Database(folder / f"{service.name}.sqlite"), TimeSource(), self.log, b"secret" * 6
-            )
+            service.name: Runtime(service, settings, Database(place), TimeSource(), self.log, b"secret" * 6)
             for service in (small.ingest(), small.triage(), AUDIT)
+            for place in [audit if audit and service is AUDIT else folder / f"{service.name}.sqlite"]
         }
 
     async def report(self, stream: str) -> None:
@@ -89,9 +88,9 @@ class System:
 
 
 @asynccontextmanager
-async def system(folder: Path, *, new: bool = False) -> AsyncIterator[System]:
-    """A system on the files of a folder."""
-    made = System(folder)
+async def system(folder: Path, *, new: bool = False, audit: str | None = None) -> AsyncIterator[System]:
+    """A system on the files of a folder. `audit` is the address of audit's database if that is on PostgreSQL."""
+    made = System(folder, audit)
     await made.log.start()
     try:
         if new:

@@ -99,7 +99,7 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("witness", "add", "town.example/log"): "this is no key of a log",
         ("verify", "statement", "/nowhere"): "/huiying.json: No such file or directory",
         ("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c"): "holds no data",
-        ("verify", "record", "/nowhere", "--key", "/nowhere"): "/nowhere: No such file or directory",
+        ("verify", "record", "/nowhere", "--key", "/nowhere"): "'/nowhere' is no key",
     }.items():
         done = idle.run(*arguments)
         assert done.returncode == 2, arguments

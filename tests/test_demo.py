@@ -53,7 +53,7 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     assert re.search(r"refused as malformed", said)
     assert re.search(r"timeline of incident-\S+: .+\n  log size \d+", said)
     assert re.search(
-        r"checkpoint: \d+ events of \S+, root [0-9a-f]{64}\narchive of incident-\S+, \d+ bytes: sealed", said
+        r"checkpoint: \d+ events of \S+, root [A-Za-z0-9+/]{43}=\narchive of incident-\S+, \d+ bytes: sealed", said
     )
     assert re.search(r"  proven: \d+ events, \d+ texts, ", said)
     breaches = re.search(r"breaches: (\d+), of which (\d+) were answered late", said)

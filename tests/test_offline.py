@@ -7,6 +7,8 @@ import pytest
 
 from services.apps import cli
 from services.kernel.sealed.archive import WORDS
+from services.kernel.tlog.note import COSIGNATURE, Note, encoded
+from services.kernel.tlog.proof import Proof
 from tests.kernel.sealed.small import part, small, whole
 from tests.kernel.sealed.test_archive import MATTER, REF, erased, made
 from tests.kit.logs import KEY, WITNESSES, Log, signer
@@ -31,6 +33,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         "fork": Log(small().events[::-1]).checkpoint(),
         "keys": (signer("log.example/county", 9).verifier.vkey + "\n" + VKEY + "\n").encode(),
         "witnesses": "".join(one.verifier.vkey + "\n" for one in WITNESSES).encode(),
+        "stranger": signer("other.example/x", 8, COSIGNATURE).verifier.vkey.encode(),
         "altered": LOG.events[5].bytes.replace(b"town", b"city").replace(b"test", b"tset"),
     }
     for name, content in files.items():
@@ -53,8 +56,26 @@ def test_an_event_a_record_and_a_matter_are_proven_by_the_key(typed: Typed) -> N
         ("record", "record.ndjson", "all 7 events of 2 streams"),
         ("matter", "matter.ndjson", "4 events of 1 streams, 1 of them without their content"),
     ):
-        code, said, _ = typed(*arguments, "--key", "keys", "--witness", "witnesses")
+        code, said, beside = typed(*arguments, "--key", "keys", "--witness", "witnesses")
         assert (code, said.startswith(f"proven: {what} in the log")) == (0, True)
+        assert f"root {encoded(LOG.root())}" in said
+        assert [line.partition(" signed it at ")[0] for line in said.splitlines()[1:]] == [
+            f"witness {one.verifier.name}" for one in WITNESSES
+        ]
+        assert said.count("2027-01-15 08:00:00 UTC") == 2
+        assert beside == ""
+
+
+@pytest.mark.parametrize("at", [0, 253_402_214_400, 253_402_300_799, 253_402_300_800, 2**62, 2**63 - 1])
+def test_a_witness_may_say_any_time_and_no_clock_fails_on_it(typed: Typed, at: int) -> None:
+    text = Note.parse(LOG.checkpoint()).text
+    written = Note(text, (KEY.sign(text), WITNESSES[0].sign(text, at))).written
+    Path("event.tlog-proof").write_bytes(Proof(5, LOG.path(5), written).written)
+    witness = ("--witness", WITNESSES[0].verifier.vkey)
+    code, said, beside = typed("event", "event.json", "event.tlog-proof", "--key", VKEY, *witness)
+    assert "Traceback" not in said + beside
+    assert code == (at > 253_402_214_400)
+    assert ("not proven" in said and "which no clock shows" in said) == bool(code)
 
 
 def test_an_archive_is_proven_and_says_what_was_erased(typed: Typed) -> None:
@@ -62,7 +83,7 @@ def test_an_archive_is_proven_and_says_what_was_erased(typed: Typed) -> None:
     assert code == 0
     assert said.splitlines()[:2] == [
         f"erased: {WORDS}{REF}.txt",
-        f"{MATTER}, sealed by system, unit -, recorded 2026-03-02T09:05:00.000000Z",
+        f"{MATTER}, sealed by system, unit -, recorded 2026-03-02 09:05:00 UTC",
     ]
     assert "sealed at position 4, with 3 events, 1 texts, 1 files, 1 erased, in the log" in said
     code, said, beside = typed("archive", "record.ndjson", "--key", VKEY)
@@ -70,11 +91,17 @@ def test_an_archive_is_proven_and_says_what_was_erased(typed: Typed) -> None:
 
 
 def test_what_was_seen_earlier_must_be_a_part_of_it(typed: Typed) -> None:
-    assert typed("record", "record.ndjson", "--key", VKEY, "--seen", "old")[0] == 0
+    asked = ("record", "record.ndjson", "--key", VKEY, "--seen", "old", "--witness", "stranger")
+    code, said, _ = typed(*asked)
+    assert (code, "0 of the witnesses signed it" in said) == (1, True)
+    code, said, _ = typed(*asked, "--need=0")
+    assert code == 0
+    assert "the checkpoint of 3 events that you gave and this one are of one log" in said
+    assert "witness other.example/x did not sign it" in said
     for arguments in (("event", "event.json", "event.tlog-proof"), ("matter", "matter.ndjson")):
         code, said, _ = typed(*arguments, "--key", VKEY, "--seen", "old")
         assert code == 1
-        assert "give it with --consistency" in said
+        assert "GET /audit/v1/log/proof/consistency?old=3&size=7, which needs no account, and give it" in said
         assert typed(*arguments, "--key", VKEY, "--seen", "old", "--consistency", "joined")[0] == 0
     for arguments in (("record", "record.ndjson"), ("matter", "matter.ndjson")):
         code, said, _ = typed(*arguments, "--key", VKEY, "--seen", "fork")
@@ -106,9 +133,15 @@ def test_1_where_the_file_does_not_hold(typed: Typed, arguments: tuple[str, ...]
         (("record", "record.ndjson"), "Missing option '--key'"),
         (("record", "record.ndjson", "--key", "no+12345678+key"), "is not written in"),
         (("record", "record.ndjson", "--key", "old"), "is no Ed25519 key"),
+        (("record", "record.ndjson", "--key", "abc"), "'abc' is no key (name+number+key), and no file of such lines"),
         (("record", "nothing", "--key", VKEY), "nothing: No such file"),
         (("record", "record.ndjson", "--key", VKEY, "--seen", "keys"), "keys: "),
         (("record", "record.ndjson", "--key", VKEY, "--need", "1"), "1 witnesses are asked for, but 0 are given"),
+        (("record", "record.ndjson", "--key", VKEY, "--witness", VKEY), "nobody is a witness of their own log"),
+        (
+            ("record", "record.ndjson", "--key", VKEY, *("--witness", WITNESSES[0].verifier.vkey) * 2, "--need", "2"),
+            "2 witnesses are asked for, but 1 are given",
+        ),
         (("record", "record.ndjson", "--key", VKEY, "--key", signer("b", 1).verifier.vkey), "of several logs"),
         (("event", "event.json", "record", "--key", VKEY), "record: No such file"),
         (("anything", "record.ndjson"), "No such command"),

@@ -16,7 +16,7 @@ JUDGED = (403, 409, 422)
 
 UNRULED = {
     "how a request or a file must be written, whatever the office's rules are": """
-        archive-reason-needed
+        archive-reason-needed period-too-long lesson-number-needed
         malformed author-not-taken code-looks-personal cursor-invalid cursor-of-other-size late-reason-needed
         ends-before-it-begins days-end-early days-too-many days-say-nothing windows-out-of-order event-too-large
         field-missing field-together facts-unfit facts-or-matter field-unknown blank control-character digits-lost
@@ -33,14 +33,14 @@ UNRULED = {
         document-personal-outline document-unread area-outside
         form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered
         incident-needed notice-without-facts notice-stays
-        joint-of-one in-team-already signed-elsewhere own-office notice-needed""",
+        joint-of-one in-team-already signed-elsewhere own-office notice-needed degrees-malformed span-too-long""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
-        no-question-of-it channel-not-of-it archive-part-not-missing
+        no-question-of-it channel-not-of-it archive-part-not-missing evaluation-unknown
         clock-unknown evidence-unknown recurrence-unknown not-unhelpful helper-unknown proposal-unknown
         fact-not-bindable statement-file-unknown
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
-        conference-unknown statement-unknown events-unknown
+        conference-unknown statement-unknown events-unknown remark-unknown finding-of-other
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
         plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
@@ -50,9 +50,12 @@ UNRULED = {
         no-screening""",
     "the order of times, by which the record stays true": """
         before-discovery time-passed day-passed earlier-due written-before-known in-the-future before-what-it-answers
-        before-reopening before-last-judgement""",
+        before-reopening before-last-judgement due-passed""",
     "what is so already, or not so yet, on the record": """
-        archive-incomplete archive-not-ended archive-not-sealed
+        archive-altered archive-incomplete archive-not-ended archive-not-sealed archive-unproven
+        archive-too-large export-unproven
+        saved-queries-full year-not-over
+        edition-old evaluated lesson-ended lesson-none-open lesson-of-pack not-convened review-adopted
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned
         already-classified already-categorized already-drafted already-linked already-offered already-graded
@@ -61,6 +64,9 @@ UNRULED = {
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
+        inspection-ended nothing-to-remedy no-remedy-reported no-open-remark remarks-open remark-elsewhere
+        praise-unheard post-heard post-not-heard other-referral no-finding-stands receipt-noted not-passed-on
+        referral-decided
         instant-missed office-not-heard office-heard finding-computed finding-decided finding-lapsed
         nothing-changed nothing-corrected only-prepared place-not-written nothing-to-check not-assigned already-solved
         already-screened nothing-screened
@@ -73,7 +79,8 @@ UNRULED = {
     "a rule of the product itself, which holds in every office: README, and the records of decisions": """
         differs-from-approved posted-text-differs account-of-facts account-too-early
         facts-not-established cause-not-established differs-from-fact differs-from-statement free-number free-office
-        handled-by-you finding-asked-by-you
+        handled-by-you finding-asked-by-you finding-proposed-by-you unit-speaks-itself
+        remedy-by-you own-post referral-proposed-by-you findings-needed
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
@@ -81,8 +88,9 @@ UNRULED = {
         other-checker other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post
         no-right other-office value-set-above head-designates nothing-above offered-aside delegated-elsewhere
         not-its-incident no-longer-its-incident not-above follow-up-elsewhere officer-elsewhere body-as-post
+        post-elsewhere
         delegation-ends-early body-with-roles duty-post-without-body member-unknown not-one-head post-without-unit
-        several-roots no-unit-left unit-in-ring unit-needs-parent unit-parent-missing unit-parent-wrong
+        superior-of-root several-roots no-unit-left unit-in-ring unit-needs-parent unit-parent-missing unit-parent-wrong
         unit-place-changed unit-below-exercises unit-changes-later unit-code-used unit-has-matters unit-has-units
         unit-there admin-needed head-needed unit-place-ended unit-placed-twice""",
     "the report itself names its addressee, also where no rule asked for it": "other-addressee",

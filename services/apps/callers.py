@@ -135,9 +135,15 @@ def witness_add(
     """Become a witness for the log of another deployment. Prints what it needs: the address and the key of this one."""
     from services.apps import access
 
-    address, key = run(access.witness_log(quiet(settings_of(data)), vkeys))
+    settings = quiet(settings_of(data))
+    address, key = run(access.witness_log(settings, vkeys))
     say(f"{address} {key}")
     note("the other deployment adds this line to HUIYING_WITNESSES")
+    if "public_url" not in settings.model_fields_set:
+        note(
+            "HUIYING_PUBLIC_URL is not set, so the line has an address of this machine alone: set it to the address "
+            "under which others reach this deployment, and run the command again"
+        )
 
 
 @witness.command("list")

@@ -27,6 +27,7 @@ from services.apps.terminal import (
     must_be_a_service,
     note,
     note_strays,
+    progress,
     quiet,
     run,
     say,
@@ -148,13 +149,27 @@ def check(
 
 
 @app.command()
-def replay(data: Data = None) -> None:
-    """Rebuild all views from the topics, and compare.
+def replay(
+    service: Annotated[
+        str | None,
+        typer.Argument(help="Only `audit`: its tables are put in place.", show_default=False),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Rebuild all views from the topics, and compare. Or rebuild the tables of audit, and use them from then on.
 
-    Exit 0, or 1 with each row that differs.
+    Without a service: exit 0, or 1 with each row that differs. Nothing is changed.
+    `huiying replay audit` builds beside the present tables, also while the system runs, and exchanges the two at once
+    when the new ones hold the same events at the same positions and the roots that were signed.
     """
     from services.apps import operate
 
+    if service is not None:
+        if service != "audit":
+            raise CannotDo(f"only audit's tables can be built anew, not those of {service!r}")
+        built = run(operate.rebuild(quiet(settings_of(data)), progress("events")))
+        say(f"{built.events:,} events built anew in {built.seconds:.1f} s; the new tables are in place")
+        return
     differences = run(operate.replay(quiet(settings_of(data))))
     for line in differences:
         say(line)

@@ -4,6 +4,7 @@ They believe the keys and checkpoints that the caller gives, and nothing that st
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -76,11 +77,11 @@ def verify_event(
         trust.must_include_seen(found.checkpoint, proofs)
         return found
 
-    found = _held(checked, keys, witnesses, needed, seen)
+    found, trust = _held(checked, keys, witnesses, needed, seen)
     said = found.event
     say(f"{said.type} {said.id}, version {said.version} of {said.stream}")
-    say(f"by {said.actor}, unit {said.unit or '-'}, time {said.time_text}, recorded {said.recorded_text}")
-    _say_log(found.checkpoint, f"position {found.position}")
+    say(f"by {said.actor}, unit {said.unit or '-'}, time {_local(said.time)}, recorded {_local(said.recorded)}")
+    _say_log(trust, found.checkpoint, f"position {found.position}")
 
 
 @verify.command("record")
@@ -94,8 +95,8 @@ def verify_record(
         with file.open("rb") as source:
             return record.verify(source, trust)
 
-    found = _held(checked, keys, witnesses, needed, seen)
-    _say_log(found.checkpoint, f"all {found.checkpoint.size} events of {found.streams} streams")
+    found, trust = _held(checked, keys, witnesses, needed, seen)
+    _say_log(trust, found.checkpoint, f"all {found.checkpoint.size} events of {found.streams} streams")
 
 
 @verify.command("matter")
@@ -121,9 +122,9 @@ def verify_matter(
         trust.must_include_seen(found.checkpoint, proofs)
         return found
 
-    found = _held(checked, keys, witnesses, needed, seen)
+    found, trust = _held(checked, keys, witnesses, needed, seen)
     hidden = f", {found.withheld} of them without their content" if found.withheld else ""
-    _say_log(found.checkpoint, f"{found.events} events of {found.streams} streams{hidden}")
+    _say_log(trust, found.checkpoint, f"{found.events} events of {found.streams} streams{hidden}")
 
 
 @verify.command("archive")
@@ -149,15 +150,18 @@ def verify_archive(
         trust.must_include_seen(found.seal.checkpoint, proofs)
         return found
 
-    found = _held(checked, keys, witnesses, needed, seen)
+    found, trust = _held(checked, keys, witnesses, needed, seen)
     for path in found.gone:
         say(f"erased: {path}")
     if found.elsewhere:
         say(f"never in it: {found.elsewhere} files that its events name")
+    if day := found.day:
+        holes = f"{day.empty} hours in which nothing was recorded, {day.lacking} texts or files that were never in it"
+        say(f"first 24 hours since {day.since}: {day.events} events, {holes}")
     event = found.seal.event
-    say(f"{found.incident}, sealed by {event.actor}, unit {event.unit or '-'}, recorded {event.recorded_text}")
+    say(f"{found.incident}, sealed by {event.actor}, unit {event.unit or '-'}, recorded {_local(event.recorded)}")
     parts = f"{found.events} events, {found.words} texts, {found.files} files, {len(found.gone)} erased"
-    _say_log(found.seal.checkpoint, f"sealed at position {found.seal.position}, with {parts},")
+    _say_log(trust, found.seal.checkpoint, f"sealed at position {found.seal.position}, with {parts},")
 
 
 @verify.command("statement")
@@ -186,8 +190,8 @@ def _held(
     witnesses: Sequence[str] | None,
     needed: int | None,
     seen: Sequence[Path] | None,
-) -> T:
-    """What a check found. Ends the command with 1 and the first wrong place if the file does not hold."""
+) -> tuple[T, "Trust"]:
+    """What a check found and rests on. Ends the command with 1 and the first wrong place if the file does not hold."""
     from services.kernel.sealed.trust import SplitView, Trust
     from services.kernel.tlog import Refused
 
@@ -207,7 +211,7 @@ def _held(
     except Refused as refused:
         raise CannotDo(str(refused)) from None
     try:
-        return check(trust)
+        return check(trust), trust
     except Refused as refused:
         _end(str(refused))
 
@@ -221,8 +225,18 @@ def _verifiers(named: Sequence[str]) -> tuple["Verifier", ...]:
     """The keys of texts and of files, each once."""
     from services.kernel.tlog.note import Verifier
 
-    lines = [line for one in named for line in ([one] if "+" in one else _small(Path(one)).decode().splitlines())]
+    lines = [line for one in named for line in ([one] if "+" in one else _lines(one))]
     return tuple(dict.fromkeys(Verifier.parse(line.strip()) for line in lines if line.strip()))
+
+
+def _lines(named: str) -> list[str]:
+    """The lines of a file of keys."""
+    if not Path(named).is_file():
+        raise CannotDo(f"{named!r} is no key (name+number+key), and no file of such lines")
+    try:
+        return _small(Path(named)).decode().splitlines()
+    except UnicodeDecodeError:
+        raise CannotDo(f"{named} is no file of keys") from None
 
 
 def _small(path: Path) -> bytes:
@@ -233,6 +247,30 @@ def _small(path: Path) -> bytes:
     return content
 
 
-def _say_log(checkpoint: "Checkpoint", what: str) -> None:
-    say(f"proven: {what} in the log {checkpoint.origin} of {checkpoint.size} events, root {checkpoint.root.hex()}")
-    note("the log signed this; whether others see the same log, witnesses and checkpoints seen elsewhere tell")
+def _say_log(trust: "Trust", checkpoint: "Checkpoint", what: str) -> None:
+    """Says what was proven, and by whom and by what else than the log's key."""
+    from services.kernel.tlog.note import encoded
+
+    root = encoded(checkpoint.root)
+    say(f"proven: {what} in the log {checkpoint.origin} of {checkpoint.size} events, root {root}")
+    signed = trust.signatures[checkpoint]
+    for witness in trust.witnesses:
+        if witness in signed:
+            say(f"witness {witness.name} signed it at {_local(datetime.fromtimestamp(signed[witness].at, UTC))}")
+        else:
+            say(f"witness {witness.name} did not sign it")
+    for size in sorted(trust.roots):
+        joined = "is this one" if size == checkpoint.size else "and this one are of one log"
+        say(f"the checkpoint of {size} events that you gave {joined}")
+    if not trust.roots and not any(one in signed for one in trust.witnesses):
+        note("the log signed this; whether others see the same log, witnesses and checkpoints seen elsewhere tell")
+
+
+def _local(at: datetime) -> str:
+    """A moment in UTC, and beside it by the clock of this machine if that is another and can show it."""
+    try:
+        here = at.astimezone()
+    except (OverflowError, ValueError, OSError):
+        here = at
+    beside = f" ({here:%Y-%m-%d %H:%M:%S%z})" if here.utcoffset() else ""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC{beside}"

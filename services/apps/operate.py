@@ -22,6 +22,7 @@ from services.apps import embedded, serve
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.apps.folder import folder_owner
+from services.audit import rebuilding
 from services.kernel.access import keys
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, Rejected, Unavailable
@@ -40,6 +41,7 @@ from services.kernel.serving import operating, process, records
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import lease, sql, tables
+from services.kernel.store.beside import NotBuilt
 from services.kernel.store.database import Database
 from services.kernel.store.session import OWNER, Session
 
@@ -165,6 +167,15 @@ async def replay(settings: Settings) -> list[str]:
                 finally:
                     await into.close()
     return lines
+
+
+async def rebuild(settings: Settings, tell: rebuilding.Tell) -> rebuilding.Rebuilt:
+    """Builds audit's tables anew and puts them in place, also beside a running system."""
+    async with stores(settings) as found:
+        try:
+            return await rebuilding.rebuild(found.runtimes["audit"], tell)
+        except NotBuilt as error:
+            raise Refused(f"{error}. Nothing was changed") from error
 
 
 def _told(service: str, difference: replays.Difference) -> str:

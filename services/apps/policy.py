@@ -12,12 +12,14 @@ from schemas.pack.approval import ApprovalStep, Chain
 from schemas.pack.clocks import ClockRule, Limit
 from schemas.pack.gates import Gate
 from schemas.pack.levels import Level
+from schemas.pack.office import Archive
 from schemas.pack.source import Source
 from schemas.pack.templates import Template
 from schemas.titles import FORMS, TITLES
 from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules import pack_words
 from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.rules.packs import load_pack, load_packs, must_be_alone, unanswered
 from services.triage.offices import setup
@@ -29,6 +31,7 @@ LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "channels.yaml": ("the list of channels", ChannelList),
     "sites.yaml": ("the list of sites", SiteList),
     "telephones.yaml": ("the list of telephones", TelephoneList),
+    pack_words.FILE: ("the words of packs in the other language", pack_words.PackWords),
 }
 
 
@@ -96,8 +99,22 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
         "templates": [_template(one) for one in pack.templates],
         "speaking": list(_speaking(pack)),
         "afterwards": list(_afterwards(pack)),
-        "file": [Row(part.code, part.title_zh, part.source) for part in (pack.archive.parts if pack.archive else ())],
+        "file": list(_file(pack.archive)),
     }
+
+
+def _file(archive: Archive | None) -> Iterator[Row]:
+    """The parts of a matter's file, and how many years it is kept."""
+    if archive is None:
+        return
+    yield from (Row(part.code, part.title_zh, part.source) for part in archive.parts)
+    if kept := archive.kept:
+        yield Row(
+            "kept",
+            "保存期限",
+            kept.source,
+            f"{kept.value} years" if isinstance(kept.value, int) else kept.value or "open",
+        )
 
 
 def _level(level: Level) -> Iterator[Row]:

@@ -1,18 +1,27 @@
 """The commands that repair: `huiying resend`, `redrive` and `recover`."""
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.apps.terminal import CannotDo, Data, Json, listed, must_be_a_service, note, quiet, run, say, settings_of
+from services.apps.terminal import (
+    CannotDo,
+    Data,
+    Json,
+    listed,
+    must_be_a_service,
+    note,
+    progress,
+    quiet,
+    run,
+    say,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from services.apps.operate import Settled
-
-PROGRESS_SECONDS = 2.0
 
 
 def resend(
@@ -121,7 +130,7 @@ def redrive(
                 listed(rows, as_json)
                 note(f"{len(rows)} dead letters")
                 return
-            done = await operate.settle_records(found, rows, str(reason), discard=discard, tell=_progress())
+            done = await operate.settle_records(found, rows, str(reason), discard=discard, tell=progress("records"))
             _tell_settled(done, as_json, discard=discard)
             raise typer.Exit(1 if done.failed else 0)
 
@@ -136,19 +145,6 @@ def _tell_settled(done: "Settled", as_json: bool, *, discard: bool) -> None:
         listed(done.failed, as_json)
     failed = f"; {len(done.failed)} fail as before" if done.failed else ""
     (note if as_json else say)(f"{len(done.settled)} records were {verb}{failed}")
-
-
-def _progress() -> Callable[[int, int], None]:
-    """Prints the progress of a long work on standard error, every other second."""
-    told = time.monotonic()
-
-    def tell(done: int, of: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            note(f"{done} of {of} records")
-
-    return tell
 
 
 def recover(

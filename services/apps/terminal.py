@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -11,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from services.kernel.settings import Settings
 
+PROGRESS_SECONDS = 2.0
 T = TypeVar("T")
 ROLES = "duty_officer, verifier, handler, approver, chief, spokesperson, auditor, admin"
 """The text in `--help`. Importing the roles themselves would make every command slower."""
@@ -111,3 +113,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
     return uvloop.run(work)
+
+
+def progress(of_what: str) -> Callable[[int, int], None]:
+    """Prints the progress of a long work on standard error, every other second."""
+    told = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            note(f"{done:,} of {of:,} {of_what}")
+
+    return tell

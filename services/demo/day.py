@@ -75,7 +75,7 @@ class Day:
 async def flies(desk: Desk) -> None:
     """Three departments give the matter back. The unit above designates one of them, and that binds."""
     await desk.at(0 * HOUR)
-    await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
+    await desk.judge()
     for number, unit in enumerate(ASKED):
         await desk.assign(unit)
         await desk.at((number + 1) * HOUR / 2)

@@ -89,6 +89,38 @@ class Stage:
             self._quiet.set()
 
 
+CATEGORIES = (
+    ("roads.lighting", ("路灯", "漆黑")),
+    ("roads.signals", ("红绿灯", "信号灯", "护栏")),
+    ("roads.parking", ("停车",)),
+    ("transit.bus", ("公交", "班车")),
+    ("utilities.water", ("自来水", "供水", "停水", "水管")),
+    ("utilities.drainage", ("积水", "下水", "化粪池", "污水")),
+    ("utilities.power", ("停电", "高压线", "供电")),
+    ("utilities.heating", ("供暖", "暖气")),
+    ("environment.noise", ("噪声", "噪音", "音响", "扰民")),
+    ("environment.waste", ("垃圾",)),
+    ("environment.dust", ("扬尘", "混凝土")),
+    ("city.stalls", ("摊", "占道")),
+    ("housing.lifts", ("电梯",)),
+    ("housing.delivery", ("办证", "房产证", "不动产", "交房")),
+    ("housing.management", ("物业",)),
+    ("land.irrigation", ("渠", "灌溉")),
+    ("education", ("学", "幼儿园", "食堂")),
+    ("health", ("医", "卫生")),
+    ("labour", ("工资", "养老", "社保", "退役", "补助")),
+    ("safety.fire", ("消防",)),
+    ("roads", ("路", "道")),
+    ("government", ("建议", "表扬", "咨询", "办理")),
+)
+"""Category -> words of a subject by which the demo's desk takes it, in this order."""
+
+
+def category_of(subject: str) -> str:
+    """The category of a matter of the demo."""
+    return next((code for code, words in CATEGORIES if any(word in subject for word in words)), "other")
+
+
 @dataclass
 class Incident:
     """An incident as its officers see it."""
@@ -229,14 +261,19 @@ class Desk:
     async def sort(
         self, level: str = "general", kind: str = "answer", to: str = "", after: timedelta = 0 * HOUR
     ) -> None:
-        """Graded, classified if needed, and assigned. Half an hour later the assigned unit has accepted."""
+        """Judged, classified if needed, and assigned. Half an hour later the assigned unit has accepted."""
         await self.at(after)
-        await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
+        await self.judge(level)
         if level != "general" or kind != "answer":
             await self.decide("duty_officer", "classify", {"answer_kind": kind})
         await self.assign(to or self.incident.unit)
         await self.at(after + 2 * STEP)
         await self.decide("handler", "accept", by=self.incident.assigned)
+
+    async def judge(self, level: str = "general") -> None:
+        """Put into a category, and graded."""
+        await self.decide("duty_officer", "categorize", {"category": category_of(self.incident.subject)})
+        await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
 
     async def assign(self, to: str) -> None:
         self.incident.assigned = to

@@ -39,7 +39,7 @@ from services.kernel.core.time_source import TimeSource
 from services.kernel.sealed import archive
 from services.kernel.sealed.trust import Trust
 from services.kernel.settings import ROOT, Settings
-from services.kernel.tlog.note import Verifier
+from services.kernel.tlog.note import Verifier, encoded
 
 SEED = 20260302
 ZONE = timezone(timedelta(hours=8))
@@ -399,7 +399,7 @@ class Demo:
         keys = tuple(Verifier.parse(one["vkey"]) for one in told if one["use"] == "log")
         held = archive.verify(io.BytesIO(package.content), Trust(keys))
         checkpoint = held.seal.checkpoint
-        print(f"\ncheckpoint: {checkpoint.size} events of {checkpoint.origin}, root {checkpoint.root.hex()}")
+        print(f"\ncheckpoint: {checkpoint.size} events of {checkpoint.origin}, root {encoded(checkpoint.root)}")
         print(f"archive of {held.incident}, {len(package.content)} bytes: sealed at position {held.seal.position}")
         erased = f", {len(held.gone)} erased" if held.gone else ""
         print(f"  proven: {held.events} events, {held.words} texts, {held.files} files{erased}")

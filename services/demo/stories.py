@@ -33,7 +33,7 @@ async def told(desk: Desk) -> None:
 async def brief(desk: Desk) -> None:
     """Answered on the same day; the problem itself takes longer."""
     await desk.at(0 * HOUR)
-    await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
+    await desk.judge()
     await desk.assign(desk.incident.unit)
     await desk.at(4 * HOUR)
     await desk.reply("已答复办理计划")

@@ -226,3 +226,14 @@ def test_the_image_runs_without_rights_of_its_own(world: ComposeWorld) -> None:
     # Nothing outside the data folder can be changed, the program included.
     writable = "import services, os, sys; sys.exit(os.access(services.__path__[0], os.W_OK))"
     world.compose("exec", "-T", "audit", "python", "-c", writable)
+
+
+def test_the_image_sets_reports_on_paper_and_has_the_glyphs_for_it(world: ComposeWorld) -> None:
+    program = (
+        "from services.audit.review import printing; from services.audit.review.document import Document, blocks; "
+        "report = Document('zh', '总结', '', (), '正文', blocks('东镇供水'), 'zh', '记录', (), ()); "
+        "print(*(len(printing.FORMS[form][1](report)) for form in ('pdf', 'docx')))"
+    )
+    pdf, docx = world.compose("exec", "-T", "audit", "python", "-c", program).split()[-2:]
+    assert int(pdf) > 5_000, "the glyphs are in it"
+    assert int(docx) > 5_000

@@ -53,15 +53,8 @@ class SupervisedWorld(DeployedWorld):
 def supervised(folder: Path, database: str, kafka: str, **environment: str) -> Iterator[SupervisedWorld]:
     """A running supervised world."""
     folder.mkdir(parents=True, exist_ok=True)
-    world = SupervisedWorld(folder, database, kafka, **environment)
-    try:
-        for part in world.parts:
-            world.start(part)
-        for part in world.parts:
-            world.ready(part)
+    with stack.started(SupervisedWorld(folder, database, kafka, **environment)) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def readiness(world: World, service: str) -> httpx.Response:

@@ -59,8 +59,8 @@ async def grade(here: Embedded, id_: str, level: str = "major") -> httpx.Respons
         return await client.post(f"/triage/v1/incidents/{id_}/grade", json=body, headers=headers)
 
 
-async def forge(here: Embedded, service: str, stream: str, fact: Fact) -> Event:
-    """Writes the next version of a stream in its owner's name. It is on the topic when this returns."""
+async def forge(here: Embedded, service: str, stream: str, fact: Fact, topic: str = "") -> Event:
+    """Writes the next version of a stream in its owner's name. It is on the topic, or on `topic`, when this returns."""
     await here.settle()
     last = [event for event in await stored(here.runtimes[service]) if event.stream == stream][-1]
     forged = seal(
@@ -77,7 +77,7 @@ async def forge(here: Embedded, service: str, stream: str, fact: Fact) -> Event:
         correlation=last.correlation,
         unit="county",
     )
-    place = Partition(forged.topic, partition_of(forged.partitionkey, here.settings.partitions))
+    place = Partition(topic or forged.topic, partition_of(forged.partitionkey, here.settings.partitions))
     await here.log.append({place: [(forged.partitionkey.encode(), forged.bytes)]})
     return forged
 
@@ -123,6 +123,22 @@ async def test_a_forged_decision_holds_its_stream_until_it_is_discarded_and_all_
         assert [version for stream, version, digest in cursors if stream == id_] == [ours]
     kept = await rows(here.runtimes["audit"], "timeline", "stream_id", "version", "digest")
     assert len([digest for stream, version, digest in kept if (stream, version) == (id_, forged.version)]) == 2
+
+
+async def test_an_event_on_the_topic_of_another_service_changes_nothing_and_stops_nothing(here: Embedded) -> None:
+    """Who may write for intake alone, which faces the internet, writes for no other service."""
+    id_ = await incident(here, await posted(here, "a matter"))
+    await forge(here, "triage", id_, graded(), topic="ingest.report")
+
+    async def set_aside() -> bool:
+        reasons = [await rows(here.runtimes[name], "dead_letters", "reason") for name in ("triage", "audit")]
+        return reasons == [[("forged",)], [("forged",)]]
+
+    await until(set_aside, "its readers set it aside")
+    assert (await grade(here, id_)).status_code == 200
+    await here.settle()
+    for name in ("escalation", "publish", "audit"):
+        assert await rows(here.runtimes[name], "parked", "version") == [], name
 
 
 async def test_a_forged_erasure_deletes_nothing_of_its_owner(here: Embedded) -> None:

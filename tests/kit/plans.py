@@ -1,4 +1,4 @@
-"""The queries on a SQLite database, and SQLite's plans for them."""
+"""The queries on a database, the plans of SQLite for them, and what PostgreSQL reads for them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,3 +29,19 @@ async def plans(database: Database, questions: Iterable[str]) -> list[str]:
     """The plan of each query."""
     async with database.read() as connection:
         return [str((await connection.execute(text(f"explain query plan {one}"))).all()) for one in questions]
+
+
+async def read_rows(database: Database, questions: Iterable[str]) -> int:
+    """How many rows PostgreSQL reads from tables to answer these queries."""
+    found = 0
+    async with database.read() as connection:
+        for one in questions:
+            told = (await connection.execute(text(f"explain (analyze, format json) {one}"))).scalar()
+            found += _read(told[0]["Plan"])  # type: ignore[index]
+    return found
+
+
+def _read(node: dict[str, Any]) -> int:
+    rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    own = rows if "Relation Name" in node else 0
+    return own + sum(_read(one) for one in node.get("Plans", ()))

@@ -136,7 +136,7 @@ def events(kind: str, facts: Iterable[Fact | At], uuid: str = UUID, start: datet
             seal(
                 _plain(item.data),
                 id=derived(kind, uuid, str(index)),
-                source="/huiying/test/test",
+                source=f"/huiying/test/{catalogue.STREAMS.get(kind, 'test')}",
                 stream=f"{kind}-{uuid}",
                 version=index + 1,
                 previous=done[-1].digest if done else None,

@@ -13,7 +13,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -313,24 +313,12 @@ class DeployedWorld(World):
         return f"{service}.{part}"
 
 
-@contextlib.contextmanager
-def embedded(folder: Path, **environment: str) -> Iterator[EmbeddedWorld]:
-    """A running embedded world."""
-    folder.mkdir(parents=True, exist_ok=True)
-    world = EmbeddedWorld(folder, **environment)
-    try:
-        world.start("up")
-        world.ready("up")
-        yield world
-    finally:
-        world.stop()
+W = TypeVar("W", bound=World)
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, database: str, kafka: str = "", **environment: str) -> Iterator[DeployedWorld]:
-    """A running deployed world."""
-    folder.mkdir(parents=True, exist_ok=True)
-    world = DeployedWorld(folder, database, kafka or substrate.kafka(), **environment)
+def started(world: W) -> Iterator[W]:
+    """A world with all its parts ready."""
     try:
         for part in world.parts:
             world.start(part)
@@ -339,3 +327,19 @@ def deployed(folder: Path, database: str, kafka: str = "", **environment: str) -
         yield world
     finally:
         world.stop()
+
+
+@contextlib.contextmanager
+def embedded(folder: Path, **environment: str) -> Iterator[EmbeddedWorld]:
+    """A running embedded world."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with started(EmbeddedWorld(folder, **environment)) as world:
+        yield world
+
+
+@contextlib.contextmanager
+def deployed(folder: Path, database: str, kafka: str = "", **environment: str) -> Iterator[DeployedWorld]:
+    """A running deployed world."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with started(DeployedWorld(folder, database, kafka or substrate.kafka(), **environment)) as world:
+        yield world

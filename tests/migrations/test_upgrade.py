@@ -1,5 +1,6 @@
 """Revisions make each service's database and bring it up to date, in one transaction."""
 
+import asyncio
 import importlib
 import shutil
 import subprocess
@@ -7,16 +8,19 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from services.kernel.delivery.runtime import Service
-from services.kernel.store import migrations
+from services.kernel.serving import process
+from services.kernel.store import lease, migrations
 from services.kernel.store.database import Database
 from tests.kit import small, substrate
 
@@ -223,3 +227,62 @@ async def test_a_service_put_together_for_a_test_gets_its_own_tables(database: D
     await migrations.upgrade(database, service)
 
     assert set(await all_tables(database)) == set(service.metadata.tables)
+
+
+async def test_an_api_looks_at_its_topics_when_its_tables_stand(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+
+    async def lost(runtime: Any) -> str:
+        async with database.read() as connection:
+            looks.append(await connection.run_sync(lambda at: inspect(at).has_table("consumer_offset")))
+        return "looked"
+
+    monkeypatch.setattr(process, "_lost", lost)
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.001)
+    triage = load("triage")
+    runtime: Any = SimpleNamespace(service=triage, database=database, lost="")
+    if database.is_sqlite:
+        await migrations.upgrade(database, triage)
+    asked, is_there = 0, lease.is_there
+
+    async def asking(connection: AsyncConnection) -> bool:
+        nonlocal asked
+        asked += 1
+        return await is_there(connection)
+
+    monkeypatch.setattr(lease, "is_there", asking)
+    watch = asyncio.create_task(process.watch_topics(runtime))
+    try:
+        async with asyncio.timeout(20):
+            while asked < 2 and not looks:
+                await asyncio.sleep(0)
+        await migrations.upgrade(database, triage)
+        async with asyncio.timeout(20):
+            while not runtime.lost:
+                await asyncio.sleep(0)
+    finally:
+        watch.cancel()
+    assert set(looks) == {True}
+
+
+EDITS = {
+    "alter table incidents rename to former": "there is no table incidents",
+    "alter table consumer_offset rename column next to following": "consumer_offset has no column next, and 1 more",
+    "alter table parked add column further integer not null default 0": "parked has a column further too many",
+    "drop index ix_dead_letters_state": "dead_letters has no index ix_dead_letters_state",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+async def test_a_database_of_an_edited_revision_is_refused_with_what_to_do(edit: str, database: Database) -> None:
+    """Until a release, the first revision is made anew, so its number does not say which tables it made."""
+    triage = load("triage")
+    await migrations.upgrade(database, triage)
+    await migrations.upgrade(database, triage)
+    await run(database, edit)
+    before = await all_tables(database)
+    with pytest.raises(migrations.WrongDatabase, match=f"{EDITS[edit]}.* Start the version that made it, or restore"):
+        await migrations.upgrade(database, triage)
+    assert await all_tables(database) == before

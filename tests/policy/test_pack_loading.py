@@ -1,5 +1,7 @@
 """The form of a pack file, and the messages to its author."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,12 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit
 from schemas.pack.source import Source, rules
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules import pack_words
 from services.kernel.rules.documents import MAX_FAULTS, DocumentError
 from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, must_be_alone, parse_pack
 
 POLICIES = Path(__file__).parents[2] / "policies"
+HAN = re.compile(r"[\u3400-\u9fff]")
 BOMB = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 COUNTY = (POLICIES / "county-default.yaml").read_text("utf-8")
 DECLINED = ("監控", "监控", "引導", "引导", "疏導", "疏导", "刪", "删", "網評", "网评", "黑名單", "黑名单", "形象")
@@ -331,3 +335,34 @@ def test_a_text_of_another_kind_is_refused_with_its_first_faults() -> None:
     assert len(told) == MAX_FAULTS and told[-1].field == f"field_{MAX_FAULTS - 1}"
     assert (last.field, last.message) == (f"field_{MAX_FAULTS}", "here, and in other places, are 900 more faults")
     assert last.line == line_of(wrong, f"field_{MAX_FAULTS}:")
+
+
+def test_every_pack_is_told_in_both_languages(pack: LoadedPack) -> None:
+    known = pack_words.words(POLICIES)
+    timed = [{"title": one.title_zh} for one in pack.model.timed.values()]
+    whole = pack.model.model_dump(mode="json") | {"timed": timed}
+    texts = list(_texts(pack_words.in_language(whole, "en", known)))
+    left = [(name, text) for name, text in texts if name in pack_words.TITLES and HAN.search(text)]
+    assert not [one for one in left if one[1] not in pack.model.documents.values()], "write the English into words.yaml"
+    for name, text in _texts(pack_words.in_language(whole, "zh", known)):
+        if name == "reason":
+            assert HAN.search(text), "write the Chinese into words.yaml"
+        assert name != "clause" or not re.search(r"\bL\d", text), text
+
+
+def test_no_two_limits_of_a_pack_have_one_title(pack: LoadedPack) -> None:
+    titles = [one.title_zh for one in pack.model.timed.values()]
+    assert len(titles) == len(set(titles))
+
+
+def _texts(said: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a pack with the name of its field."""
+    match said:
+        case dict():
+            for key, inner in said.items():
+                yield from _texts(inner, key)
+        case list():
+            for inner in said:
+                yield from _texts(inner, name)
+        case str():
+            yield name, said

@@ -43,6 +43,7 @@ EXPECTED = """
 # ingest: who reported reads and adds to the own report; staff by their part in the matter
 sendReport             | integration duty_officer      | own^
 sendReports            | integration duty_officer      | own^
+sendEvents             | integration duty_officer      | own^
 previewReport          | integration duty_officer      | own^
 listReports            | staff                         | received^
 readReport             | staff                         | read^
@@ -280,6 +281,11 @@ sealArchive            | chief auditor                 | part^
 listArchives           | chief approver auditor        | part^
 consultArchive         | chief approver auditor        | part^
 exportTimeline         | chief auditor                 | part^
+# audit: questions that each unit keeps for itself
+listSavedQueries       | staff                         | own
+saveQuery              | staff                         | everywhere
+changeQuery            | staff                         | own
+dropQuery            | staff                         | own
 # audit: findings against a unit; the unit is heard, those above decide
 listFindings           | staff                         | own^
 readFinding            | staff                         | own^
@@ -287,6 +293,49 @@ proposeFinding         | auditor                       | parent^
 stateView              | chief approver                | own^
 confirmFinding         | auditor                       | parent^
 rejectFinding          | auditor                       | parent^
+# audit: the review of a matter. Its leader or its leading group, three posts here, adopts it
+readReview             | staff                         | part^
+printReviewHtml        | staff                         | part^
+printReviewDocx        | staff                         | part^
+printReviewPdf         | staff                         | part^
+listLessonsOfReviews   | staff                         | own^
+editReview             | duty_officer handler approver chief | own^
+adoptReview            | approver chief spokesperson   | own
+conveneEvaluation      | approver chief                | own^
+recordEvaluation       | duty_officer approver chief   | own^
+assignLesson           | approver chief                | own^
+followUpLesson         | duty_officer handler approver chief | own^
+finishLesson           | duty_officer handler approver chief | own^
+dropLesson             | approver chief                | own^
+# audit: numbers of a unit and those below it
+readStatistics         | staff                         | own^
+exportStatistics       | staff                         | own^
+readDutyDesk           | staff                         | own^
+readYear               | staff                         | own^
+readAnalysis           | staff                         | own^
+circulateTable         | chief auditor                 | own^
+listCirculations       | staff                         | own^ child
+readCirculation        | staff                         | own^ child
+commentAnalysis        | chief auditor                 | own^
+# audit: a unit above inspects an office, which answers for its remedies
+listInspections        | staff                         | own^
+readInspection         | staff                         | own^
+openInspection         | chief auditor                 | parent^
+makeRemark             | chief auditor                 | parent^
+reportRemedy           | chief approver                | own^
+acceptRemedy           | chief auditor                 | parent^
+returnRemedy           | chief auditor                 | parent^
+withdrawRemark         | chief auditor                 | parent^
+endInspection          | chief auditor                 | parent^
+# audit: neglect is passed on, and work is praised; nobody decides about the own post
+listReferrals          | chief auditor                 | own^
+readReferral           | chief auditor                 | own^
+proposeReferral        | chief auditor                 | own^
+stateOwnView           | chief approver                | own^
+passOn                 | chief                         | parent^
+praiseWork             | chief                         | parent^
+dropReferral           | chief                         | parent^
+noteReceipt            | chief auditor                 | parent^
 # audit: its log, as strangers check it
 readCheckpoint         | anybody                       | everywhere
 proveInclusion         | anybody                       | everywhere
@@ -310,7 +359,7 @@ SERVICES = ("Ingest", "Triage", "Escalation", "Publish", "Audit")
 
 DELEGATED = {
     "approveIncident", "rejectIncident", "cannotJudge", "approveStatement", "rejectStatement", "passStatementOn",
-    "checkStatement", "decideDeferral",
+    "checkStatement", "decideDeferral", "adoptReview",
 }  # fmt: skip
 """What the post `approver` may let another post do for it for a time."""
 

@@ -21,6 +21,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "eraseWordsOfPublish": {"stream": "{draft}", "refs": ["{draft ref}"]},
     "sendReport": {"discovered_at": "{now}"},
     "sendReports": {"discovered_at": "{now}"},
+    "sendEvents": {"time": "{now}"},
     "previewReport": {"discovered_at": "{now}"},
     "measureReach": {"measured_at": "{now}"},
     "requestVerification": {"due": "{soon}"},
@@ -79,7 +80,14 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "detachFile": {"file": "{picture}"},
     "correctStatement": {"attachments": None},
     "retryDelivery": {"channel": "{channel}"},
+    "circulateTable": {"unit": OWN, "year": 2025},
+    "commentAnalysis": {"unit": OWN},
+    "adoptReview": {"edition": 1},
+    "conveneEvaluation": {"members": [f"chief@{OWN}"], "units": [OWN]},
+    "recordEvaluation": {"took_part": [f"chief@{OWN}"]},
+    "assignLesson": {"unit": OWN, "post": f"handler@{OWN}", "due": "{far}"},
     "proposeFinding": {"incident": "{incident}", "unit": OWN, "events": ["{event}"]},
+    "proposeReferral": {"unit": OWN, "post": "approver", "kind": "praise", "findings": []},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
@@ -109,6 +117,10 @@ PATHS = {
     "cap": "published",
     "events": "event",
     "findings": "finding",
+    "circulations": "circulation",
+    "saved-queries": "query",
+    "inspections": "inspection",
+    "referrals": "referral",
     "evidence": "file",
     "files": "picture",
     "delegations": "delegation",
@@ -140,6 +152,11 @@ QUERIES = {
     "listTemplates": "incident={incident}",
     "followChanges": "after=0",
     "exportMatters": "format=ndjson",
+    "readStatistics": f"unit={OWN}",
+    "exportStatistics": f"unit={OWN}",
+    "readDutyDesk": f"unit={OWN}",
+    "readYear": f"unit={OWN}",
+    "readAnalysis": f"unit={OWN}",
     "readEvidence": "purpose=核对",
     "proveInclusion": "event_id={event}",
     "readInclusion": "event_id={event}",
@@ -154,6 +171,12 @@ SHOWS = {
     "listMatters": "{incident}",
     "exportMatters": "{incident}",
     "listFindings": "{finding}",
+    "listSavedQueries": "{query}",
+    "listInspections": "{inspection}",
+    "listReferrals": "{referral}",
+    "listLessonsOfReviews": "{incident}",
+    "readStatistics": f'"unit":"{OWN}"',
+    "listCirculations": "{circulation}",
     "listClocks": '"clock":"on_time"',
     "listReportsOwed": "{incident}",
     "listReportsToConfirm": "{incident}",
@@ -213,6 +236,8 @@ def operations() -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, Any
     for file in sorted(Path(ROOT / "schemas/openapi").glob("*.json")):
         document = json.loads(file.read_text())
         for path, methods in document["paths"].items():
+            if path.startswith("/open311/"):
+                continue  # its key stands in a form or a query; `tests/ingest/test_open311.py` asks who may do what
             yield from ((method, path, methods[method], document) for method in METHODS if method in methods)
 
 

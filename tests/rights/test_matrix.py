@@ -11,6 +11,8 @@ from unittest import mock
 import pytest
 import pytest_asyncio
 
+from services.audit.review import printing
+from services.audit.review import rights as review
 from services.escalation import rights as escalation
 from services.ingest import rights as ingest
 from services.kernel.access.rights import Right
@@ -39,6 +41,10 @@ async def still(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             mock.patch.object(refusals, "refuse", mock.AsyncMock()),
             mock.patch.object(answers, "check"),
             mock.patch.object(sign_in, "logger"),
+            # Who may print is tried here, and how it looks elsewhere.
+            mock.patch.dict(
+                printing.FORMS, {form: (media, lambda _: b"") for form, (media, _) in printing.FORMS.items()}
+            ),
         ):
             yield made
 
@@ -51,7 +57,7 @@ def asked(still: World) -> dict[str, Probe]:
 
 TABLES: Sequence[Mapping[type[Command], Right[Any]]] = (
     triage.RIGHTS, triage.OF_OFFICES, escalation.RIGHTS, escalation.AT_DESK, publish.RIGHTS, press.RIGHTS,
-    ingest.RIGHTS,
+    ingest.RIGHTS, review.RIGHTS,
 )  # fmt: skip
 ALONE = Right.__dataclass_fields__["also"].default
 BY_POST = {

@@ -12,6 +12,9 @@ TABLES = (
     "services/kernel/access/rights.py",
     *(f"services/{name}/rights.py" for name in SERVICES),
     "services/audit/findings/rights.py",
+    "services/audit/inspections/rights.py",
+    "services/audit/referrals/rights.py",
+    "services/audit/review/rights.py",
     "services/publish/delivering/rights.py",
     "services/publish/press/rights.py",
 )

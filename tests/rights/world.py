@@ -22,7 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from services.apps.embedded import Embedded, running
+from services.audit import queries
+from services.audit.findings.matter import placed
 from services.audit.log import signing as checkpoints
+from services.audit.review import loop as drafting
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.core.decider import STAFF_ROLES
@@ -186,7 +189,7 @@ class World:
         credential, seen = self.credential(unit, role), ""
         record = path.rpartition("/")[0]
         kind = record.rpartition("/")[2].partition("-")[0]
-        if method == "POST" and kind in ("incident", "statement") and "escalation" not in path:
+        if method == "POST" and kind in ("incident", "statement", "review") and "escalation" not in path:
             _, found = await self.ask("GET", record, self.credential("city", "auditor"))
             seen = str(json.loads(found)["revision"])
         sent = json.dumps(body).encode() if method != "GET" else b""
@@ -300,9 +303,33 @@ async def _made(world: World) -> None:
     found = {"incident": incident, "unit": own, "finding": "concealed_report", "events": [names["event"]]}
     made = await world.done("county", "auditor", "POST", "/audit/v1/findings", **found, reason="与记录不符")
     names["finding"] = made["id"]
+    told = await world.done(own, "chief", "POST", "/audit/v1/statistics/circulations", unit=own, year=2025)
+    names["circulation"] = told["event"]
+    kept = await world.done(own, "chief", "POST", "/audit/v1/saved-queries", title="全部", state="open")
+    names["query"] = kept["id"]
+    looked = {"unit": own, "since": "2026-01-01", "until": "2026-03-31", "scope": "来件答复"}
+    opened = await world.done("county", "auditor", "POST", "/audit/v1/inspections", **looked)
+    names["inspection"] = opened["id"]
+    praised = {"unit": own, "post": "chief", "kind": "praise", "reason": "一小时回应"}
+    proposed = await world.done("county", "auditor", "POST", "/audit/v1/referrals", **praised)
+    names["referral"] = proposed["id"]
+    await _reviewed(world)
     await system.settle()
     await checkpoints.sign(system.runtimes["audit"])
     names |= {"level": "0", "tile": "000.p/1"}
+
+
+async def _reviewed(world: World) -> None:
+    """Drafts the review of the matter as audit's loop does it, and gives it a lesson. The matter goes on here."""
+    audit, event = world.system.runtimes["audit"], world.names["event"]
+    async with audit.database.read() as connection:
+        size, _ = await queries.head(connection)
+        row = await queries.event(connection, event, size)
+    await drafting.draft(audit, [placed(row.position, row.bytes)], size)
+    await world.system.settle()
+    lesson = {"kind": "service", "unit": UNITS["own"], "post": f"handler@{UNITS['own']}", "text": "每周巡查"}
+    at = f"/audit/v1/incidents/{world.names['incident']}/review/assign-lesson"
+    await world.done(UNITS["own"], "chief", "POST", at, **lesson, due=world.names["far"])
 
 
 async def _gap_told(world: World) -> None:
