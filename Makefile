@@ -7,7 +7,7 @@ DEV := .venv/.dev
 ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
   $(patsubst %,tests/delivery/test_%.py,crash_points interleavings kills)
 
-.PHONY: install demo up test stack test-containers chaos bench lint requirements generate
+.PHONY: install demo up test stack test-containers test-go chaos bench lint requirements generate
 
 install: $(RUN) ## .venv with `huiying` in it
 
@@ -20,13 +20,16 @@ up: $(RUN) ## everything in one process
 stack: $(RUN) ## the five services as processes over a native Kafka and PostgreSQL, until Ctrl-C
 	.venv/bin/python deploy/native.py stack $(ARGS)
 
-test: $(DEV) ## all tests except the two below, with three workers; ARGS="tests/triage -k merge" runs some, with one
+test: $(DEV) ## all tests except the three below, with three workers; ARGS="tests/triage -k merge" runs some, with one
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/pytest --durations 15 $(if $(ARGS),,-n 3 --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 test-containers: $(DEV) ## delivery, image and compose file, on a Docker engine
 	HUIYING_TEST_SUBSTRATE=containers .venv/bin/pytest $(ON_CONTAINERS) \
 	  -m "(containers or kafka or postgres) and not chaos" $(ARGS)
+
+test-go: $(DEV) ## the log, checked with Go's library; needs a Go tool chain and its module proxy
+	.venv/bin/pytest -m go tests/audit/log $(ARGS)
 
 chaos: $(DEV) ## hundreds of kills
 	.venv/bin/python deploy/native.py tools

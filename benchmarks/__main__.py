@@ -16,8 +16,12 @@ from services.kernel.serving import process
 NAMES = (
     "intake",
     "single",
+    "open311",
     "relay",
     "projection",
+    "record",
+    "rebuild",
+    "peers",
     "streams",
     "latency",
     "attach",

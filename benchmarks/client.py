@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 
 
-def request(path: str, body: Any, headers: dict[str, str]) -> bytes:
-    """A POST as bytes on the wire."""
-    content = orjson.dumps(body)
+def request(path: str, body: Any, headers: dict[str, str], kind: str = "application/json") -> bytes:
+    """A POST as bytes on the wire. A body in bytes is sent as it is."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
     lines = [
         f"POST {path} HTTP/1.1",
         "host: bench",
-        "content-type: application/json",
+        f"content-type: {kind}",
         f"content-length: {len(content)}",
     ]
     lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -12,7 +12,7 @@ from benchmarks.intake import fill
 from benchmarks.measure import Figure, pairs
 from schemas import catalogue
 from services.audit.app import SERVICE
-from services.audit.projection import AuditWork
+from services.audit.projection import AuditWork, learn
 from services.ingest.app import SERVICE as INGEST
 from services.kernel.delivery.log import Handle, Record
 from services.kernel.delivery.relay import Relay
@@ -33,6 +33,7 @@ async def measure(runs: int) -> list[Figure]:
 
         async def ours() -> float:
             rig.empty(made)
+            await learn(made)
             rig.settle([made])
             return EVENTS / await consume(made, AuditWork(made).handle)
 

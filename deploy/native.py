@@ -129,7 +129,7 @@ class Kafka(Server):
 
     name = "kafka"
 
-    def __init__(self, data: Path, port: int, config: Mapping[str, str]) -> None:
+    def __init__(self, data: Path, port: int, config: Mapping[str, str], users: Mapping[str, str]) -> None:
         super().__init__(data, port)
         self.address = f"{LOOPBACK}:{port}"
         self._jars = kafka_jars()
@@ -149,7 +149,16 @@ class Kafka(Server):
         if not (data / "log" / "meta.properties").exists():
             # An id that begins with a dash would look like an option.
             cluster = "H" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-            _run(self._java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)))
+            names = [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in users.items()]
+            self.tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *names)
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """Runs a tool of Kafka by the name of its class, and returns what it prints."""
+        return _run(self.java(name, *arguments))
+
+    def java(self, name: str, *arguments: str) -> list[str]:
+        """The command of a tool of Kafka."""
+        return self._java("-Xmx128m", *JVM, name, *arguments)
 
     def pause(self) -> None:
         """Freezes the broker: connections stay open, and nothing is answered."""
@@ -254,9 +263,14 @@ class Keycloak(Server):
         return _answers(self.issuer)
 
 
-def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Kafka:
-    """A broker at `.address`. `config` adds or replaces lines of server.properties."""
-    server = Kafka(Path(data_dir).resolve(), port or free_port(), config or {})
+def start_kafka(
+    data_dir: str | Path,
+    port: int | None = None,
+    config: Mapping[str, str] | None = None,
+    users: Mapping[str, str] | None = None,
+) -> Kafka:
+    """A broker at `.address`. `config` adds or replaces lines of server.properties; `users` have SCRAM passwords."""
+    server = Kafka(Path(data_dir).resolve(), port or free_port(), config or {}, users or {})
     server.start()
     return server
 

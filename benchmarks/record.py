@@ -1,0 +1,117 @@
+"""What the record costs as it grows: taking events in, a timeline, and a proof. `HUIYING_BENCH_EVENTS` says how many.
+
+The events come straight from memory. The first tenth of them is the floor for all of them.
+"""
+
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import islice
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from benchmarks import rig
+from benchmarks.histories import Histories
+from benchmarks.measure import Figure, percentile
+from services.audit.app import SERVICE
+from services.audit.log import growing
+from services.audit.projection import BATCH, AuditWork, learn
+from services.kernel.core.units import Offices
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http
+from services.kernel.tlog import tree
+from tests.kit import access, spec
+
+EVENTS = int(os.environ.get("HUIYING_BENCH_EVENTS", "1_000_000"))
+ASKED, SEED = 500, 12
+GOAL_TIMELINE, GOAL_PROOF = 1 / 1.3, 0.2
+
+
+async def measure(runs: int) -> list[Figure]:
+    """Events a second, milliseconds of a timeline and of a proof, at a tenth of the events and at all of them."""
+    async with rig.runtime(SERVICE) as made:
+        histories = Histories(made.settings.partitions)
+        await learn(made)
+        work = Alone(made)
+        small = EVENTS // 10 // histories.each
+        first = await _take(work, histories, small)
+        before = await _timelines(made, histories, small)
+        second = await _take(work, histories, EVENTS // histories.each - small)
+        after = await _timelines(made, histories, EVENTS // histories.each)
+        computed, read = await _proofs(made, histories, EVENTS // histories.each)
+        size = f"{histories.each * (EVENTS // histories.each):,}"
+    slow, fast = percentile(after, 0.99), percentile(before, 0.99)
+    floor_is = "at a tenth of the events"
+    return [
+        Figure(f"taken in up to {size}", "events/s", second, 0.8, first, second / first, floor_is),
+        Figure(f"timeline p99 at {size}", "ms", slow, GOAL_TIMELINE, fast, fast / slow, floor_is),
+        Figure(f"inclusion proof at {size}, computed", "ms", percentile(computed, 0.5), GOAL_PROOF),
+        Figure(f"inclusion proof at {size}, read", "ms", percentile(read, 0.5), 5.0),
+    ]
+
+
+class Alone(AuditWork):
+    """Audit without brokers: it cannot ask where the topics end."""
+
+    async def _take_aim(self) -> None:
+        pass
+
+
+async def _take(work: AuditWork, histories: Histories, matters: int) -> float:
+    records, began, count = histories.more(matters), time.perf_counter(), 0
+    while batch := list(islice(records, BATCH)):
+        await work.handle(batch)
+        count += len(batch)
+    return count / (time.perf_counter() - began)
+
+
+async def _timelines(made: Runtime, histories: Histories, matters: int) -> list[float]:
+    app = http.application([made], title="audit", keys=access.PUBLIC)
+    known = made.offices
+
+    async def with_posts(connection: AsyncConnection, **more: bool) -> Offices:
+        found = await known(connection, **more)
+        return replace(found, posts=dict.fromkeys(found.units, spec.offices().posts["city"]))
+
+    made.offices = with_posts  # type: ignore[method-assign]
+    chance = random.Random(SEED)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://audit", headers=access.bearer("city", "auditor")
+    ) as client:
+
+        async def one() -> None:
+            answer = await client.get(f"/audit/v1/incidents/{histories.incident(chance.randrange(matters))}/timeline")
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json()["items"]) == histories.each
+
+        return await _timed(one)
+
+
+async def _proofs(made: Runtime, histories: Histories, matters: int) -> tuple[list[float], list[float]]:
+    """Milliseconds for the hashing of a proof, and for reading and hashing."""
+    size, chance, computed = matters * histories.each, random.Random(SEED), []
+    async with made.database.read() as connection:
+
+        async def one() -> None:
+            spans = tree.inclusion(chance.randrange(size), size)
+            held = await growing.rows(connection, tree.rows_of(spans))
+            began = time.perf_counter()
+            for span in spans:
+                tree.hash_of(span, held)
+            computed.append((time.perf_counter() - began) * 1000)
+
+        read = await _timed(one)
+    return computed, read
+
+
+async def _timed(one: Callable[[], Awaitable[None]]) -> list[float]:
+    found = []
+    for at in range(ASKED + 50):
+        began = time.perf_counter()
+        await one()
+        if at >= 50:
+            found.append((time.perf_counter() - began) * 1000)
+    return found
