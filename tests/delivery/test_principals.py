@@ -1,7 +1,5 @@
 """Brokers over TLS, on which each service has a name of its own and the rights of `deploy/kafka/acls.sh`."""
 
-import datetime as dt
-import ipaddress
 import os
 import shlex
 import subprocess
@@ -10,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deploy import native
 from deploy.native import HERE, LOOPBACK, free_port
@@ -22,6 +16,7 @@ from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from tests.kit import stack, substrate
 from tests.kit.stack import SERVICES, DeployedWorld
+from tests.kit.tls import certified
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
 NAMES, PREFIX = (*SERVICES, "operator"), "guarded"
@@ -29,29 +24,6 @@ NAMES, PREFIX = (*SERVICES, "operator"), "guarded"
 
 def word(name: str) -> str:
     return f"the password of {name}".replace(" ", "-")
-
-
-def certified(folder: Path) -> Path:
-    """A key with a certificate for this machine, which is its own authority; written as the broker takes it."""
-    key, name = (
-        ec.generate_private_key(ec.SECP256R1()),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")]),
-    )
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK))]), critical=True)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    ).public_bytes(serialization.Encoding.PEM)
-    (folder / "authority.pem").write_bytes(certificate)
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "broker.pem").write_bytes(plain + certificate)
-    return folder / "authority.pem"
 
 
 class Guarded:

@@ -33,9 +33,9 @@ from services.kernel.delivery.log import (
     hand_on,
 )
 from services.kernel.delivery.log.brokers import trust
+from services.kernel.delivery.log.clients import mend
 from services.kernel.delivery.log.group import Group
 from services.kernel.delivery.log.kafka import FETCH_WAIT, MAX_FETCHED, KafkaLog, record_of
-from services.kernel.delivery.log.pace import keep_pace
 from services.kernel.settings import Settings
 
 LEAVE_SECONDS = 3.0
@@ -76,7 +76,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
         def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
             consumer = super()._create_worker_consumer(transport)
             consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001, it has no other way in
-            keep_pace(consumer._client)  # noqa: SLF001
+            mend(consumer._client)  # noqa: SLF001
             return consumer
 
     class Consumer(driver.Consumer):

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 
 from services.kernel.delivery.log import LogGone
 from services.kernel.delivery.log.brokers import access
+from services.kernel.delivery.log.clients import mend
 from services.kernel.logging import Lasting
 from services.kernel.settings import Settings
 
@@ -83,6 +84,7 @@ class Group:
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(**access(self._settings))
+        mend(admin._client)  # noqa: SLF001, it has no other way in
         try:
             await admin.start()
             yield admin

@@ -37,9 +37,9 @@ from services.kernel.delivery.log import (
     hand_on,
 )
 from services.kernel.delivery.log.brokers import access
+from services.kernel.delivery.log.clients import mend
 from services.kernel.delivery.log.group import Group
 from services.kernel.delivery.log.merging import merged
-from services.kernel.delivery.log.pace import keep_pace
 from services.kernel.settings import Settings
 from services.kernel.tasks import side_by_side
 
@@ -105,6 +105,7 @@ class KafkaLog:
         wanted = {self.name(topic): EVENT_CONFIG for topic in event_topics}
         wanted |= {self.name(topic): CONTENT_CONFIG for topic in content_topics}
         admin = AIOKafkaAdminClient(**access(self._settings))
+        mend(admin._client)  # noqa: SLF001, it has no other way in
         try:
             await admin.start()
             existing = set(await admin.list_topics())
@@ -184,7 +185,7 @@ class KafkaLog:
                 max_request_size=4 * BATCH_LIMIT,
                 request_timeout_ms=int(self._settings.send_seconds * 500),
             )
-            keep_pace(producer.client)
+            mend(producer.client)
             try:
                 await producer.start()
             except BaseException:
@@ -312,7 +313,7 @@ class KafkaLog:
             heartbeat_interval_ms=int(self._settings.session_seconds * 200),
             fetch_max_wait_ms=FETCH_WAIT,
         )
-        keep_pace(consumer._client)  # noqa: SLF001, it has no other way in
+        mend(consumer._client)  # noqa: SLF001, it has no other way in
         return consumer
 
     async def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
