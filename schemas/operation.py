@@ -34,6 +34,30 @@ class OperationKeyRevoked(Fact):
     reason: Words | None = None
 
 
+@event("operation.import_begun")
+class OperationImportBegun(Fact):
+    """A file of reports for a unit began to be taken in, by a mapping of this name and digest."""
+
+    run: StreamId
+    unit: UnitCode
+    form: Literal["csv", "xlsx", "ndjson"]
+    mapping: Code
+    sha256: Digest
+
+
+@event("operation.import_ended")
+class OperationImportEnded(Fact):
+    """A file of reports was taken in, or broke off. Of its rows, `repeated` ones were taken in before."""
+
+    run: StreamId
+    unit: UnitCode
+    outcome: Literal["done", "broken_off"]
+    rows: Figure
+    received: Figure
+    repeated: Figure
+    refused: Figure
+
+
 @event("operation.statement_key_made")
 class OperationStatementKeyMade(Fact):
     """The bulletin got a key that signs statements: its thumbprint (RFC 7638), and the 32 bytes of its public half."""

@@ -20,6 +20,9 @@ async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as on:
             async with up.served(system, on) as address:
                 said = await integrate.run("CloudEvents", address, made.json()["key"])
+                files = await integrate.run("Files", address, made.json()["key"], tmp_path)
+    ended = [line["ended"] for line in map(orjson.loads, files.splitlines()[1:]) if "ended" in line]
+    assert [(one["state"], one["received"], one["refused"]) for one in ended] == [("done", 1, 1)] * 2 + [("done", 1, 0)]
     answers = answers_in(said)
     assert len(answers) == integrate.COMMANDS["CloudEvents"].count("curl ") == 3
     assert all("receipt" in answer for answer in answers)
@@ -31,6 +34,6 @@ def answers_in(said: str) -> list[dict[str, object]]:
 
 
 def test_every_section_is_run_and_holds_no_key() -> None:
-    assert set(integrate.COMMANDS) == {"CloudEvents", "Open311"}, "a section is run by a test"
+    assert set(integrate.COMMANDS) == {"CloudEvents", "Files", "Open311"}, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"
     assert not any("hy_" in commands for commands in integrate.COMMANDS.values())

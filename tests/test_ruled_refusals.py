@@ -25,6 +25,9 @@ UNRULED = {
         reading-needs-purpose
         list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
+        mapping-twice mapping-missing mapping-unusable header-missing columns-too-many column-missing column-twice
+        row-cells row-unreadable quote-open characters-damaged value-unlisted time-unreadable sheet-missing
+        workbook-damaged
         null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
         invisible-character personal-number text-too-long-resolved marker-malformed

@@ -29,6 +29,7 @@ from services.ingest.commands import (
     Report,
 )
 from services.ingest.evidence_files import blobs_of
+from services.ingest.imports import imports_api
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
@@ -162,6 +163,7 @@ def router() -> APIRouter:
         return batch.send(spool, media_type=NDJSON)
 
     events_api.add_route(api, sender)
+    imports_api.add_routes(api, sender)
 
     @api.get("/reports/{id}", **documents.answers(answers.StoredReport))
     async def read_report(

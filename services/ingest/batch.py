@@ -165,20 +165,29 @@ class Reader:
         self._refused = False
 
     def read(self, number: int, text: bytes | None) -> Line:
+        """A line of JSON; None if it was too long to be kept."""
+        line = self.judge(number, partial(self._read, text))
+        if self._key is not None and line.prepared is not None and text is not None:
+            line.key = Key(f"{self._key}/{number}", digest_of("POST", self._path, text))
+        return line
+
+    def judge(self, number: int, read: Callable[[], tuple[Report, tuple[str, ...] | None]]) -> Line:
+        """The line whose report `read` gives, or whose problem it raises."""
         line = Line(number)
         try:
-            if text is None:
-                limit = self._runtime.settings.report_limit
-                raise TooLarge(f"the line has more than {limit} bytes", limit=limit)
-            report, line.dropped = self._as_report(text)
+            report, line.dropped = read()
             line.prepared = intake.prepare(report, self._actor, self._runtime)
-            if self._key is not None:
-                line.key = Key(f"{self._key}/{number}", digest_of("POST", self._path, text))
         except ValidationError as error:
             line.outcome = malformed(error)
         except Problem as problem:
             line.outcome = problem
         return line
+
+    def _read(self, text: bytes | None) -> tuple[Report, tuple[str, ...] | None]:
+        if text is None:
+            limit = self._runtime.settings.report_limit
+            raise TooLarge(f"the line has more than {limit} bytes", limit=limit)
+        return self._as_report(text)
 
     async def store(self, lines: Sequence[Line]) -> None:
         """Gives every line its result. If the database fails, all of these lines get that problem."""

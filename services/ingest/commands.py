@@ -190,6 +190,10 @@ class KeyListing(Command):
     """The keys of a unit and those below it."""
 
 
+class ImportListing(Command):
+    """The files of reports that were sent for a unit and those below it."""
+
+
 class KeyRevocation(Command, json_schema_extra=example(reason="对接单位更换系统")):
     """A key is not valid any more."""
 

@@ -9,6 +9,7 @@ from schemas.fields import instant
 from services.ingest.commands import (
     AttachEvidence,
     Erase,
+    ImportListing,
     KeyListing,
     KeyRequest,
     KeyRevocation,
@@ -114,6 +115,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     AttachEvidence: Right("evidence", _following, _working, _not_erased),
     Refuse: Right("refuse", ("duty_officer", "chief"), _accountable, _not_refused),
     Erase: Right("erase", _erasing, _erasing_over, _another_person),
+    ImportListing: Right("list-imports", ("admin",), _named),
     KeyRequest: Right("make-key", ("admin",), _named),
     KeyListing: Right("list-keys", ("admin",), _named),
     KeyRevocation: Right("revoke-key", ("admin",), _named),

@@ -10,6 +10,7 @@ from schemas.escalation import ClockExtended
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
+from services.ingest.imports import views as imports
 from services.ingest.open311 import views as open311
 from services.kernel.core.ids import stream_of
 from services.kernel.store import checkpoints, offices, standings, tables
@@ -21,6 +22,7 @@ INTEGRATION = "integration-"
 METADATA = tables.metadata()
 standings.tables(METADATA)
 open311.tables(METADATA)
+IMPORTS, IMPORT_NOTES = imports.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",
@@ -226,6 +228,7 @@ VIEWS = (
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, ("report",), one_stream=True, by_command=True),
     View(SOURCES, _source_keys, _take_source, ("report",), by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key, ("operation",)),
+    imports.view(IMPORTS),
     View(RECEIPTS, _receipt_keys, _take_receipt, ("report",), one_stream=True),
     View(EXTENSIONS, _extension_keys, _extension, ("clock",), one_stream=True),
     View(ANSWERS, _answer_keys, _answer, ("incident",), one_stream=True),

@@ -197,6 +197,12 @@ class Settings(BaseSettings):
     """How old a discovery may be when its report comes in, as `P30D`. An older one is marked as entered late."""
     report_limit: int = 1_000_000
     """The most bytes of one request body or one line of a batch."""
+    imports_at_once: int = Field(4, ge=1)
+    """How many files of reports one process takes in at the same time."""
+    workbook_limit: int = Field(100_000_000, ge=1)
+    """The most bytes of one workbook (XLSX) of reports. It may unpack to twenty times as many."""
+    import_refused_limit: int = Field(5_000_000, ge=0)
+    """The most bytes of refused rows that one answer to a file shows. The others are counted."""
     evidence_limit: int = 20_000_000
     """The most bytes of one evidence file."""
     evidence_pixels: int = Field(50_000_000, ge=1)

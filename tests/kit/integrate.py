@@ -14,13 +14,14 @@ COMMANDS = {
 """Section -> its commands, one after the other."""
 
 
-async def run(section: str, address: str, key: str) -> str:
-    """What the commands of a section print against a system. Raises `AssertionError` if one fails."""
+async def run(section: str, address: str, key: str, folder: Path | None = None) -> str:
+    """What the commands of a section print against a system, in a folder. Raises `AssertionError` if one fails."""
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", COMMANDS[section]),
         env={"PATH": os.environ["PATH"], "no_proxy": "*", "HUIYING": address, "KEY": key},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        cwd=folder,
     )
     said = (await process.communicate())[0].decode()
     assert process.returncode == 0, said

@@ -44,6 +44,8 @@ EXPECTED = """
 sendReport             | integration duty_officer      | own^
 sendReports            | integration duty_officer      | own^
 sendEvents             | integration duty_officer      | own^
+importReports          | integration duty_officer      | own^
+listMappings           | integration staff             | everywhere
 previewReport          | integration duty_officer      | own^
 listReports            | staff                         | received^
 readReport             | staff                         | read^
@@ -58,6 +60,7 @@ eraseReport            | chief admin                   | own^
 readReceipt            | anybody                       | everywhere
 judgeAnswer            | anybody                       | everywhere
 listKeys               | admin                         | own^
+listImports            | admin                         | own^
 makeKey                | admin                         | own^
 revokeKey              | admin                         | own^
 eraseWordsOfIngest     | chief admin                   | root

@@ -138,6 +138,7 @@ PATHS = {
 }
 """Part of a path -> the record that stands behind it."""
 QUERIES = {
+    "importReports": f"mapping=reports&unit={OWN}",
     "listDays": f"unit={OWN}",
     "listAddresses": f"unit={OWN}",
     "listChannels": f"unit={OWN}",

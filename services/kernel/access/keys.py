@@ -35,6 +35,7 @@ USES = frozenset(
         "notice-address",
         "set-up",
         "form",
+        "imported",
         "second-factor",
         "known-browser",
         "sign-in",

@@ -1,5 +1,6 @@
 """Answers in pieces, which let go of what they come from as soon as they end, also if the caller hangs up."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any
@@ -33,3 +34,11 @@ class Streamed(StreamingResponse):
                 for end in (ends, self._close):
                     if end is not None and inspect.isawaitable(ended := end()):
                         await ended
+
+
+class Duplex(Streamed):
+    """An answer that begins while the body is still read. Whoever reads the body sees that the caller hangs up."""
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        """Reads nothing: it would take parts of the body away."""
+        await asyncio.Event().wait()

@@ -90,6 +90,34 @@ def upgrade() -> None:
     op.create_index(op.f("ix_filed_received_at"), "filed", ["received_at"], unique=False)
     op.create_index(op.f("ix_filed_sender_received_at"), "filed", ["sender", "received_at"], unique=False)
     op.create_table(
+        "import_notes",
+        sa.Column("run", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("received", sa.Integer(), nullable=False),
+        sa.Column("repeated", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run", name=op.f("pk_import_notes")),
+    )
+    op.create_table(
+        "imports",
+        sa.Column("run", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("mapping", key(100), nullable=True),
+        sa.Column("sha256", key(64), nullable=True),
+        sa.Column("form", key(10), nullable=True),
+        sa.Column("by", key(130), nullable=True),
+        sa.Column("begun_at", key(27), nullable=True),
+        sa.Column("ended_at", key(27), nullable=True),
+        sa.Column("outcome", key(20), nullable=True),
+        sa.Column("rows", sa.Integer(), nullable=True),
+        sa.Column("received", sa.Integer(), nullable=True),
+        sa.Column("repeated", sa.Integer(), nullable=True),
+        sa.Column("refused", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("run", name=op.f("pk_imports")),
+    )
+    op.create_index("ix_imports_unit", "imports", ["unit", "run"], unique=False)
+    op.create_table(
         "key_uses",
         sa.Column("id", key(64), nullable=False),
         sa.Column("used_at", key(27), nullable=False),
