@@ -45,7 +45,7 @@ sendReport             | integration duty_officer      | own^
 sendReports            | integration duty_officer      | own^
 sendEvents             | integration duty_officer      | own^
 importReports          | integration duty_officer      | own^
-listMappings           | integration staff             | everywhere
+listMappings           | integration signed-in         | everywhere
 previewReport          | integration duty_officer      | own^
 listReports            | staff                         | received^
 readReport             | staff                         | read^

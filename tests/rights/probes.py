@@ -187,6 +187,7 @@ SHOWS = {
     "listDesk": "{incident}",
     "listGaps": f'"unit":"{OWN}"',
     "listKeys": f"{{key of {OWN}}}",
+    "listImports": "{import}",
     "listDelegations": "{delegation}",
     "countHandovers": f'"unit":"{OTHER}"',
     "countDesk": '"open":2',

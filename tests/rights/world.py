@@ -209,6 +209,8 @@ async def _made(world: World) -> None:
     report |= {"discovered_at": instant(now), "request": "请修复", "reply_ref": "留言板 42"}
     taken = await world.done(UNITS["received"], "integration", "POST", "/ingest/v1/reports", **report)
     names |= {"report": taken["report_id"], "receipt": taken["receipt"]}
+    refused = ("POST", "/ingest/v1/imports?mapping=reports", world.keys[own], b'{"text": "no report"}', "text/csv")
+    names["import"] = json.loads((await world.ask(*refused))[1].partition(b"\n")[0])["began"]["run"]
     at = f"/ingest/v1/reports/{names['report']}"
     file = ("POST", f"{at}/evidence", world.keys[UNITS["received"]], "现场情况".encode(), "text/plain")
     assert (await world.ask(*file))[0] == 201
