@@ -37,7 +37,7 @@ NDJSON = "application/x-ndjson"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SILENT = timedelta(minutes=2)
 """A run without an end that says nothing for so long has broken off, as after a crash."""
-LINE_EXAMPLE = '{"channel": "board", "subject": "路灯不亮", "text": "已经四天不亮。", "discovered_at": "2026-03-02T09:00:00+08:00"}\n'
+LINE_EXAMPLE = '{"channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": "2026-03-02T09:00:00+08:00"}\n'
 CSV_EXAMPLE = "subject,text,channel,discovered_at\n路灯不亮,已经四天不亮。,board,2026-03-02 09:00\n"
 
 
