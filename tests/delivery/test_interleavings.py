@@ -18,6 +18,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from schemas import catalogue
 from schemas.envelope import Event
 from services.apps import embedded
 from services.apps.embedded import Embedded
@@ -30,6 +31,7 @@ from services.kernel.proof import check as checks
 from services.kernel.serving import process
 from services.kernel.store.session import Session
 from tests.delivery import sites
+from tests.kit import everywhere
 from tests.kit.stack import NO_CERTIFICATES, DeployedWorld, report
 from tests.kit.stores import rows
 
@@ -351,7 +353,8 @@ async def test_a_service_down_for_longer_than_the_tombstone_lives_erases_all_the
     site: Site, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Words and tombstone are both gone from the compacted topic. Only `report.erased` still tells of the erasure."""
-    id_ = await posted(site, f"long gone {uuid.uuid4()}")
+    words = f"long gone {uuid.uuid4()}"
+    id_ = await posted(site, words)
     refs = await words_of(site, id_)
     async with beside(site, "triage") as runtime:
 
@@ -360,6 +363,7 @@ async def test_a_service_down_for_longer_than_the_tombstone_lives_erases_all_the
 
         await until(arrived, "triage holds the words")
     await incident(site, id_)
+    assert await places(site, words)
     async with site.held("triage") as triage:
         await erase(site, id_)
         await forget(site, triage, refs)
@@ -372,6 +376,21 @@ async def test_a_service_down_for_longer_than_the_tombstone_lives_erases_all_the
     later = await posted(site, f"later {uuid.uuid4()}")
     await incident(site, later)
     await site.check()
+    assert await places(site, words) == []
+
+
+async def places(site: Site, words: str) -> list[str]:
+    """Where a deployment keeps these words: tables, topics, files, logs of processes."""
+    if isinstance(site, InProcess):
+        return list(everywhere.in_files(site.here.settings.data, [words]))
+    assert isinstance(site, Processes)
+    found = list(everywhere.in_files(site.world.folder, [words]))
+    for service in catalogue.SERVICES:
+        async with beside(site, service) as runtime:
+            found += [place async for place in everywhere.in_tables(runtime.database, words)]
+            if service == "audit":
+                found += [place async for place in everywhere.in_topics(runtime.log, words)]
+    return found
 
 
 def _delete(path: Path, refs: set[str]) -> None:
