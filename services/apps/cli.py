@@ -123,6 +123,53 @@ def serve(
     one.supervise(service, settings)
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, XLSX, or lines of JSON.", exists=True, dir_okay=False)],
+    mapping: Annotated[str, typer.Option("--map", help="A file with a mapping, or hotline, message-board, reports.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try the file: nothing is kept.")] = False,
+    refused: Annotated[Path | None, typer.Option("--refused", help="Write refused rows to this CSV file.")] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="The unit that receives the reports.", show_default="the key's own")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="The sending system.", show_default="that of the mapping")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="The address of the deployment.", show_default=False)] = None,
+    key_file: Annotated[Path | None, typer.Option(help="A file with the key; else HUIYING_KEY has it.")] = None,
+    data: Data = None,
+) -> None:
+    """Send a file of reports. If it breaks off, or rows were corrected, run it again: nothing is doubled.
+
+    Prints the counts. Exit 0, or 1 if rows were refused.
+    """
+    from services.apps import imports
+
+    key = (key_file.read_text() if key_file else os.environ.get("HUIYING_KEY", "")).strip()
+    if not key:
+        raise CannotDo("set HUIYING_KEY to the key of the integration, or name a file with it: --key-file")
+    sending = imports.Sending(file, mapping, unit, source, dry_run, key, at)
+    lines = run(imports.send(quiet(settings_of(data)), sending, progress("bytes"), _took()))
+    ended = lines[-1]["ended"]
+    if lines[0]["began"]["dropped"] or ended["dropped"]:
+        note(f"not kept: {', '.join(ended['dropped'])}")
+    if refused is not None:
+        note(f"{imports.write_refused(lines, refused)} refused rows in {refused}")
+        if ended["left_off"]:
+            note(f"{ended['left_off']:,} more were refused; correct these first, and send the file again")
+    else:
+        for line in (line["refused"] for line in lines if "refused" in line):
+            note(f"line {line['line']}: {line['problem']['detail']}")
+    counts = ", ".join(f"{ended[name]:,} {name}" for name in ("rows", "received", "repeated", "refused"))
+    say(f"{'would be: ' if dry_run else ''}{counts}")
+    if ended["state"] != "done":
+        raise CannotDo(f"{ended['problem']['detail']}; {imports.AGAIN}")
+    raise typer.Exit(1 if ended["refused"] else 0)
+
+
+def _took() -> Callable[[int], None]:
+    tell = progress("rows")
+    return lambda rows: tell(rows, rows)
+
+
 @app.command()
 def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0,

@@ -123,6 +123,6 @@ def progress(of_what: str) -> Callable[[int, int], None]:
         nonlocal told
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
-            note(f"{done:,} of {of:,} {of_what}")
+            note(f"{done:,} {of_what}" if done == of else f"{done:,} of {of:,} {of_what}")
 
     return tell
