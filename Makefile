@@ -7,7 +7,7 @@ DEV := .venv/.dev
 ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
   $(patsubst %,tests/delivery/test_%.py,crash_points interleavings kills)
 
-.PHONY: install demo up test stack test-containers test-go chaos bench lint requirements generate
+.PHONY: install demo up test stack test-containers test-go chaos fuzz bench lint requirements generate
 
 install: $(RUN) ## .venv with `huiying` in it
 
@@ -34,6 +34,9 @@ test-go: $(DEV) ## the log, checked with Go's library; needs a Go tool chain and
 chaos: $(DEV) ## hundreds of kills
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/pytest -m chaos --timeout 3600 -rP $(ARGS)
+
+fuzz: $(DEV) ## parsers under damaged input; INPUTS for each property
+	HUIYING_FUZZ=$(or $(INPUTS),200000) .venv/bin/pytest tests/fuzz --timeout 0 --durations 0 $(ARGS)
 
 bench: $(DEV) ## the performance figures, each beside its floor
 	.venv/bin/python deploy/native.py tools

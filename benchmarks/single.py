@@ -40,12 +40,19 @@ async def measure(runs: int) -> list[Figure]:
 @contextmanager
 def serving(which: str, database: str) -> Iterator[int]:
     """One of the two servers; gives its port once it answers."""
+    with started(which, database) as (port, _):
+        yield port
+
+
+@contextmanager
+def started(which: str, database: str) -> Iterator[tuple[int, int]]:
+    """The same with the number of its process."""
     port = free_port()
     environment = {**os.environ, "HUIYING_DATABASE": database}
     with subprocess.Popen([sys.executable, "-m", "benchmarks.servers", which, str(port)], env=environment) as process:
         try:
             wait_for(f"http://127.0.0.1:{port}/healthz", process)
-            yield port
+            yield port, process.pid
         finally:
             process.terminate()
 

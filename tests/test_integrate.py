@@ -21,8 +21,9 @@ async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
             async with up.served(system, on) as address:
                 said = await integrate.run("CloudEvents", address, made.json()["key"])
                 files = await integrate.run("Files", address, made.json()["key"], tmp_path)
-    ended = [line["ended"] for line in map(orjson.loads, files.splitlines()[1:]) if "ended" in line]
+    ended = [orjson.loads(line)["ended"] for line in files.splitlines() if line.startswith('{"ended"')]
     assert [(one["state"], one["received"], one["refused"]) for one in ended] == [("done", 1, 1)] * 2 + [("done", 1, 0)]
+    assert "1 rows, 0 received, 1 repeated, 0 refused" in files, "the command line sent the same file again"
     answers = answers_in(said)
     assert len(answers) == integrate.COMMANDS["CloudEvents"].count("curl ") == 3
     assert all("receipt" in answer for answer in answers)

@@ -72,9 +72,9 @@ def shared(content: bytes) -> bytes:
     return zipped(files)
 
 
-def zipped(files: Mapping[str, bytes]) -> bytes:
+def zipped(files: Mapping[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(file, "w", packing) as new:
         for name, part in files.items():
             new.writestr(name, part)
     return file.getvalue()
@@ -226,10 +226,11 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         (changed("xl/styles.xml", lambda xml: xml + b" " * 5_000_000), "too-large"),
         (changed(SHEET, lambda xml: xml + b" " * 60_000_000), "too-large"),
         (changed(SHEET, lambda xml: xml.replace(b't="s"><v>0', b't="s"><v>999999')), "workbook-damaged"),
+        (zipped({"[Content_Types].xml": b"<x/>"}, zipfile.ZIP_LZMA), "workbook-damaged"),
         (changed("[Content_Types].xml", lambda xml: b"<x/>"), "workbook-damaged"),
         (xlsx_of(ROWS).replace(b"PK\x05\x06", b"PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06"), "workbook-damaged"),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_workbook_made_to_harm_is_refused(content: bytes, refused: str) -> None:
     with pytest.raises(Problem) as caught:

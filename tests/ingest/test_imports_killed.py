@@ -13,7 +13,7 @@ from tests.kit import stack, substrate
 from tests.kit.programs import Program
 from tests.kit.stack import CLI, World, until
 
-ROWS = 4_000
+ROWS = 3_000
 RECEIVED = "select count(*) from events where type = 'huiying.report.received.v1'"
 
 

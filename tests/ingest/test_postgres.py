@@ -32,6 +32,25 @@ async def test_batches_that_meet_wait_for_each_other(on_postgres: Ingest) -> Non
     assert len(await on_postgres.events("report.received")) == 900
 
 
+async def test_one_file_that_is_sent_twice_at_once_is_there_once(on_postgres: Ingest) -> None:
+    key = await on_postgres.key()
+    lines = [orjson.dumps(report(external_id=number and str(number))) for number in range(1200)]
+    orders = [lines, lines[::-1]]
+    answers = await asyncio.gather(
+        *(
+            on_postgres.client.post(
+                "/ingest/v1/imports", content=b"\n".join(order), headers=key, params={"mapping": "reports"}
+            )
+            for order in orders
+        )
+    )
+    ended = [orjson.loads(answer.content.splitlines()[-1])["ended"] for answer in answers]
+    assert [one["state"] for one in ended] == ["done", "done"]
+    assert sum(one["received"] for one in ended) == sum(one["repeated"] for one in ended) == 1200
+    assert len(await on_postgres.events("report.received")) == 1200
+    assert len(await on_postgres.events("operation.import_ended")) == 2
+
+
 async def test_one_integration_of_many_gets_a_source(on_postgres: Ingest) -> None:
     keys = await asyncio.gather(*(on_postgres.key() for _ in range(8)))
     lines = [orjson.dumps(report(source="board", external_id=str(number))) for number in range(10)]

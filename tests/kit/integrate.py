@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 from pathlib import Path
 
 PAGE = (Path(__file__).parents[2] / "docs/integrate.md").read_text()
@@ -18,7 +19,12 @@ async def run(section: str, address: str, key: str, folder: Path | None = None) 
     """What the commands of a section print against a system, in a folder. Raises `AssertionError` if one fails."""
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", COMMANDS[section]),
-        env={"PATH": os.environ["PATH"], "no_proxy": "*", "HUIYING": address, "KEY": key},
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "no_proxy": "*",
+            "HUIYING": address,
+            "KEY": key,
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,

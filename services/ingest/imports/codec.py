@@ -20,6 +20,8 @@ Form = Literal["csv", "xlsx", "ndjson"]
 SAMPLE = 65_536
 """So many bytes from the first one that is not ASCII on show the encoding."""
 DELIMITERS = (",", "\t", ";", "|")
+DAMAGED = "huiying.damaged"
+"""The handler of errors that puts a surrogate in place of bytes that are no character."""
 MOST_COLUMNS = 1_000
 MOST_NAMES = 200
 """So many names of columns that are not kept are told."""
@@ -132,10 +134,9 @@ def _csv_rows(reader: Iterator[list[str]], lines: "_Lines", width: int, position
         if not any(cell.strip() for cell in cells):
             continue
         kept = {title: cells[at] for at, title in positions.items() if at < len(cells)}
-        if len(cells) != width and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
-            yield Row(begins, kept, _cut(len(cells), width))
-        else:
-            yield checked(begins, kept)
+        row = checked(begins, kept)
+        is_cut = len(cells) < width or any(cell.strip() for cell in cells[width:])
+        yield row._replace(fault=_cut(len(cells), width)) if is_cut else row
 
 
 def _cut(cells: int, width: int) -> Malformed:
@@ -268,7 +269,10 @@ def texts(parts: Iterable[bytes], told: str | None = None) -> Iterator[str]:
 
 
 def _decoder(encoding: str) -> io.IncrementalNewlineDecoder:
-    return io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("surrogateescape"), translate=True)
+    return io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(DAMAGED), translate=True)
+
+
+codecs.register_error(DAMAGED, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
 
 
 def _first(held: bytes) -> int:

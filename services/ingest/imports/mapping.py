@@ -38,7 +38,8 @@ _MORE = frozenset({"caller", "telephone", "phones", "emails", "surname", "compla
 
 def plain(title: object) -> str:
     """A column's title in normal form: no wide characters, no white space around it, nothing invisible."""
-    seen = "".join(char for char in unicodedata.normalize("NFKC", str(title)) if unicodedata.category(char) != "Cf")
+    normal = unicodedata.normalize("NFKC", str(title))
+    seen = "".join(char for char in normal if unicodedata.category(char) not in ("Cf", "Cs"))
     return " ".join(seen.split())
 
 

@@ -9,6 +9,7 @@ formula is its text and is never worked out.
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import date, datetime, time
@@ -38,6 +39,7 @@ _ITEM = f"{{{SHEET_MAIN_NS}}}si"
 _OFFSET, _LENGTH = struct.Struct("<Q"), struct.Struct("<L")
 _FAULTS = (
     zipfile.BadZipFile,
+    zlib.error,
     DefusedXmlException,
     ParseError,
     ValueError,
@@ -92,7 +94,7 @@ def _told(rows: Iterator[tuple[int, dict[int, Any]]], positions: dict[int, str])
             try:
                 shown = {title: _shown(value) for title, value in kept.items()}
             except Malformed as fault:
-                yield Row(number, {title: str(value) for title, value in kept.items()}, fault)
+                yield checked(number, {title: str(value) for title, value in kept.items()})._replace(fault=fault)
                 continue
             if any(cell.strip() for cell in shown.values()):
                 yield checked(number, dict.fromkeys(positions.values(), "") | shown)
@@ -174,6 +176,8 @@ class _Book(ExcelReader):  # type: ignore[misc]
         parts = self.archive.infolist()
         if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > limit:
             raise _too_large(limit)
+        if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+            raise _damaged()  # other ways of packing may ask for any amount of memory
         self.read_manifest()
         self.read_workbook()
         apply_stylesheet(self.archive, self.wb)
@@ -181,7 +185,8 @@ class _Book(ExcelReader):  # type: ignore[misc]
 
     def sheet(self, title: str | None) -> str:
         """The part of the sheet with this title, else of the first one that is not hidden."""
-        there = [(one, rel.target) for one, rel in self.parser.find_sheets() if rel.target in self.valid_files]
+        found = [(one, self.parser.rels.get(one.id)) for one in self.parser.sheets if one.id]
+        there = [(one, rel.target) for one, rel in found if rel is not None and rel.target in self.valid_files]
         for one, target in there:
             if plain(one.name) == plain(title) if title else one.state == "visible":
                 return str(target)
