@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import IO, Any, Literal, NamedTuple
 
 import orjson
 from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
+from starlette.requests import ClientDisconnect
 
 from schemas.fields import Fact, instant
 from schemas.operation import OperationImportBegun, OperationImportEnded
@@ -41,8 +42,6 @@ from services.kernel.settings import Settings
 from services.kernel.store import failures, sql
 from services.kernel.store.session import Session
 
-GROUP = 500
-"""Rows that are stored in one transaction."""
 UNPACKED = 20
 """A workbook unpacks to at most so many times its greatest size."""
 PATIENCE = 120.0
@@ -230,7 +229,7 @@ class Run:
             await self._record(fact)
 
     def _why(self, error: Exception) -> Problem:
-        if type(error).__name__ == "ClientDisconnect":
+        if isinstance(error, ClientDisconnect):
             return Unavailable(
                 "the file broke off before its end; send it again, nothing is doubled", code="file-broken-off"
             )
@@ -265,7 +264,15 @@ class Run:
                 await asyncio.wait([storing])
 
     def _group(self, reader: batch.Reader) -> list[tuple[Row, batch.Line]]:
-        return [(row, reader.judge(row.number, partial(self._read, row))) for row in islice(self.table.rows, GROUP)]
+        """The next rows that are stored together; empty if there are no more."""
+        group: list[tuple[Row, batch.Line]] = []
+        size = 0
+        for row in self.table.rows:
+            group.append((row, reader.judge(row.number, partial(self._read, row))))
+            size += sum(map(len, row.cells.values()))
+            if len(group) >= batch.LINES or size >= batch.BYTES:
+                break
+        return group
 
     def _read(self, row: Row) -> tuple[Report, None]:
         if row.fault is not None:
