@@ -309,6 +309,33 @@ class OperationDiscarded(Fact):
     reason: Words
 
 
+@event("operation.message_set_aside")
+class OperationMessageSetAside(Fact):
+    """A message of another system's topic was no report that its integration may send: its place, and why."""
+
+    topic: Code
+    partition: Figure
+    offset: Figure
+    cause: Code
+    key: StreamId
+    unit: UnitCode
+
+
+@event("operation.topic_lost")
+class OperationTopicLost(Fact):
+    """Another system's topic lacks what was to be read `next`: it `expired`, or the topic is `another` one.
+
+    It holds the offsets from `first` to before `end` now, and is read from there.
+    """
+
+    topic: Code
+    partition: Figure
+    next: Figure
+    first: Figure
+    end: Figure
+    cause: Literal["expired", "another"]
+
+
 @event("operation.recovered")
 class OperationRecovered(Fact):
     """Events that the store lacked were taken from the owner's own topic, after a restore or on an operator's word."""

@@ -139,3 +139,7 @@ grant ingest --operation Create \
   --allow-principal "User:$prefix-escalation" \
   --allow-principal "User:$prefix-publish" \
   --allow-principal "User:$prefix-audit"
+# A topic of another system, from which ingest reads CloudEvents, has a name without the prefix.
+if [ -n "${HUIYING_CLOUDEVENTS_TOPIC:-}" ]; then
+  grant ingest --operation Read --operation Describe --topic "$HUIYING_CLOUDEVENTS_TOPIC"
+fi

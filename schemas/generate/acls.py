@@ -27,6 +27,13 @@ connection=$*
 
 """
 
+FOREIGN = """\
+# A topic of another system, from which ingest reads CloudEvents, has a name without the prefix.
+if [ -n "${HUIYING_CLOUDEVENTS_TOPIC:-}" ]; then
+  grant ingest --operation Read --operation Describe --topic "$HUIYING_CLOUDEVENTS_TOPIC"
+fi
+"""
+
 
 def script(services: Mapping[str, Any]) -> bytes:
     """`services` are the joined `Service` objects by name."""
@@ -43,6 +50,7 @@ def script(services: Mapping[str, Any]) -> bytes:
     lines.append("# Whoever starts first makes the topics that it reads, too.\n")
     others = (f'--allow-principal "User:$prefix-{name}"' for name in list(services)[1:])
     lines.append(_grant(next(iter(services)), "--operation Create", *everything, *others))
+    lines.append(FOREIGN)
     return "".join(lines).encode()
 
 

@@ -1,6 +1,7 @@
 """Ingest, joined with the kernel."""
 
 from schemas import deeds, offices
+from services.ingest.cloudevents import topic
 from services.ingest.decider import DECIDER
 from services.ingest.evidence_files import keep_swept, sweep
 from services.ingest.views import METADATA, REVISIONS, VIEWS
@@ -24,7 +25,7 @@ SERVICE = Service(
     contents=("escalation",),
     signatures={"statement": deeds.claims},
     apis=("services.ingest.api", "services.ingest.open311.open311_api"),
-    loops=(keep_swept,),
+    loops=(keep_swept, topic.run),
     on_start=sweep,
     stream="services.ingest.stream",
 )

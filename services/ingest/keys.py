@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -52,6 +53,11 @@ def integration_id(unit: str, name: str) -> str:
     return f"integration-{derived('integration', unit, name)}"
 
 
+def owner(row: Any) -> Actor:
+    """The integration that a key's row names."""
+    return Actor(row.integration, row.unit, frozenset({"integration"}))
+
+
 class Keys:
     """Finds the owner of a key, makes keys and revokes them."""
 
@@ -71,10 +77,10 @@ class Keys:
             raise Unauthenticated(
                 "this key is unknown or was revoked; ask the office's administrator for a new one", code="key-unknown"
             )
-        await self._note(row.id)
-        return Actor(row.integration, row.unit, frozenset({"integration"}))
+        await self.note(row.id)
+        return owner(row)
 
-    async def _note(self, id_: str) -> None:
+    async def note(self, id_: str) -> None:
         """Notes that a key was used, at most once an hour for each process. A slow store holds up no request for it.
 
         It is a note and no event: a lost one is written with a use an hour later.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table
 
 from schemas import triage
 from schemas.envelope import Event
@@ -63,6 +63,15 @@ KEY_USES = Table(
     Column("used_at", key(27), nullable=False),
 )
 """When a key was last used, to the hour. No event tells it, so it is lost with the database."""
+READ_TOPICS = Table(
+    "read_topics",
+    METADATA,
+    Column("topic", key(100), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("digest", key(64), nullable=False),
+)
+"""The last record that was read of each partition of another system's topic. No event tells it."""
 BELONGINGS = Table(
     "belongings",
     METADATA,

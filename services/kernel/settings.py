@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     of its own, see `deploy/kafka/acls.sh`."""
     kafka_password: SecretStr = SecretStr("")
     kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    cloudevents_topic: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?$")] = ""
+    """A topic of another system on `kafka`, with its whole name, from which ingest reads CloudEvents. Embedded, too."""
+    cloudevents_key: Annotated[str, StringConstraints(pattern=r"^(key-[0-9a-f-]{36})?$")] = ""
+    """The id of the integration's key in whose name they are taken in, as `huiying keys list` shows it; it is no
+    secret."""
     prefix: str = "huiying"
     """Prefix of every topic and consumer group."""
     deployment: str = "local"
@@ -234,6 +239,14 @@ class Settings(BaseSettings):
             )
         if self.kafka_ca is not None and not self.kafka_tls:
             raise ValueError("HUIYING_KAFKA_CA is of no use without HUIYING_KAFKA_TLS=true; set both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _can_read_cloudevents(self) -> Self:
+        if bool(self.cloudevents_topic) != bool(self.cloudevents_key):
+            raise ValueError("set both HUIYING_CLOUDEVENTS_TOPIC and HUIYING_CLOUDEVENTS_KEY, or neither")
+        if self.cloudevents_topic and not self.kafka:
+            raise ValueError("HUIYING_CLOUDEVENTS_TOPIC needs HUIYING_KAFKA, the brokers that hold the topic")
         return self
 
     @model_validator(mode="after")

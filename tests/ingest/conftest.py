@@ -129,14 +129,15 @@ async def start(runtime: Runtime) -> None:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
-    """Ingest on an empty database."""
+async def running(tmp_path: Path, where: Path | str, *, again: bool = False) -> AsyncIterator[Ingest]:
+    """Ingest on an empty database, or `again` on one that it left."""
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
     log = EmbeddedLog(tmp_path / "log.sqlite", settings.partitions)
     runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), log, SECRET)
     try:
-        await make_tables(runtime.database, SERVICE.metadata)
-        await start(runtime)
+        if not again:
+            await make_tables(runtime.database, SERVICE.metadata)
+            await start(runtime)
         app = http.application([runtime], title="ingest", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:

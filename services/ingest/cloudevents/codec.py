@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -89,6 +89,21 @@ def of_binary(attributes: Mapping[str, str], content_type: str, body: bytes) -> 
     context = _context(attributes)
     _must_be_json(content_type or "application/json")
     return _taken(context, parse_json(body), attributes)
+
+
+def of_message(headers: Sequence[tuple[str, bytes]], value: bytes) -> Taken:
+    """The report in a record of Kafka, in either form. Raises the `Problem` that refuses it."""
+    raw = [(name.encode(), content or b"") for name, content in headers]
+    told = next((decoded(content or b"", name) for name, content in headers if name.lower() == "content-type"), "")
+    attributes = attributes_of(raw, b"ce_")
+    kind = media_type(told)
+    if kind == STRUCTURED:
+        return of_structured(value)
+    if kind.startswith("application/cloudevents") or not attributes:
+        raise UnsupportedMedia(
+            f"send {STRUCTURED} or ce_ headers, not {kind[:100]}", known=[STRUCTURED], kind=kind[:100]
+        )
+    return of_binary(attributes, told, value)
 
 
 def attributes_of(headers: Iterable[tuple[bytes, bytes]], prefix: bytes = b"ce-") -> dict[str, str]:

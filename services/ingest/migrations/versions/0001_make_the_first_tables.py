@@ -133,6 +133,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
     )
     op.create_table(
+        "read_topics",
+        sa.Column("topic", key(100), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("digest", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("topic", "partition", name=op.f("pk_read_topics")),
+    )
+    op.create_table(
         "receipts",
         sa.Column("receipt", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
