@@ -2,15 +2,19 @@
 `test_open311.py`.
 """
 
+import asyncio
 import socket
+import uuid
 from pathlib import Path
 
 import orjson
+import pytest
 
 from services.apps import up
 from services.apps.embedded import running
 from services.kernel.settings import Settings
-from tests.kit import integrate
+from tests.ingest import test_topic
+from tests.kit import integrate, substrate
 
 
 async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
@@ -29,12 +33,28 @@ async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
     assert all("receipt" in answer for answer in answers)
 
 
+@pytest.mark.kafka
+async def test_an_event_of_the_page_on_a_topic_becomes_a_report(tmp_path: Path) -> None:
+    async with running(Settings(data=tmp_path)) as system, system.client(system.token("city", "admin")) as client:
+        made = (await client.post("/ingest/v1/keys", json={"unit": "town-east", "name": "hotline"})).json()
+    topic, brokers = f"board.{uuid.uuid4().hex[:8]}", substrate.kafka()
+    await test_topic.make(topic)
+    await integrate.run("CloudEvents from Kafka", "", "", BROKERS=brokers, TOPIC=topic)
+    settings = Settings(data=tmp_path, kafka=brokers, cloudevents_topic=topic, cloudevents_key=made["id"])
+    async with running(settings) as system, system.client(system.token("city", "admin")) as client:
+        async with asyncio.timeout(20):
+            while not (found := (await client.get("/audit/v1/events?type=report.received")).json()["items"]):
+                await asyncio.sleep(0.05)
+        assert [one["actor"] for one in found] == [made["integration"]]
+
+
 def answers_in(said: str) -> list[dict[str, object]]:
     """The answers: curl writes no end of line after one."""
     return [orjson.loads(line) for line in said.replace("}{", "}\n{").splitlines()]
 
 
 def test_every_section_is_run_and_holds_no_key() -> None:
-    assert set(integrate.COMMANDS) == {"CloudEvents", "Files", "Open311"}, "a section is run by a test"
+    sections = {"CloudEvents", "CloudEvents from Kafka", "Files", "Open311"}
+    assert set(integrate.COMMANDS) == sections, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"
     assert not any("hy_" in commands for commands in integrate.COMMANDS.values())

@@ -279,6 +279,8 @@ class Key(Answered):
     """When it was revoked; null while it is valid."""
     used_at: Instant | None
     """When it was last used, to the hour; null if it never was."""
+    refused: int
+    """How many requests, lines of batches and messages of its integration were refused, by all its keys together."""
 
 
 class Keys(
@@ -294,6 +296,7 @@ class Keys(
                 "made_at": "2026-03-01T01:00:00.000000Z",
                 "revoked_at": None,
                 "used_at": "2026-03-02T01:00:00.000000Z",
+                "refused": 0,
             }
         ],
         next=None,

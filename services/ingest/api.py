@@ -68,7 +68,7 @@ def router() -> APIRouter:
 
     async def judge(request: Request, credential: str) -> Actor:
         if credential.startswith(PREFIX):
-            return await http.asked(request).part(Keys).actor(credential)
+            return await http.asked(request).part(Keys).sign_in(request, credential)
         return await sign_in.staff(request, credential)
 
     sender = SignIn(judge, sign_in.KEY, sign_in.STAFF)

@@ -20,6 +20,7 @@ from schemas.titles import Language
 from services.ingest import intake
 from services.ingest.commands import Report
 from services.ingest.intake import Prepared
+from services.ingest.keys import Keys
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, Malformed, Problem, TooLarge
 from services.kernel.delivery import operations
@@ -192,8 +193,12 @@ class Reader:
     async def store(self, lines: Sequence[Line]) -> None:
         """Gives every line its result. If the database fails, all of these lines get that problem."""
         waiting = [line for line in lines if line.prepared is not None]
-        if not waiting:
-            return
+        if waiting:
+            await self._store(waiting)
+        refused = sum(isinstance(line.outcome, Problem) and line.outcome.status < 500 for line in lines)
+        self._runtime.part(Keys).refused(self._actor, refused)
+
+    async def _store(self, waiting: Sequence[Line]) -> None:
         outcomes: list[Answer | Problem] = []
 
         async def act(session: Session, ctx: Ctx) -> Answer:

@@ -6,10 +6,15 @@ An integration is its own identity: the reports of its keys belong to it alone. 
 import asyncio
 import hashlib
 import secrets
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
+from fastapi import Request
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from schemas.fields import Typed, instant
@@ -17,10 +22,10 @@ from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.ingest import queries
 from services.ingest.commands import KeyRequest, KeyRevocation
 from services.ingest.rights import RIGHTS
-from services.ingest.views import KEY_USES
+from services.ingest.views import KEY_USES, REFUSED
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import NotFound, Rejected, Unauthenticated
+from services.kernel.core.problems import NotFound, Rejected, Unauthenticated, Unavailable
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.logging import brief
@@ -35,6 +40,8 @@ NOTED = timedelta(hours=1)
 """How exact the last use of a key is."""
 NOTE_SECONDS = 0.2
 """How long a request may wait for its note."""
+COUNT_SECONDS = 1.0
+"""How long refusals are gathered before they are written."""
 logger = structlog.get_logger()
 
 
@@ -65,10 +72,42 @@ class Keys:
         self._runtime = runtime
         self._remembered = Remembered(self._look_up)
         self._noted: dict[str, datetime] = {}
+        self._refused = Counter[str]()
+        self._counting: asyncio.Task[None] | None = None
 
-    async def actor(self, key: str) -> Actor:
-        """The integration that owns the key. Raises `Unauthenticated`."""
-        return await self._remembered.actor(key)
+    async def sign_in(self, request: Request, key: str) -> Actor:
+        """The integration that owns the key. Raises `Unauthenticated`. Refusals of the request will be counted."""
+        actor = await self._remembered.actor(key)
+        request.state.refused = partial(self.refused, actor)
+        return actor
+
+    def refused(self, actor: Actor, times: int = 1) -> None:
+        """Counts what an integration sent and was not taken. It is written a little later, and lost with a kill."""
+        if times and not actor.is_staff:
+            self._refused[actor.post] += times
+            if self._counting is None:
+                self._counting = asyncio.create_task(self._count())
+
+    async def _count(self) -> None:
+        try:
+            while self._refused:
+                await asyncio.sleep(COUNT_SECONDS)
+                counts, self._refused = self._refused, Counter()
+                try:
+                    await self._write(counts)
+                except (DBAPIError, OSError, Unavailable) as error:
+                    self._refused += counts
+                    logger.warning("key.refusals_not_counted", error=brief(error))
+        finally:
+            self._counting = None
+
+    async def _write(self, counts: Mapping[str, int]) -> None:
+        async with self._runtime.database.transaction() as connection:
+            rows = [{"integration": integration, "count": 0} for integration in sorted(counts)]
+            await sql.add_missing(connection, REFUSED, rows)
+            for integration, times in sorted(counts.items()):
+                more = update(REFUSED).where(REFUSED.c.integration == integration)
+                await connection.execute(more.values(count=REFUSED.c.count + times))
 
     async def _look_up(self, key: str) -> Actor:
         async with self._runtime.database.read() as connection:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -17,7 +17,17 @@ from schemas.ingest import (
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.views import ANSWERS, API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, KEY_USES, METADATA, RECEIPTS
+from services.ingest.views import (
+    ANSWERS,
+    API_KEYS,
+    BELONGINGS,
+    EVIDENCE,
+    EXTENSIONS,
+    KEY_USES,
+    METADATA,
+    RECEIPTS,
+    REFUSED,
+)
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.serving import paging
 from services.kernel.store.words import resolve
@@ -157,8 +167,9 @@ async def keys(
     """The keys of these units, oldest first, without their digests, and the cursor of the next page."""
     columns = [column for column in API_KEYS.columns if column.name != "digest"]
     joined = API_KEYS.outerjoin(KEY_USES, KEY_USES.c.id == API_KEYS.c.id)
+    joined = joined.outerjoin(REFUSED, REFUSED.c.integration == API_KEYS.c.integration)
     chosen = (
-        select(*columns, KEY_USES.c.used_at)
+        select(*columns, KEY_USES.c.used_at, func.coalesce(REFUSED.c.count, 0).label("refused"))
         .select_from(joined)
         .where(API_KEYS.c.unit.in_(sorted(units)))
         .order_by(API_KEYS.c.id)

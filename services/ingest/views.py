@@ -63,6 +63,13 @@ KEY_USES = Table(
     Column("used_at", key(27), nullable=False),
 )
 """When a key was last used, to the hour. No event tells it, so it is lost with the database."""
+REFUSED = Table(
+    "refused",
+    METADATA,
+    Column("integration", key(), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""How much an integration sent that was not taken: requests, lines, messages. No event tells it."""
 READ_TOPICS = Table(
     "read_topics",
     METADATA,

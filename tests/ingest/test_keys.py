@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from services.ingest import keys
 from services.ingest.keys import integration_id
 from tests.ingest.conftest import PATH, Ingest, post, refused, report
 from tests.ingest.test_api import rebuilt
@@ -172,3 +174,25 @@ async def test_no_report_waits_for_the_note_that_its_key_was_used(
     monkeypatch.setattr("services.ingest.keys.sql", SimpleNamespace(upsert=never))
     async with asyncio.timeout(5):
         assert (await post(ingest, key)).status_code == 201
+
+
+async def test_what_an_integration_sent_in_vain_is_counted(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "COUNT_SECONDS", 0)
+    _, key = await made(ingest, name="hotline")
+    _, other = await made(ingest, name="hotline")
+    assert (await post(ingest, key)).status_code == 201
+    refused(await post(ingest, key, unit="county"), 403)
+    refused(await post(ingest, other, subject=None), 422, field="subject")
+    lines = b'{"subject": 1}\n\n' + orjson.dumps(report()) + b"\n[]\n"
+    sent = {**key, "Content-Type": "application/x-ndjson"}
+    assert (await ingest.client.post(f"{PATH}/batch", content=lines, headers=sent)).status_code == 200
+    refused(await post(ingest, ingest.staff("chief"), subject=None), 422, field="subject")
+    await asyncio.sleep(0)
+
+    async def told() -> list[int]:
+        listed = await ingest.client.get(KEYS, headers=ingest.staff("admin", unit="city"))
+        return [one["refused"] for one in listed.json()["items"]]
+
+    async with asyncio.timeout(5):
+        while await told() != [4, 4]:
+            await asyncio.sleep(0.01)

@@ -13,18 +13,17 @@ COMMANDS = {
     if (blocks := re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
 }
 """Section -> its commands, one after the other."""
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
-async def run(section: str, address: str, key: str, folder: Path | None = None) -> str:
-    """What the commands of a section print against a system, in a folder. Raises `AssertionError` if one fails."""
+async def run(section: str, address: str, key: str, folder: Path | None = None, **more: str) -> str:
+    """What the commands of a section print against a system, in a folder; `more` are further variables.
+
+    Raises `AssertionError` if one fails.
+    """
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", COMMANDS[section]),
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "no_proxy": "*",
-            "HUIYING": address,
-            "KEY": key,
-        },
+        env={"PATH": PATH, "no_proxy": "*", "HUIYING": address, "KEY": key, **more},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,

@@ -108,7 +108,6 @@ class Reader:
             begins[number] = span.first if place is None else max(span.first, place.offset + 1)
             if place is not None and (number not in same or span.first > place.offset + 1):
                 begins[number] = span.first
-                cause = "expired" if span.first > place.offset + 1 else "another"
                 lost.append(
                     OperationTopicLost(
                         topic=self._topic.name,
@@ -116,7 +115,7 @@ class Reader:
                         next=place.offset + 1,
                         first=span.first,
                         end=span.end,
-                        cause=cause,
+                        cause="expired" if span.first > place.offset + 1 else "another",
                     )
                 )
         if lost:
@@ -174,7 +173,8 @@ class Reader:
                 except Exception as single:
                     if _is_elsewhere(single):
                         raise
-                    failures.defect(single, service=self._runtime.service.name, offset=message.offset)
+                    place = f"{self._topic.name}/{message.partition}@{message.offset}"
+                    failures.defect(single, service=self._runtime.service.name, record=place)
                     await self._store([message], cause="defect")
 
     async def _store(self, messages: Sequence[Message], cause: str | None = None) -> None:
@@ -217,7 +217,8 @@ class Reader:
         answer = await transact(self._runtime, Caller(), act)
         failpoint("cloudevents.stored")
         self._places = after
-        if answer.body["aside"]:
+        if answer.body["aside"] and actor is not None:
+            self._runtime.part(Keys).refused(actor, answer.body["aside"])
             logger.warning("cloudevents.set_aside", topic=name, messages=answer.body["aside"])
         await self._runtime.part(Keys).note(key)
 

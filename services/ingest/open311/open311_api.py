@@ -312,7 +312,7 @@ async def _sender(request: Request, key: str | None) -> Actor:
     if not credential:
         raise Unauthenticated("api_key is missing: send the key that the office's administrator made")
     try:
-        request.state.actor = await http.asked(request).part(Keys).actor(credential)
+        request.state.actor = await http.asked(request).part(Keys).sign_in(request, credential)
     except Unauthenticated as problem:
         request.app.state.failures.add(address_of(request), problem.detail)
         raise

@@ -147,6 +147,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("receipt", name=op.f("pk_receipts")),
     )
     op.create_table(
+        "refused",
+        sa.Column("integration", key(64), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("integration", name=op.f("pk_refused")),
+    )
+    op.create_table(
         "said",
         sa.Column("event", key(36), nullable=False),
         sa.Column("statement_id", key(64), nullable=False),
