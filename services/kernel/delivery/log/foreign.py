@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, TopicsMissing
 from services.kernel.delivery.log.brokers import access
+from services.kernel.delivery.log.clients import mend
 from services.kernel.settings import Settings
 
 FETCHED = 1_000_000
@@ -49,6 +50,7 @@ class ForeignTopic:
             max_partition_fetch_bytes=FETCHED,
             fetch_max_wait_ms=FETCH_WAIT,
         )
+        mend(self._reader._client)  # noqa: SLF001, it has no other way in
 
     async def start(self) -> None:
         """Connects. Raises `LogGone`."""
