@@ -54,6 +54,7 @@ PAGES = (
     "packs.drafting",
     "operations.repairs",
     "operations.integrations",
+    "operations.imports",
     "access.people",
     "offices.units",
     "offices.setup",

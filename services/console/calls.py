@@ -6,7 +6,7 @@ A service that is down, slow or answers 5xx is a `Down`; pages then say so for t
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -106,15 +106,48 @@ class Calls:
         kept = {name: answer.headers[name] for name in ("Content-Type", "Content-Disposition")}
         return Streamed(answer.aiter_bytes(), close=answer.aclose, headers=kept)
 
+    async def lines(self, path: str, **sent: Any) -> "Answer | AsyncIterator[dict[str, Any]]":
+        """A file goes over, for as long as it takes. Returns the lines of JSON that come back, or the refusal.
+
+        `sent` is what httpx takes: params, files or content. Raises `Down`, the lines do so too.
+        """
+        answer = await self._ask("POST", path, {}, None, streams=True, **sent)
+        if answer.is_error:
+            return Answer(answer.status_code, answer.json())
+        return self._lines(answer, path.lstrip("/").partition("/")[0])
+
+    async def _lines(self, answer: httpx.Response, service: str) -> AsyncIterator[dict[str, Any]]:
+        try:
+            async for line in answer.aiter_lines():
+                yield json.loads(line)
+        except (httpx.HTTPError, ValueError) as error:
+            logger.warning("console.service_down", service=service, error=type(error).__name__)
+            raise Down(service) from None
+        finally:
+            await answer.aclose()
+
     async def _ask(
-        self, method: str, path: str, headers: Mapping[str, str], seconds: float, *, streams: bool = False, **more: Any
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        seconds: float | None,
+        *,
+        streams: bool = False,
+        **more: Any,
     ) -> httpx.Response:
         service = path.lstrip("/").partition("/")[0]
         said = {"Authorization": f"Bearer {self._token()}", "Accept-Language": self._language, **headers}
         try:
             async with asyncio.timeout(seconds):
                 client = self._clients[service]
-                asked = client.build_request(method, path, headers=said, timeout=seconds, **more)
+                asked = client.build_request(
+                    method,
+                    path,
+                    headers=said,
+                    timeout=seconds or httpx.Timeout(SECONDS, read=None, write=FILE_SECONDS),
+                    **more,
+                )
                 answer = await client.send(asked, stream=streams)
                 if streams and answer.is_error:
                     await answer.aread()

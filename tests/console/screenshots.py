@@ -67,6 +67,7 @@ PAGES = {
     "speakers": "/incidents/{matter}/press/fix-speakers",
     "contact": "/incidents/{matter}/press/log-contact",
     "keys": "/keys#posts",
+    "imports": "/imports",
     "findings": "/findings",
     "review": "/incidents/{steady}/review",
     "archive": "/incidents/{sealed}/archive",

@@ -1,5 +1,8 @@
 """The console in Chromium: accessible in every state, by keyboard alone, magnified and narrow, under its own policy."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Page
 
@@ -56,6 +59,14 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     await page.click("main form .main")
     found += await faults(page)
     await page.click("main form .main")
+    found += await faults(page)
+    rows = "工单编号,标题,内容,受理时间\nA-1,路灯,东街路灯不亮,2026-03-02 08:00\nA-2,井盖,,昨天\n"
+    await desk.open(page, "/imports")
+    await page.set_input_files("#f-file", {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    await page.click("main form .main")
+    async with page.expect_download() as saved:
+        await page.click("a[download]")
+    assert "A-2" in await asyncio.to_thread(Path(await (await saved.value).path()).read_text)
     found += await faults(page)
     await context.close()
     context, page = await desk.at("duty_officer@county-education", language=language, color_scheme=scheme)
