@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -124,6 +125,7 @@ def test_random_bytes(content: bytes, before: bytes) -> None:
     taken(before + content, 64)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # openpyxl's; they are silenced in the services
 @fuzzed
 @given(st.integers(0, 2**64))
 def test_a_damaged_workbook(seed: int) -> None:

@@ -346,6 +346,10 @@ async def test_a_file_with_a_mapping_of_its_own_and_without_numbers_is_taken_onc
     for form in ({"file": b"x"}, {"mapping": b"x"}, {"file": b"x", "mapping": b"x"}, {"other": b"x"}):
         answer = await ingest.client.post(PATH, files=form, headers=key)
         assert answer.status_code == 422, answer.text
+    slots = ingest.runtime.part(run.Slots)
+    for _ in range(ingest.runtime.settings.imports_at_once):
+        slots.take()  # none is held by a file that was refused
+    assert (await ask(text)).status_code == 429
     left = await ingest.client.get(f"{PATH}/mappings", headers=key)
     assert [one["name"] for one in left.json()["items"]] == ["hotline", "message-board", "reports"]
 

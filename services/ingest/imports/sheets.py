@@ -8,6 +8,7 @@ formula is its text and is never worked out.
 
 import struct
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Sequence
@@ -29,6 +30,8 @@ from services.ingest.imports.codec import Row, Table, checked, headed
 from services.ingest.imports.mapping import Mapping, plain
 from services.kernel.core.problems import Malformed, Problem, TooLarge
 
+# openpyxl warns in words of the file, which no log may hold.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")
 SMALL = 4_000_000
 """The most bytes of a part that is read at once, and of what stands for one row."""
 MOST_PARTS = 2_000
