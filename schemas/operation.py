@@ -58,6 +58,22 @@ class OperationImportEnded(Fact):
     refused: Figure
 
 
+@event("operation.form_opened")
+class OperationFormOpened(Fact):
+    """A unit takes reports by its public form from now on, or says something else above it."""
+
+    unit: UnitCode
+    introduction: Words | None = None
+
+
+@event("operation.form_closed")
+class OperationFormClosed(Fact):
+    """A unit takes no reports by its public form any more."""
+
+    unit: UnitCode
+    reason: Words
+
+
 @event("operation.statement_key_made")
 class OperationStatementKeyMade(Fact):
     """The bulletin got a key that signs statements: its thumbprint (RFC 7638), and the 32 bytes of its public half."""

@@ -229,6 +229,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "evidence": ("附上证据", "attach evidence"),
     "refuse": ("决定不予答复", "refuse a report"),
     "erase": ("删除", "erase"),
+    "open-form": ("启用网上表单", "open a form"),
+    "close-form": ("停用网上表单", "close a form"),
     "make-key": ("发放密钥", "make a key"),
     "list-keys": ("查看密钥", "list keys"),
     "revoke-key": ("注销密钥", "revoke a key"),

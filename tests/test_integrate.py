@@ -7,6 +7,7 @@ import socket
 import uuid
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
@@ -48,13 +49,24 @@ async def test_an_event_of_the_page_on_a_topic_becomes_a_report(tmp_path: Path) 
         assert [one["actor"] for one in found] == [made["integration"]]
 
 
+async def test_a_form_is_opened_and_answers_with_a_receipt(tmp_path: Path) -> None:
+    async with running(Settings(data=tmp_path)) as system:
+        with socket.create_server(("127.0.0.1", 0)) as on:
+            async with up.served(system, on) as address:
+                said = await integrate.run("Form", address, "", TOKEN=system.token("city", "admin"))
+                async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+                    assert "反映问题" in (await client.get("/", headers={"Accept-Language": "zh"})).text
+                    assert "东镇" in (await client.get("/form/")).text
+    assert "已经收到" in said
+
+
 def answers_in(said: str) -> list[dict[str, object]]:
     """The answers: curl writes no end of line after one."""
     return [orjson.loads(line) for line in said.replace("}{", "}\n{").splitlines()]
 
 
 def test_every_section_is_run_and_holds_no_key() -> None:
-    sections = {"CloudEvents", "CloudEvents from Kafka", "Files", "Open311"}
+    sections = {"CloudEvents", "CloudEvents from Kafka", "Files", "Form", "Open311"}
     assert set(integrate.COMMANDS) == sections, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"
     assert not any("hy_" in commands for commands in integrate.COMMANDS.values())

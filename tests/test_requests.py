@@ -29,6 +29,9 @@ REPORTS = "/ingest/v1/reports"
 OPEN311 = "/open311/"
 """Its errors have the form of the standard, see `tests/ingest/test_open311.py`."""
 
+PAGES = ("/form/", "/receipt")
+"""Pages, which say what is wrong as a page, see `tests/ingest/test_form.py`."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:
@@ -184,7 +187,7 @@ async def test_every_path_answers_head_options_and_other_methods(system: Embedde
     assert any(path.startswith(f"/{'ingest' if name == 'embedded' else name}/v1/") for path in paths)
     async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
         for pattern in paths:
-            if pattern.startswith(OPEN311):
+            if pattern.startswith((OPEN311, *PAGES)):
                 continue
             path = filled(pattern)
             # A literal path may also look like an unknown id: `reports/batch`.

@@ -65,7 +65,7 @@ class Embedded:
             )
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
-        self.app.include_router(front.router(self.settings, "Huiying 回应", has_console=True))
+        self.app.include_router(front.router(self.settings, "Huiying 回应", has_console=True, has_form=True))
         for runtime in self.runtimes.values():
             ready = asyncio.Event()
             leader = asyncio.create_task(process.lead(runtime, ready))

@@ -31,7 +31,7 @@ FRONT = {
 <body><main>
 <h1>{title}</h1>
 <ul>
-{console}<li><a href="{bulletin}">公告栏</a>：各单位公开发布的回应，不需登录</li>
+{console}{form}<li><a href="{bulletin}">公告栏</a>：各单位公开发布的回应，不需登录</li>
 <li><a href="docs">接口文档</a>：外部系统和工作人员客户端所用的接口（<a href="openapi.json">openapi.json</a>）</li>
 <li><a href="readyz">运行状态</a>：各服务是否可用，有什么在等待处理（<a href="metrics">指标</a>）</li>
 </ul>
@@ -45,7 +45,7 @@ FRONT = {
 <body><main>
 <h1>{title}</h1>
 <ul>
-{console}<li><a href="{bulletin}">Bulletin</a>: the offices' public statements, to read without signing in</li>
+{console}{form}<li><a href="{bulletin}">Bulletin</a>: the offices' public statements, to read without signing in</li>
 <li><a href="docs">Documents of the API</a>, for integrations and clients of staff
 (<a href="openapi.json">openapi.json</a>)</li>
 <li><a href="readyz">Health</a>: the services that take commands now, and the work that waits for a person
@@ -58,6 +58,10 @@ FRONT = {
 CONSOLE = {
     "zh": '<li><a href="console/">工作台</a>：工作人员登录办理</li>\n',
     "en": '<li><a href="console/">Console</a>, where staff sign in and work</li>\n',
+}
+FORM = {
+    "zh": '<li><a href="form/">反映问题</a>，凭收据号查询：不需登录</li>\n',
+    "en": '<li><a href="form/?lang=en">Report a matter</a>, and ask with a receipt number, without signing in</li>\n',
 }
 DOCUMENTS = """<!doctype html>
 <html lang="en">
@@ -80,8 +84,8 @@ li { margin-block: .75rem; }
 """
 
 
-def router(settings: Settings, title: str, *, has_console: bool = False) -> APIRouter:
-    """`/` and `/docs`, public. `has_console`: whether the console stands on the same port."""
+def router(settings: Settings, title: str, *, has_console: bool = False, has_form: bool = False) -> APIRouter:
+    """`/` and `/docs`, public. `has_console`, `has_form`: whether these pages stand on the same port."""
     api = APIRouter(include_in_schema=False)
     bulletin = settings.link("bulletin/")
 
@@ -90,7 +94,8 @@ def router(settings: Settings, title: str, *, has_console: bool = False) -> APIR
         """The page that leads to the others."""
         language = language_of(request)
         console = CONSOLE[language] if has_console else ""
-        page = FRONT[language].format(title=title, bulletin=bulletin, console=console)
+        form = FORM[language] if has_form else ""
+        page = FRONT[language].format(title=title, bulletin=bulletin, console=console, form=form)
         return Response(page, 200, HEADERS | spoken(language), "text/html; charset=utf-8")
 
     @api.get("/docs")

@@ -175,7 +175,7 @@ async def _serve(name: str, settings: Settings, on: socket.socket) -> None:
     made = runtime(name, settings)
     made.recovered = False
     app = http.application([made], title=f"Huiying {name}", keys=signing.public_keys(settings))
-    app.include_router(front.router(made.settings, f"Huiying 回应：{name}"))
+    app.include_router(front.router(made.settings, f"Huiying 回应：{name}", has_form=name == "ingest"))
     process.collect_less()
     await made.log.start()
     leader = asyncio.create_task(process.lead(made, asyncio.Event()))

@@ -284,6 +284,8 @@ TEMPLATES: dict[str, str] = {
     "|reports for {unit} began to be imported ({form}, mapping {mapping})",
     "operation.import_ended": "为{unit}导入 {rows} 行：受理 {received}，重复 {repeated}，退回 {refused}（{outcome}）"
     "|{rows} rows imported for {unit}: {received} received, {repeated} repeated, {refused} refused ({outcome})",
+    "operation.form_opened": "{unit}启用网上表单|{unit} takes reports by its form",
+    "operation.form_closed": "{unit}停用网上表单|{unit} takes no reports by its form any more",
     "operation.post_key_made": "岗位 {post} 启用签名密钥 {key}|{post} signs with the key {key}",
     "operation.post_key_revoked": "岗位签名密钥 {key} 作废|the key {key} of a post was revoked",
     "operation.statement_key_made": "公告栏启用签名密钥 {key}|the bulletin signs with the key {key}",

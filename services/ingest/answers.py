@@ -260,6 +260,48 @@ class StoredReport(
     """How many actions on the report were recorded. `If-Match` may name this number."""
 
 
+class Form(Answered):
+    """The public form of a unit."""
+
+    unit: UnitCode
+    """The unit."""
+    open: bool
+    """Whether it takes reports."""
+    introduction: str | None
+    """What stands above it."""
+    at: Instant
+    """Since when it is so."""
+
+
+class Forms(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "town-east",
+                "open": True,
+                "introduction": "工作日当天受理，急事请打值班电话。",
+                "at": "2026-03-01T01:00:00.000000Z",
+            }
+        ],
+        next=None,
+    ),
+):
+    """Forms, in the order of their units."""
+
+    items: tuple[Form, ...]
+    """The entries."""
+
+
+class FormTurned(Answered, json_schema_extra=example(unit="town-east", open=True)):
+    """How the form is now."""
+
+    unit: UnitCode
+    """The unit."""
+    open: bool
+    """Whether it takes reports."""
+
+
 class Key(Answered):
     """A key of an integration, without the key itself."""
 

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from schemas.receipts import receipt_read
-from services.ingest import additions, answers, batch, decider, evidence, intake, queries, seen
+from services.ingest import additions, answers, batch, decider, evidence, intake, queries, receipts, seen
 from services.ingest.cloudevents import events_api
 from services.ingest.commands import (
     Erase,
@@ -29,6 +28,7 @@ from services.ingest.commands import (
     Report,
 )
 from services.ingest.evidence_files import blobs_of
+from services.ingest.form import forms_api
 from services.ingest.imports import imports_api
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
@@ -303,11 +303,7 @@ def router() -> APIRouter:
         runtime: http.Serving, receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]
     ) -> Response:
         """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
-        digest = runtime.keys.digest("receipt", receipt_read(receipt))
-        async with runtime.database.read() as connection:
-            found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
-        if found is None:
-            raise NotFound("there is no such receipt; write the code as it was given", code="receipt-unknown")
+        found = await receipts.state(runtime, receipt)
         # Nobody signed in, and the words may be erased: no proxy keeps them.
         return http.json_response(found, headers={"Cache-Control": "no-store"})
 
@@ -318,18 +314,9 @@ def router() -> APIRouter:
         body: JudgeAnswer,
     ) -> Response:
         """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
-        digest = runtime.keys.digest("receipt", receipt_read(receipt))
+        return http.reply(await receipts.judge(runtime, receipt, body))
 
-        async def act(session: Session, ctx: Ctx) -> commands.Answer:
-            id_ = await queries.of_receipt(session.connection, digest)
-            if id_ is None:
-                raise NotFound("there is no such receipt; write the code as it was given", code="receipt-unknown")
-            await session.load([id_])
-            found = [(row.incident_id, row.event) for row in await queries.answers(session.connection, id_)]
-            knowing = commands.with_seen(ctx, {"answer": found[-1] if found else None})
-            return commands.answer(session, id_, session.decide(id_, body, knowing))
-
-        return http.reply(await commands.transact(runtime, Caller(), act))
+    forms_api.add_routes(api)
 
     @api.get("/keys", **documents.answers(answers.Keys))
     async def list_keys(runtime: http.Serving, staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:

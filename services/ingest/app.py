@@ -24,7 +24,7 @@ SERVICE = Service(
     ),
     contents=("escalation",),
     signatures={"statement": deeds.claims},
-    apis=("services.ingest.api", "services.ingest.open311.open311_api"),
+    apis=("services.ingest.api", "services.ingest.open311.open311_api", "services.ingest.form.form_api"),
     loops=(keep_swept, topic.run),
     on_start=sweep,
     stream="services.ingest.stream",

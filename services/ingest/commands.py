@@ -186,6 +186,24 @@ class KeyRequest(Command, json_schema_extra=example(unit="town-east", name="hotl
     """The name of the integration within its unit."""
 
 
+class FormOpening(
+    Command, json_schema_extra=example(unit="town-east", introduction="工作日当天受理，急事请打值班电话。")
+):
+    """A unit takes reports by its public form. If it does already, the introduction changes."""
+
+    unit: UnitCode
+    """The unit."""
+    introduction: Note | None = None
+    """What stands above the form."""
+
+
+class FormClosing(Command, json_schema_extra=example(reason="表单停用维护，期间请到服务窗口反映")):
+    """A unit takes no reports by its public form."""
+
+    reason: Note
+    """Why. It becomes part of the record."""
+
+
 class KeyListing(Command):
     """The keys of a unit and those below it."""
 

@@ -18,6 +18,7 @@ from schemas.ingest import ReportReceived
 from schemas.receipts import receipt_of
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
+from services.ingest.form import codec
 from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS, SOURCES
 from services.kernel.core.commands import Command
@@ -81,6 +82,8 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
                 code="code-looks-personal",
                 field=name,
             )
+    if report.source is not None and not codec.belongs(report.source, actor):
+        raise _taken_by_another(report.source)
     clean, counts = masked(report, ReportReceived, runtime.lists.telephones)
     keyed = runtime.keys.digest
     duplicate = recognition.duplicate(report, actor, keyed)
@@ -241,6 +244,10 @@ def _foreign(source: str | None, actor: Actor, owners: Mapping[str, str]) -> Pro
     owner = owners.get(source or "", actor.post)
     if owner == actor.post:
         return None
+    return _taken_by_another(source)
+
+
+def _taken_by_another(source: str | None) -> Malformed:
     return Malformed(
         f"source: {source!r} belongs to another integration; use a code of your own",
         code="source-taken",

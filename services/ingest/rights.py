@@ -9,6 +9,8 @@ from schemas.fields import instant
 from services.ingest.commands import (
     AttachEvidence,
     Erase,
+    FormClosing,
+    FormOpening,
     ImportListing,
     KeyListing,
     KeyRequest,
@@ -116,6 +118,8 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     Refuse: Right("refuse", ("duty_officer", "chief"), _accountable, _not_refused),
     Erase: Right("erase", _erasing, _erasing_over, _another_person),
     ImportListing: Right("list-imports", ("admin",), _named),
+    FormOpening: Right("open-form", ("admin",), _named),
+    FormClosing: Right("close-form", ("admin",), _named),
     KeyRequest: Right("make-key", ("admin",), _named),
     KeyListing: Right("list-keys", ("admin",), _named),
     KeyRevocation: Right("revoke-key", ("admin",), _named),

@@ -9,7 +9,7 @@ from schemas.envelope import Event
 from schemas.escalation import ClockExtended
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
-from schemas.operation import OperationKeyMade, OperationKeyRevoked
+from schemas.operation import OperationFormClosed, OperationFormOpened, OperationKeyMade, OperationKeyRevoked
 from services.ingest.imports import views as imports
 from services.ingest.open311 import views as open311
 from services.kernel.core.ids import stream_of
@@ -56,6 +56,15 @@ API_KEYS = Table(
 )
 """A key's making and its revocation may be in streams of different days. For a moment a row may know only the second.
 """
+FORMS = Table(
+    "forms",
+    METADATA,
+    Column("unit", key(64), primary_key=True),
+    Column("open", Boolean, nullable=False),
+    Column("introduction_ref", key(36)),
+    Column("at", key(27), nullable=False),
+)
+"""The public form of each unit that ever had one, as it is since `at`."""
 KEY_USES = Table(
     "key_uses",
     METADATA,
@@ -170,6 +179,22 @@ def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
     return row
 
 
+def _form_keys(event: Event) -> list[Key]:
+    match event.data:
+        case OperationFormOpened(unit=unit) | OperationFormClosed(unit=unit):
+            return [(unit,)]
+    return []
+
+
+def _turn_form(key: Key, row: Row | None, event: Event) -> Row:
+    """Streams of two days may come in any order, so the time decides."""
+    if row and row["at"] >= event.recorded_text:
+        return row
+    ref = event.words.get("introduction")
+    opened = isinstance(event.data, OperationFormOpened)
+    return {"unit": key[0], "open": opened, "introduction_ref": ref, "at": event.recorded_text}
+
+
 def _belonging_keys(event: Event) -> list[Key]:
     reports, _ = triage.reports_moved(event.data)
     return [(report, event.stream) for report in reports]
@@ -245,6 +270,7 @@ VIEWS = (
     View(SOURCES, _source_keys, _take_source, ("report",), by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key, ("operation",)),
     imports.view(IMPORTS),
+    View(FORMS, _form_keys, _turn_form, ("operation",)),
     View(RECEIPTS, _receipt_keys, _take_receipt, ("report",), one_stream=True),
     View(EXTENSIONS, _extension_keys, _extension, ("clock",), one_stream=True),
     View(ANSWERS, _answer_keys, _answer, ("incident",), one_stream=True),

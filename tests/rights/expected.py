@@ -59,6 +59,9 @@ refuseReport           | duty_officer chief            | own^
 eraseReport            | chief admin                   | own^
 readReceipt            | anybody                       | everywhere
 judgeAnswer            | anybody                       | everywhere
+listForms              | signed-in                     | everywhere
+openForm               | admin                         | own^
+closeForm              | admin                         | own^
 listKeys               | admin                         | own^
 listImports            | admin                         | own^
 makeKey                | admin                         | own^

@@ -90,6 +90,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_filed_received_at"), "filed", ["received_at"], unique=False)
     op.create_index(op.f("ix_filed_sender_received_at"), "filed", ["sender", "received_at"], unique=False)
     op.create_table(
+        "forms",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("introduction_ref", key(36), nullable=True),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("unit", name=op.f("pk_forms")),
+    )
+    op.create_table(
         "import_notes",
         sa.Column("run", key(64), nullable=False),
         sa.Column("at", key(27), nullable=False),
