@@ -66,13 +66,20 @@ class ReportReachMeasured(Fact):
 
 @event("report.evidence_attached")
 class ReportEvidenceAttached(Fact):
-    """A file was added to a report under a random reference. `sha256` shows whether the file is unaltered."""
+    """A file was added to a report under a random reference. `sha256` shows whether the file is unaltered.
+
+    Of a file that came with boxes to cover, only the covered one was ever stored, and `sha256` is its digest: from one
+    of the original, what lies below the boxes could be guessed. `covered` is the number of boxes by what is below, and
+    `by` a digest of the person of staff who drew them.
+    """
 
     file: Token
     media_type: MediaType
     size: Figure
     sha256: Digest
     note: Words | None = None
+    covered: dict[Code, Figure] | None = None
+    by: Digest | None = None
 
 
 @event("report.refused")

@@ -594,6 +594,10 @@ TYPES: Mapping[str, ProblemType] = {
         {
             "unsupported-media-type": ("不支持的格式", "请用 {known} 格式发送，不能用 {kind}。"),
             "content-differs": ("内容与格式不符", "文件的内容不是 {kind} 的格式。"),
+            "archive-not-taken": (
+                "不收压缩包",
+                "文件是压缩包或者办公软件的文档，请把里面的内容存成图片、PDF 或纯文本再发送。",
+            ),
             "picture-heic": ("不支持的图片格式", "文件是 HEIC 或 AVIF 图片，请转换成 JPEG 再发送。"),
             "unsupported-coding": (
                 "不支持的编码",
@@ -760,6 +764,13 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "persons-of-pictures": ("只对图片说明", "persons 只对图片填写，请去掉。"),
             "area-outside": ("超出图片", "遮挡的范围超出图片，请到图片边缘为止。"),
+            "redaction-outside": (
+                "超出图片",
+                "第 {number} 个遮挡框超出画面（摆正后 {width} × {height} 像素），请到画面边缘为止。",
+            ),
+            "redaction-page": ("没有这一页", "文件共 {count} 页，请写其中一页，从 1 起；图片不写页码。"),
+            "redactions-elsewhere": ("不能遮挡", "只能遮挡图片和 PDF 的画面，此文件请不带遮挡框发送。"),
+            "redactions-unreadable": ("遮挡框读不出", "redactions 请填 JSON 列表，每框写 x、y、w、h。"),
             "statement-file-unknown": ("没有此文件", "稿件没有文件 {given}；现有：{known}。"),
             "picture-damaged": ("图片损坏", "{kind} 图片不完整或者已经损坏，请重新发送完整的图片。"),
             "mapping-twice": ("对应关系重复", "对应关系请写名称或随表单发送，二者选一。"),

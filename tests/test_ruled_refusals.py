@@ -28,7 +28,8 @@ UNRULED = {
         mapping-twice mapping-missing mapping-unusable header-missing columns-too-many column-missing column-twice
         row-cells row-unreadable quote-open characters-damaged value-unlisted time-unreadable sheet-missing
         workbook-damaged
-        null-character not-utf-8 picture-damaged file-empty plan-date address-unknown-way address-unusable
+        null-character not-utf-8 picture-damaged redaction-outside redaction-page redactions-elsewhere
+        redactions-unreadable file-empty plan-date address-unknown-way address-unusable
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
         invisible-character personal-number text-too-long-resolved marker-malformed
         check-item-unknown check-reason-needed

@@ -148,6 +148,8 @@ class EvidenceFile(Answered):
     """SHA-256 of the stored bytes."""
     note: str | None = None
     """The note that came with it."""
+    covered: dict[Code, Figure] | None = None
+    """The number of boxes that were drawn over it, by what is below."""
     attached_at: Instant
     """When it was added."""
 

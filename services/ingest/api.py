@@ -44,6 +44,9 @@ from services.kernel.serving.problems import language_of
 from services.kernel.serving.sign_in import SignIn
 from services.kernel.store.session import Session
 from services.kernel.tasks import to_the_end
+from services.kernel.uploads import apart, pictures
+from services.kernel.uploads.documents import TYPE
+from services.kernel.uploads.taking import looking
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
@@ -196,9 +199,18 @@ def router() -> APIRouter:
                         "properties": {
                             "file": {"type": "string", "format": "binary", "description": "The file."},
                             "note": {"type": "string", "description": "A note on the file."},
+                            "redactions": {
+                                "type": "string",
+                                "description": "Boxes of black, as a list in JSON: `x`, `y`, `w`, `h` in pixels of the "
+                                "upright picture, `page` of a PDF, and `reason`: what is below.",
+                            },
                         },
                     },
-                    "example": {"file": "…", "note": "现场照片"},
+                    "example": {
+                        "file": "…",
+                        "note": "现场照片",
+                        "redactions": '[{"x": 120, "y": 80, "w": 240, "h": 60, "reason": "number"}]',
+                    },
                 },
                 **kept,
             },
@@ -214,11 +226,13 @@ def router() -> APIRouter:
         note: Annotated[str | None, Query(description="A note on a file that is the body itself.")] = None,
         idempotency_key: http.IdempotencyKey = None,
     ) -> Response:
-        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
+        """Adds a file: the body itself (`?note=`), or the field `file` of a form, perhaps with `note` and `redactions`.
 
-        A picture is drawn anew: only what it shows is stored, upright and in sRGB. A damaged or incomplete picture gets
-        422, a picture with too many pixels 413. PDF, MP3 and MP4 are stored unchanged, also with any data on their
-        author and place. A text is masked and stored in UTF-8. Content of another type than named is 415.
+        A picture is drawn anew: only what it shows is stored, upright and in sRGB, HEIC as JPEG. A PDF is drawn, too:
+        each page becomes a picture. `redactions` are covered in black before anything is stored; the original never is.
+        A damaged file gets 422, and so does a box that goes beyond the picture; too many pixels or pages get 413. MP3
+        and MP4 are stored unchanged, with any data on their author and place. A text is masked and stored in UTF-8.
+        Content of another type than named is 415, and so is an archive.
         """
         upload = await evidence.take(request, note, blobs_of(runtime), runtime.settings, runtime.lists.telephones)
         return http.reply(
@@ -226,6 +240,44 @@ def router() -> APIRouter:
                 additions.add(runtime, request.scope["path"], id, Caller(actor=actor), upload, idempotency_key)
             )
         )
+
+    shown = {kind: kept[kind] for kind in pictures.TYPES}
+    looked = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {
+                            "file": {"type": "string", "format": "binary", "description": "A picture or a PDF."},
+                            "redactions": {"type": "string", "description": "Boxes of black, as with the evidence."},
+                            "page": {"type": "string", "description": "The page of a PDF, from 1."},
+                        },
+                    },
+                    "example": {"file": "…", "redactions": '[{"x": 120, "y": 80, "w": 240, "h": 60}]'},
+                }
+            },
+        }
+    }
+
+    @api.post(
+        "/reports/{id}/evidence/preview",
+        openapi_extra=looked,
+        **documents.answers_content("The picture as it would be stored, or one page as JPEG.", shown),
+    )
+    async def preview_evidence(
+        runtime: http.Serving, request: Request, id: ReportId, actor: Annotated[Actor, Depends(sender)]
+    ) -> Response:
+        """Shows how a picture or a page of a PDF would be kept, with its boxes. Nothing is stored."""
+        await additions.may_add(runtime, id, actor)
+        async with evidence.previewed(request, runtime.settings) as (sent, boxes, page):
+            drawn = partial(evidence.preview, runtime.settings, boxes, page)
+            content = await looking(sent, drawn, apart.THREADS)
+        kind = "image/jpeg" if sent.media_type == TYPE else pictures.READ[sent.media_type]
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(content, headers=headers, media_type=kind)
 
     @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
     async def read_evidence(

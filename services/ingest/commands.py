@@ -138,6 +138,7 @@ class AttachEvidence(Command):
     size: Figure
     sha256: Digest
     note: Note | None = None
+    covered: dict[Code, Figure] | None = None
 
 
 class Refuse(Command, json_schema_extra=example(reason="与本单位职责无关，已告知向何处反映")):

@@ -98,7 +98,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         case Reach():
             return [_measure(state, command, ctx)]
         case AttachEvidence():
-            return [ReportEvidenceAttached(**command.model_dump())]
+            by = state.by if command.covered and ctx.actor.is_staff else None
+            return [ReportEvidenceAttached(**command.model_dump(), by=by)]
         case Refuse(reason=reason):
             return [ReportRefused(reason=Typed(text=reason), by=state.by or None)]
         case Erase():

@@ -55,6 +55,7 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
             case ReportReachMeasured():
                 body["reach"].append(facts)
             case ReportEvidenceAttached():
+                facts.pop("by", None)
                 body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
             case ReportHelpfulnessGiven():
                 body["helpfulness"].append({**facts, "at": instant(event.recorded)})

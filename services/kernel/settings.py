@@ -212,6 +212,8 @@ class Settings(BaseSettings):
     """The most bytes of one evidence file."""
     evidence_pixels: int = Field(50_000_000, ge=1)
     """The most pixels of one picture, all frames together."""
+    evidence_pages: int = Field(300, ge=1)
+    """The most pages of one document of evidence."""
     attachment_limit: int = 20_000_000
     """The most bytes of one file of a statement."""
     attachment_pages: int = Field(300, ge=1)

@@ -66,12 +66,6 @@ class TestEvidence:
         (event,) = await ingest.events("evidence_attached")
         assert (event.data.size, event.data.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
 
-    async def test_of_another_kind_stays_as_it_is(self, ingest: Ingest) -> None:
-        pdf = b"%PDF-1.7 /Author (SECRET)" + b"\x00" * 100_000
-        answer = await self.attach(ingest, await ingest.key(), content=pdf, headers={"Content-Type": "application/pdf"})
-        assert answer.status_code == 201, answer.text
-        assert self.files(ingest) == [pdf]
-
     async def test_as_text_is_masked(self, ingest: Ingest) -> None:
         send = {"content": "电话13812345678".encode(), "headers": {"Content-Type": "text/plain; charset=utf-8"}}
         assert (await self.attach(ingest, await ingest.key(), **send)).status_code == 201

@@ -12,8 +12,8 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from services.kernel.core.problems import Malformed, TooLarge
-from services.kernel.uploads import apart, redraw, rewrite
-from services.kernel.uploads.pictures import TYPES, Area, redrawn
+from services.kernel.uploads import apart, paginate, redraw, rewrite
+from services.kernel.uploads.pictures import READ, TYPES, Area, redrawn
 
 SECRET = b"Somebody's telephone, 30.5728 N 104.0668 E"
 """This text stands in every part that must be left out."""
@@ -290,9 +290,10 @@ def test_a_program_that_fails_harms_nothing(
 
 
 def test_the_codes_are_the_programs() -> None:
-    for program, names in ((redraw, CODES[:3]), (rewrite, CODES)):
+    for program, names in ((redraw, (*CODES[:3], "OUTSIDE")), (rewrite, CODES), (paginate, (*CODES, "OUTSIDE"))):
         assert [getattr(apart, name) for name in names] == [getattr(program, name) for name in names]
-    assert tuple(redraw.FORMATS) == TYPES
+    assert tuple(redraw.FORMATS) == tuple(READ)
+    assert set(TYPES) < set(READ)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])

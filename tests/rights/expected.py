@@ -52,6 +52,8 @@ readReport             | staff                         | read^
 readReport             | integration                   | received
 attachEvidence         | duty_officer verifier handler | part^
 attachEvidence         | integration                   | received
+previewEvidence        | duty_officer verifier handler | part^
+previewEvidence        | integration                   | received
 readEvidence           | staff                         | read^
 measureReach           | duty_officer verifier handler | part^
 measureReach           | integration                   | received

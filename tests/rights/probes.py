@@ -274,6 +274,8 @@ def _body(
 ) -> tuple[str, bytes]:
     if operation == "attachEvidence":
         return "text/plain", "现场情况".encode()
+    if operation == "previewEvidence":
+        return picture_form(said=False)
     if operation == "attachFile":
         return picture_form()
     for kind, content in described.get("requestBody", {}).get("content", {}).items():

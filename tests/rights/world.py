@@ -350,9 +350,10 @@ async def _pictured(world: World, statement: str) -> str:
     return str((await world.done(UNITS["own"], "handler", "GET", at))["files"][0]["file"])
 
 
-def picture_form() -> tuple[str, bytes]:
-    """Type and body of a form with a picture in which nobody can be recognised."""
-    parts = (("title", "", b"lamp"), ("persons", "", b"none"), ("file", '; filename="a.png"', PNG))
+def picture_form(*, said: bool = True) -> tuple[str, bytes]:
+    """Type and body of a form with a picture in which nobody can be recognised; perhaps with nothing said of it."""
+    words = (("title", "", b"lamp"), ("persons", "", b"none")) if said else ()
+    parts = (*words, ("file", '; filename="a.png"', PNG))
     told = [
         f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n'.encode()
         + (b"Content-Type: image/png\r\n" if more else b"")

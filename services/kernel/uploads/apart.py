@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN = 10, 11, 12, 13
+DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN, OUTSIDE = 10, 11, 12, 13, 14
 """The exit codes of the programs."""
 SECONDS = 180
 """A file may take this many seconds."""
@@ -42,6 +42,6 @@ def run(
     code, says = ended.returncode, ended.stderr.decode(errors="replace").strip()
     if code in (-9, -24, -25):  # SIGKILL, SIGXCPU, SIGXFSZ: a limit was reached
         return TOO_COSTLY, says
-    if code > 0 and code not in (DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN):
+    if code > 0 and code not in (DAMAGED, TOO_LARGE, TOO_COSTLY, NOT_TAKEN, OUTSIDE):
         raise RuntimeError(f"{program} ended with {code}: {says}")
     return (DAMAGED if code < 0 else code), says

@@ -8,7 +8,17 @@ HEAD = 16
 """The first bytes show most types."""
 HEIF = "image/heic"
 """Brands of pictures in a film's frame, such as HEIC and AVIF."""
+HEIF_NAMES = ("image/heif", "image/heic-sequence", "image/heif-sequence", "image/avif")
+"""What senders also call it."""
+ARCHIVE = "application/zip"
+"""Archives of any kind, and documents of office programs, most of which are archives."""
 TEXT = "text/plain"
+
+_ARCHIVES = (
+    *(b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x1f\x8b\x08", b"BZh"),
+    *(b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"MSCF\x00", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"!<arch>\n"),
+)
+"""First bytes of ZIP (also DOCX, XLSX, ODT), 7z, RAR, gzip, bzip2, xz, Zstandard, CAB, the old DOC and XLS, and ar."""
 
 _HEIF_BRANDS = frozenset((b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1 miaf avif avis").split())
 _BOXES = 1_000
@@ -38,6 +48,8 @@ def recognised(file: IO[bytes]) -> str | None:
         return "application/pdf"
     if head[4:8] == b"ftyp":
         return _boxed(file)
+    if head.startswith(_ARCHIVES):
+        return ARCHIVE
     if head.startswith(b"ID3") or head[:1] == b"\xff":
         return "audio/mpeg" if _is_sound(file, head) else None
     return None

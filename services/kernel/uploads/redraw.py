@@ -1,6 +1,7 @@
 """A separate program that decodes a picture and encodes only its pixels: `redraw.py TYPE PIXELS [AREA…] <picture >new`.
 
-An area is `left,top,width,height` in millionths of the upright picture. One colour is drawn over it.
+An area is `left,top,width,height` of the upright picture, in millionths, or in pixels with `px` behind it. Black is
+drawn over it.
 
 Only pixels pass, upright and in the colours of sRGB. The program runs apart from the service, since codecs read
 whatever was sent. A defect in a codec, or a picture that takes all memory, ends only this program. It imports nothing
@@ -18,9 +19,16 @@ from typing import IO, Any
 
 from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageOps, ImageSequence, JpegImagePlugin
 
-FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
-"""The formats that each type is read as. The first one is also written."""
-DAMAGED, TOO_LARGE, TOO_COSTLY = 10, 11, 12
+FORMATS = {
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/png": ("PNG",),
+    "image/webp": ("WEBP",),
+    "image/heic": ("JPEG", "HEIF", "AVIF"),
+}
+"""The formats that each type is read as. The first one is also written: browsers show JPEG, and not all show HEIC."""
+DAMAGED, TOO_LARGE, TOO_COSTLY, OUTSIDE = 10, 11, 12, 14
+ORIENTATION, QUARTERS = 0x0112, (5, 6, 7, 8)
+"""The entry of EXIF that says how a picture is turned, and its values for a quarter turn."""
 WHOLE = 1_000_000
 """The width and the height of a picture in the units of an area."""
 
@@ -51,6 +59,10 @@ def main() -> None:
 def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int, areas: Sequence[str] = ()) -> int:
     """Reads a file that can be rewound. Raises the errors of the codecs."""
     formats = FORMATS[media_type]
+    if "HEIF" in formats:
+        import pi_heif  # type: ignore[import-untyped]  # no other type needs it
+
+        pi_heif.register_heif_opener()
     source.seek(0)
     if media_type == "image/png":
         _check_sums(source)  # decoding does not check all of them
@@ -58,19 +70,23 @@ def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int, a
     if media_type == "image/webp" and (size := _webp_size(source))[0] * size[1] > pixels:
         return _too_many(*size)  # opening takes memory for the whole picture
     with Image.open(source, formats=formats) as picture:
-        frames = 1 if media_type == "image/jpeg" else getattr(picture, "n_frames", 1)
+        frames = 1 if formats[0] == "JPEG" else getattr(picture, "n_frames", 1)
         if picture.width * picture.height * frames > pixels:
             return _too_many(picture.width, picture.height)
         options = _options(picture, source, media_type)
+        boxes = [_box(area, *_upright(picture)) for area in areas]
+        if None in boxes:
+            print(boxes.index(None) + 1, *_upright(picture), file=sys.stderr)
+            return OUTSIDE
         if frames > 1:
             durations, shown = [], []
             for frame in ImageSequence.Iterator(picture):
                 durations.append(frame.info.get("duration", 0))
-                shown.append(_masked(_shown(frame.copy()), areas))
+                shown.append(_masked(_shown(frame.copy()), boxes))
             loop = picture.info.get("loop", 0)
             options |= {"save_all": True, "append_images": shown[1:], "duration": durations, "loop": loop}
         else:
-            shown = [_masked(_shown(picture), areas)]
+            shown = [_masked(_shown(picture), boxes)]
         shown[0].save(target, formats[0], **options)
     return 0
 
@@ -117,6 +133,8 @@ def _options(picture: ImageFile.ImageFile, source: IO[bytes], media_type: str) -
         lossless = b"VP8L" in source.read(4096)
         source.seek(at)
         return {"lossless": True, "quality": 20} if lossless else {"quality": 90, "method": 2}
+    if media_type == "image/heic":
+        return {"quality": 90}
     options: dict[str, Any] = {"progressive": bool(picture.info.get("progressive"))}
     if isinstance(picture, JpegImagePlugin.JpegImageFile) and picture.mode in ("L", "RGB"):
         options["qtables"] = picture.quantization
@@ -136,16 +154,30 @@ def _shown(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _masked(picture: Image.Image, areas: Sequence[str]) -> Image.Image:
-    """The picture with black over the areas. A pixel that an area touches is covered whole."""
-    if not areas:
+def _upright(picture: Image.Image) -> tuple[int, int]:
+    """Width and height as somebody sees it."""
+    turned = picture.getexif().get(ORIENTATION) in QUARTERS
+    return (picture.height, picture.width) if turned else picture.size
+
+
+def _box(area: str, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """The first and the last pixel that an area touches, or None if it goes beyond the picture."""
+    numbers = [int(number) for number in area.removesuffix("px").split(",")]
+    left, top, right, bottom = *numbers[:2], numbers[0] + numbers[2], numbers[1] + numbers[3]
+    if not area.endswith("px"):
+        left, right = left * width // WHOLE, -(-right * width // WHOLE)
+        top, bottom = top * height // WHOLE, -(-bottom * height // WHOLE)
+    return (left, top, right - 1, bottom - 1) if 0 <= left < right <= width and 0 <= top < bottom <= height else None
+
+
+def _masked(picture: Image.Image, boxes: Sequence[Any]) -> Image.Image:
+    """The picture with black over the boxes. A pixel that one touches is covered whole."""
+    if not boxes:
         return picture
     picture = _opaque(picture)
     draw = ImageDraw.Draw(picture)
-    for area in areas:
-        left, top, width, height = map(int, area.split(","))
-        right, bottom = -(-(left + width) * picture.width // WHOLE), -(-(top + height) * picture.height // WHOLE)
-        draw.rectangle((left * picture.width // WHOLE, top * picture.height // WHOLE, right - 1, bottom - 1), fill=0)
+    for box in boxes:
+        draw.rectangle(box, fill=0)
     return picture
 
 

@@ -92,7 +92,8 @@ def _media_type(header: str | None) -> tuple[str, str | None]:
     """The type, and the charset if one is named."""
     kind, options = parse_options_header(header or "")
     charset = options.get(b"charset")
-    return kind.decode("latin-1").lower(), charset.decode("latin-1") if charset else None
+    named = kind.decode("latin-1").lower()
+    return contents.HEIF if named in contents.HEIF_NAMES else named, charset.decode("latin-1") if charset else None
 
 
 def _limit(kind: str, what: str, limits: Mapping[str, int]) -> int:
@@ -134,10 +135,39 @@ async def stored(sent: Sent, blobs: Blobs, kept: Kept, threads: Executor | None 
         raise
 
 
+async def looking(sent: Sent, kept: Kept, threads: Executor | None = None) -> bytes:
+    """What would be kept of a file. Nothing is stored. Raises as `stored` does."""
+
+    def look() -> bytes:
+        _must_be_what_it_says(sent)
+        return b"".join(kept(sent))
+
+    return await asyncio.get_running_loop().run_in_executor(threads, look)
+
+
 def _store(sent: Sent, blobs: Blobs, kept: Kept) -> Blob:
+    _must_be_what_it_says(sent)
+    writing = blobs.begin()
+    try:
+        for part in kept(sent):
+            writing.write(part)
+        return writing.keep()
+    except BaseException:
+        writing.drop()
+        raise
+
+
+def _must_be_what_it_says(sent: Sent) -> None:
+    """Leaves the file at its start. Raises `UnsupportedMedia` or `Malformed`."""
     if sent.file.seek(0, os.SEEK_END) == 0:
         raise Malformed("the file is empty; send it again, whole", code="file-empty", field="file")
     found, kind = contents.recognised(sent.file), sent.media_type
+    if found == contents.ARCHIVE:
+        raise UnsupportedMedia(
+            "the file is an archive or a document of an office program; send what is in it as pictures, PDF or plain "
+            "text",
+            code="archive-not-taken",
+        )
     if kind == TEXT and found is not None:
         raise UnsupportedMedia("the file is not a plain text", code="not-plain-text")
     if kind not in (TEXT, found):
@@ -147,15 +177,7 @@ def _store(sent: Sent, blobs: Blobs, kept: Kept) -> Blob:
             code="picture-heic" if is_heif else "content-differs",
             kind=kind,
         )
-    writing = blobs.begin()
-    try:
-        sent.file.seek(0)
-        for part in kept(sent):
-            writing.write(part)
-        return writing.keep()
-    except BaseException:
-        writing.drop()
-        raise
+    sent.file.seek(0)
 
 
 def parts(file: IO[bytes]) -> Iterable[bytes]:
