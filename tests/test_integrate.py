@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
+from PIL import Image
 
 from services.apps import up
 from services.apps.embedded import running
@@ -25,7 +26,14 @@ async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as on:
             async with up.served(system, on) as address:
                 said = await integrate.run("CloudEvents", address, made.json()["key"])
+                evidence = await integrate.run("Evidence", address, made.json()["key"], tmp_path)
                 files = await integrate.run("Files", address, made.json()["key"], tmp_path)
+    assert '"covered":{"name":1}' in evidence
+    seen = Image.open(tmp_path / "preview.png").convert("L")
+    (stored,) = (Image.open(path).convert("L") for path in (tmp_path / "evidence").iterdir())
+    assert seen.tobytes() == stored.tobytes(), "the preview is what is stored"
+    assert stored.crop((8, 4, 40, 20)).getextrema() == (0, 0)
+    assert stored.getpixel((7, 4)) == 255
     ended = [orjson.loads(line)["ended"] for line in files.splitlines() if line.startswith('{"ended"')]
     assert [(one["state"], one["received"], one["refused"]) for one in ended] == [("done", 1, 1)] * 2 + [("done", 1, 0)]
     assert "1 rows, 0 received, 1 repeated, 0 refused" in files, "the command line sent the same file again"
@@ -66,7 +74,7 @@ def answers_in(said: str) -> list[dict[str, object]]:
 
 
 def test_every_section_is_run_and_holds_no_key() -> None:
-    sections = {"CloudEvents", "CloudEvents from Kafka", "Files", "Form", "Open311"}
+    sections = {"CloudEvents", "CloudEvents from Kafka", "Evidence", "Files", "Form", "Open311"}
     assert set(integrate.COMMANDS) == sections, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"
     assert not any("hy_" in commands for commands in integrate.COMMANDS.values())
