@@ -11,6 +11,7 @@ from schemas.fields import Erasure, Fact, words_fields
 PREFIX = "huiying."
 STREAMS = {
     "report": "ingest",
+    "outage": "ingest",
     "incident": "triage",
     "policy": "triage",
     "unit": "triage",

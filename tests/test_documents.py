@@ -91,7 +91,8 @@ def test_an_operation_says_what_it_does_and_who_may_call_it(one: Operation) -> N
     assert used <= one.document["components"]["securitySchemes"].keys()
     assert bool(used) != any(open_ in one.name for open_ in OPEN)
     sends = re.search(
-        r"/reports(/batch|/preview|/\{id\}(/evidence(/preview)?|/reach)?)?$|/v1/events$|post .*/imports$|/mappings$",
+        r"/reports(/batch|/preview|/\{id\}(/evidence(/preview)?|/reach)?)?$|/v1/events$"
+        r"|post .*/(imports|outages)$|/mappings$",
         one.name,
     )
     assert ("integrationKey" in used) == bool(sends and "ingest" in one.name)

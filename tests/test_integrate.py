@@ -23,10 +23,12 @@ async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
     async with running(Settings(data=tmp_path)) as system:
         async with system.client(system.token("city", "admin")) as client:
             made = await client.post("/ingest/v1/keys", json={"unit": "town-east", "name": "hotline"})
+            probe = await client.post("/ingest/v1/keys", json={"unit": "city", "scope": "probe"})
         with socket.create_server(("127.0.0.1", 0)) as on:
             async with up.served(system, on) as address:
                 said = await integrate.run("CloudEvents", address, made.json()["key"])
                 evidence = await integrate.run("Evidence", address, made.json()["key"], tmp_path)
+                assert '"recorded":["outage-' in await integrate.run("Probes", address, probe.json()["key"])
                 files = await integrate.run("Files", address, made.json()["key"], tmp_path)
     assert '"covered":{"name":1}' in evidence
     seen = Image.open(tmp_path / "preview.png").convert("L")

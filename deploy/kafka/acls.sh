@@ -21,6 +21,7 @@ grant ingest --producer --consumer \
   --group "$prefix.ingest" \
   --transactional-id "$prefix.ingest" \
   --topic "$prefix.ingest.report" \
+  --topic "$prefix.ingest.outage" \
   --topic "$prefix.ingest.operation" \
   --topic "$prefix.ingest.words" \
   --topic "$prefix.ingest.content"
@@ -114,6 +115,7 @@ grant audit --consumer \
   --topic "$prefix.escalation.words" \
   --topic "$prefix.ingest.content" \
   --topic "$prefix.ingest.operation" \
+  --topic "$prefix.ingest.outage" \
   --topic "$prefix.ingest.report" \
   --topic "$prefix.ingest.words" \
   --topic "$prefix.publish.channel" \

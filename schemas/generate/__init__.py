@@ -26,6 +26,7 @@ from schemas import (  # noqa: F401  they register events
     inspections,
     offices,
     operation,
+    outages,
     press,
     publish,
     referrals,

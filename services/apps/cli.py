@@ -171,6 +171,47 @@ def _took() -> Callable[[int], None]:
 
 
 @app.command()
+def probe(
+    once: Annotated[
+        bool, typer.Option("--once", help="One round. Prints each site, and exits with 1 if one is bad.")
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state", resolve_path=True, help="What the probe remembers.", show_default="probe.json in the data folder"
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", resolve_path=True, help="The office's public keys (huiying.json) to believe."),
+    ] = None,
+    log: Annotated[
+        list[str] | None, typer.Option("--log-key", help="A public key of the log to believe. You may repeat it.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Look at HUIYING_PUBLIC_URL from outside, as readers do, and tell ingest of outages. It may run on any machine.
+
+    The first round believes the keys that are shown, if none is given. Later it believes no other, until --keys or
+    --log-key names them anew.
+    """
+    from services.probe import loop, memory
+
+    settings = settings_of(data)
+    note_strays()
+    if "public_url" not in settings.model_fields_set:
+        raise CannotDo("set HUIYING_PUBLIC_URL to the address that is probed")
+    path = state or settings.data / "probe.json"
+    try:
+        if keys or log:
+            memory.believe(path, keys, log or ())
+        well = run(loop.run(settings, path, once=once, say=say))
+    except memory.Unreadable as error:
+        raise CannotDo(str(error)) from None
+    raise typer.Exit(0 if well else 1)
+
+
+@app.command()
 def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print each fault, too.")] = False,

@@ -6,7 +6,12 @@ from typing import IO
 
 from services.kernel.files import private_file, private_folder
 
-OURS = frozenset({"lock", "secret", "signing-key.pem", "token-keys.json", "evidence", "attachments", "faust"})
+OURS = frozenset(
+    {
+        *("lock", "secret", "signing-key.pem", "token-keys.json", "evidence", "attachments", "faust"),
+        *("probe.json", "probe.json.lock"),
+    }
+)
 """A data folder with anything in it has one of these, or a database."""
 
 

@@ -43,6 +43,14 @@ TEMPLATES: dict[str, str] = {
     "words.erasure_asked": "申请删除{stream}的文字（{cause}）|deleting words of {stream} was asked for ({cause})",
     "words.erased": "{stream}的文字已删除（{cause}）|words of {stream} were erased ({cause})",
     "report.erased": "内容已删除（{cause}）|the words were erased ({cause})",
+    "outage.found": "{site}{trouble}：自 {since}，{symptom}[（HTTP {status}）][，{statement}]"
+    "|{site} {trouble} since {since}: {symptom}[ (HTTP {status})][, {statement}]",
+    "outage.confirmed": "另一探测点也见到{site}{trouble}：自 {since}[ 至 {until}]，{symptom}，共 {probes} 个探测点"
+    "|another probe saw {site} {trouble} since {since}[ until {until}]: {symptom}; probes so far: {probes}",
+    "outage.receded": "一个探测点见到{site}在 {until} 恢复，其他探测点仍见到{trouble}"
+    "|a probe saw {site} restored at {until}, others still see it {trouble}",
+    "outage.ended": "{site}恢复正常：{trouble}，自 {since} 至 {until}"
+    "|{site} is as it should be again; {trouble} from {since} until {until}",
     "incident.opened": "{unit}立案，{discovered_at} 获知|opened for {unit}, known since {discovered_at}",
     "incident.report_attached": "并入同一事项的反映|a further report was attached",
     "incident.report_detached": "移出另一事项的反映|a report of another matter was detached",

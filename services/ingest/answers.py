@@ -2,7 +2,20 @@
 
 from typing import Any, Literal
 
-from schemas.fields import Code, Figure, IncidentId, Instant, MediaType, ReportId, StreamId, Token, UnitCode, Uuid
+from schemas.fields import (
+    Code,
+    Figure,
+    IncidentId,
+    Instant,
+    MediaType,
+    ReportId,
+    StatementId,
+    StreamId,
+    Token,
+    UnitCode,
+    Uuid,
+)
+from schemas.outages import Site, Symptom, Trouble
 from schemas.words import Cause
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -374,3 +387,69 @@ class KeyRevoked(Answered, json_schema_extra=example(id=KEY, revoked=True)):
     """The key's id."""
     revoked: Literal[True]
     """Always true."""
+
+
+OUTAGE = "outage-01890a5d-f6a7-7182-8d9e-0f1a2b3c4d5e"
+
+
+class OutagesTold(Answered, json_schema_extra=example(recorded=[OUTAGE], at="2026-03-02T01:03:00.000000Z")):
+    """What a probe told is recorded."""
+
+    recorded: tuple[StreamId, ...]
+    """The outages of which something new was recorded."""
+    at: Instant
+    """What the clock of the deployment shows."""
+
+
+class Outage(Answered):
+    """A public address that probes found unreachable or altered."""
+
+    id: StreamId
+    """The outage's id."""
+    site: Site
+    """What was probed."""
+    trouble: Trouble
+    """Whether it was not reached, or altered."""
+    symptom: Symptom
+    """How it showed at first."""
+    status: int | None
+    """The HTTP status of the answer; null without one."""
+    statement: StatementId | None
+    """The statement that was altered."""
+    since: Instant
+    """When a probe saw it first, by its clock."""
+    until: Instant | None
+    """When the last probe saw the address as it should be again; null while it does not."""
+    probes: int
+    """How many probes saw it."""
+    told_at: Instant
+    """What the clock of the first probe showed when it told of it."""
+    clock_ahead: float
+    """How many seconds that clock was ahead of the deployment's, with the time on the way."""
+
+
+class Outages(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "id": OUTAGE,
+                "site": "bulletin",
+                "trouble": "unreachable",
+                "symptom": "no_answer",
+                "status": None,
+                "statement": None,
+                "since": "2026-03-02T01:00:00.000000Z",
+                "until": "2026-03-02T01:20:00.000000Z",
+                "probes": 2,
+                "told_at": "2026-03-02T01:03:00.000000Z",
+                "clock_ahead": -0.4,
+            }
+        ],
+        next=None,
+    ),
+):
+    """Outages, the latest first."""
+
+    items: tuple[Outage, ...]
+    """The entries of this page."""

@@ -62,20 +62,22 @@ KeyId = Annotated[str, Depends(http.stream_id("key"))]
 FileName = Annotated[str, Path(description="The file, as the report names it in its `evidence`.")]
 
 
+async def _judge(request: Request, credential: str) -> Actor:
+    if credential.startswith(PREFIX):
+        return await http.asked(request).part(Keys).sign_in(request, credential)
+    return await sign_in.staff(request, credential)
+
+
+sender = SignIn(_judge, sign_in.KEY, sign_in.STAFF)
+"""An integration by its key, or a member of staff by their token."""
+
+
 @functools.cache
 def router() -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
     erasure.add_route(api, "ingest")
     operating.add_routes(api, "ingest")
-
-    async def judge(request: Request, credential: str) -> Actor:
-        if credential.startswith(PREFIX):
-            return await http.asked(request).part(Keys).sign_in(request, credential)
-        return await sign_in.staff(request, credential)
-
-    sender = SignIn(judge, sign_in.KEY, sign_in.STAFF)
-    """An integration by its key, or a member of staff by their token."""
 
     async def sending(
         request: Request,

@@ -4,13 +4,14 @@ from schemas import deeds, offices
 from services.ingest.cloudevents import topic
 from services.ingest.decider import DECIDER
 from services.ingest.evidence_files import keep_swept, sweep
+from services.ingest.outages import decider as outages
 from services.ingest.views import METADATA, REVISIONS, VIEWS
 from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
     name="ingest",
     metadata=METADATA,
-    deciders={DECIDER.kind: DECIDER},
+    deciders={DECIDER.kind: DECIDER, outages.DECIDER.kind: outages.DECIDER},
     views=VIEWS,
     revisions=REVISIONS,
     topics=(
@@ -24,7 +25,12 @@ SERVICE = Service(
     ),
     contents=("escalation",),
     signatures={"statement": deeds.claims},
-    apis=("services.ingest.api", "services.ingest.open311.open311_api", "services.ingest.form.form_api"),
+    apis=(
+        "services.ingest.api",
+        "services.ingest.open311.open311_api",
+        "services.ingest.form.form_api",
+        "services.ingest.outages.outages_api",
+    ),
     loops=(keep_swept, topic.run),
     on_start=sweep,
     stream="services.ingest.stream",

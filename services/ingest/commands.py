@@ -41,6 +41,7 @@ def _web(address: str) -> str:
     return address
 
 
+Scope = Literal["ingest", "probe"]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_plain)]
 Source = Annotated[Code, BeforeValidator(_plain)]
 WebAddress = Annotated[Address, AfterValidator(_web)]
@@ -181,8 +182,8 @@ class KeyRequest(Command, json_schema_extra=example(unit="town-east", name="hotl
 
     unit: UnitCode
     """The unit for which the integration reports."""
-    scope: Literal["ingest"] = "ingest"
-    """What the key is for."""
+    scope: Scope = "ingest"
+    """What the key is for: `ingest` sends reports, `probe` tells of outages and nothing else."""
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")] | None = None
     """The name of the integration within its unit."""
 

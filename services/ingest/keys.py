@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas.fields import Typed, instant
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.ingest import queries
-from services.ingest.commands import KeyRequest, KeyRevocation
+from services.ingest.commands import KeyRequest, KeyRevocation, Scope
 from services.ingest.rights import RIGHTS
 from services.ingest.views import KEY_USES, REFUSED
 from services.kernel.core.decider import Actor, Ctx
@@ -35,7 +35,10 @@ from services.kernel.store import sql
 from services.kernel.store.session import Session
 
 PREFIX = "hy_"
-SCOPE = "ingest"
+SCOPE: Scope = "ingest"
+"""The scope of keys that send reports."""
+ROLES: Mapping[Scope, str] = {"ingest": "integration", "probe": "probe"}
+"""What a key of a scope lets its holder do."""
 NOTED = timedelta(hours=1)
 """How exact the last use of a key is."""
 NOTE_SECONDS = 0.2
@@ -62,7 +65,7 @@ def integration_id(unit: str, name: str) -> str:
 
 def owner(row: Any) -> Actor:
     """The integration that a key's row names."""
-    return Actor(row.integration, row.unit, frozenset({"integration"}))
+    return Actor(row.integration, row.unit, frozenset({ROLES[row.scope]}))
 
 
 class Keys:
@@ -112,7 +115,7 @@ class Keys:
     async def _look_up(self, key: str) -> Actor:
         async with self._runtime.database.read() as connection:
             row = await queries.key_of(connection, key_digest(key))
-        if row is None or row.revoked_at is not None or row.scope != SCOPE:
+        if row is None or row.revoked_at is not None or row.scope not in ROLES:
             raise Unauthenticated(
                 "this key is unknown or was revoked; ask the office's administrator for a new one", code="key-unknown"
             )

@@ -19,6 +19,7 @@ from services.ingest.commands import (
     ReceiveReport,
     Refuse,
 )
+from services.ingest.outages.commands import Tell
 from services.kernel.access.erasure import ERASE as ERASE_WORDS
 from services.kernel.access.erasure import Erasing
 from services.kernel.access.rights import Read, Right
@@ -120,6 +121,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     ImportListing: Right("list-imports", ("admin",), _named),
     FormOpening: Right("open-form", ("admin",), _named),
     FormClosing: Right("close-form", ("admin",), _named),
+    Tell: Right("tell-outages", ("probe",), _named),
     KeyRequest: Right("make-key", ("admin",), _named),
     KeyListing: Right("list-keys", ("admin",), _named),
     KeyRevocation: Right("revoke-key", ("admin",), _named),

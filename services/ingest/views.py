@@ -12,6 +12,7 @@ from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationFormClosed, OperationFormOpened, OperationKeyMade, OperationKeyRevoked
 from services.ingest.imports import views as imports
 from services.ingest.open311 import views as open311
+from services.ingest.outages import views as outages
 from services.kernel.core.ids import stream_of
 from services.kernel.store import checkpoints, offices, standings, tables
 from services.kernel.store.columns import key
@@ -23,6 +24,7 @@ METADATA = tables.metadata()
 standings.tables(METADATA)
 open311.tables(METADATA)
 IMPORTS, IMPORT_NOTES = imports.tables(METADATA)
+OUTAGES = outages.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",
@@ -278,4 +280,5 @@ VIEWS = (
     *standings.views(METADATA, triage.standing_of),
     View(BELONGINGS, _belonging_keys, _belonging, ("incident",), one_stream=True),
     *open311.views(METADATA),
+    outages.view(OUTAGES),
 )

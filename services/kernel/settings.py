@@ -22,6 +22,10 @@ def _address(written: str) -> str:
     return written
 
 
+def _address_if_any(written: str) -> str:
+    return _address(written) if written else written
+
+
 def _issuer(written: str) -> str:
     """An issuer as the provider writes it. Plain HTTP is for a provider on this machine alone."""
     if written:
@@ -228,6 +232,24 @@ class Settings(BaseSettings):
     witnesses: str = ""
     """Witnesses that cosign each checkpoint, separated by semicolons: for each the address below which it takes
     `add-checkpoint`, a space, and its key as it says it (`name+number+key`)."""
+    probe_key: SecretStr = SecretStr("")
+    """The key with which `huiying probe` tells of outages, of the scope `probe`. Without it, the probe tells nobody."""
+    probe_ingest: Annotated[str, AfterValidator(_address_if_any)] = ""
+    """Where integrations reach ingest, if that is not below the public address. The probe tells there."""
+    probe_log: Annotated[str, AfterValidator(_address_if_any)] = ""
+    """Where the log of all events is reached, if that is not below the public address."""
+    probe_seconds: float = Field(60, ge=1)
+    """How often the probe looks."""
+    probe_failures: int = Field(3, ge=1)
+    """How many rounds in a row something must be bad to be an outage, and good to be over."""
+    probe_timeout: float = Field(10, gt=0)
+    """How many seconds the probe waits for a whole answer."""
+    probe_beside: Annotated[str, AfterValidator(_address_if_any)] = ""
+    """An address elsewhere, such as that of the provider. While neither it nor the deployment answers, the probe is
+    itself without a network, and judges nothing."""
+    probe_ca: Annotated[Path | None, AfterValidator(_file)] = None
+    """The authority that signed the certificate of the public address, a PEM file. Without it, those that the system
+    trusts."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
 

@@ -36,7 +36,7 @@ SIGNED_IN = (*STAFF_ROLES, "clerk")
 WHO: Mapping[str, tuple[str, ...]] = {
     "staff": STAFF_ROLES,
     "signed-in": SIGNED_IN,
-    "anybody": (*SIGNED_IN, "integration", "nobody"),
+    "anybody": (*SIGNED_IN, "integration", "probe", "nobody"),
 }
 
 EXPECTED = """
@@ -64,6 +64,8 @@ judgeAnswer            | anybody                       | everywhere
 listForms              | signed-in                     | everywhere
 openForm               | admin                         | own^
 closeForm              | admin                         | own^
+tellOutages            | probe                         | everywhere
+listOutages            | signed-in                     | everywhere
 listKeys               | admin                         | own^
 listImports            | admin                         | own^
 makeKey                | admin                         | own^

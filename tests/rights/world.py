@@ -55,7 +55,7 @@ UNITS = {
 """Relation of a unit to the matter -> the unit. `own` answers for it; it answered for it after `former`, which did so
 after `received`, where the report came in."""
 OF_NO_ROLE = "clerk"
-CALLERS = (*STAFF_ROLES, OF_NO_ROLE, "integration", "nobody")
+CALLERS = (*STAFF_ROLES, OF_NO_ROLE, "integration", "probe", "nobody")
 """Who asks: somebody with one role, a post without any, an integration by its key, somebody who has not signed in."""
 SOURCE = {"source": {"kind": "derived", "reason": "So that every right can be asked for."}}
 LIMIT = {
@@ -124,7 +124,7 @@ class World:
     system: Embedded
     names: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
-    """Unit -> the key of an integration of it."""
+    """Unit -> the key of an integration of it, and `probe of` it -> that of a probe."""
     _tokens: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     _asked: int = 0
 
@@ -134,6 +134,8 @@ class World:
             return ""
         if callers == ("integration",):
             return self.keys[unit]
+        if callers == ("probe",):
+            return self.keys[f"probe of {unit}"]
         if (unit, callers) not in self._tokens:
             roles = [caller for caller in callers if caller != OF_NO_ROLE]
             self._tokens[unit, callers] = self.token(unit, callers[0], *roles)
@@ -205,6 +207,8 @@ async def _made(world: World) -> None:
     for unit in UNITS.values():
         made = await world.done("city", "admin", "POST", "/ingest/v1/keys", unit=unit, name="hotline")
         world.keys[unit], names[f"key of {unit}"] = made["key"], made["id"]
+        made = await world.done("city", "admin", "POST", "/ingest/v1/keys", unit=unit, scope="probe")
+        world.keys[f"probe of {unit}"] = made["key"]
     report = {"unit": UNITS["received"], "channel": "hotline", "subject": "路面塌陷", "text": "人民路路面塌陷。"}
     report |= {"discovered_at": instant(now), "request": "请修复", "reply_ref": "留言板 42"}
     taken = await world.done(UNITS["received"], "integration", "POST", "/ingest/v1/reports", **report)

@@ -16,7 +16,7 @@ from services.kernel.core.ids import Ids
 from services.kernel.core.units import Offices
 
 STAFF_ROLES: tuple[str, ...] = get_args(Role)
-ROLES = (*STAFF_ROLES, "integration")
+ROLES = (*STAFF_ROLES, "integration", "probe")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
     )
     op.create_table(
+        "outages",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("site", key(20), nullable=False),
+        sa.Column("trouble", key(20), nullable=False),
+        sa.Column("symptom", key(20), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("statement", key(64), nullable=True),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=True),
+        sa.Column("probes", sa.Integer(), nullable=False),
+        sa.Column("told_at", key(27), nullable=False),
+        sa.Column("recorded_at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outages")),
+    )
+    op.create_index(op.f("ix_outages_since_id"), "outages", ["since", "id"], unique=False)
+    op.create_index(op.f("ix_outages_until"), "outages", ["until"], unique=False)
+    op.create_table(
         "read_topics",
         sa.Column("topic", key(100), nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),

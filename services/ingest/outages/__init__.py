@@ -1,0 +1,1 @@
+"""Outages of the deployment's public addresses, as probes outside tell of them."""

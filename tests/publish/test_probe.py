@@ -1,0 +1,335 @@
+"""The probe, at a real server before a real bulletin, which fails, stalls, leads away, and alters what it serves."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.kernel.serving.commands import Caller
+from services.kernel.settings import Settings
+from services.kernel.tlog import note, tree, witness
+from services.kernel.tlog.checkpoint import Checkpoint
+from services.kernel.tlog.note import Signer, Verifier
+from services.probe import judging, loop, memory
+from services.probe.comparing import checkpoint, consistent
+from services.probe.judging import Bad, Run, judged
+from services.publish.verifying import keys
+from tests.kit import tls
+from tests.publish.conftest import PUBLIC, TEXT, Office
+
+pytestmark = pytest.mark.requirement("ING-13")
+START = datetime(2026, 3, 2, 1, tzinfo=UTC)
+LASTED = ("2026-03-02T01:02:00.000000Z", "2026-03-02T01:05:00.000000Z")
+Alter = Callable[[Response], Response]
+
+
+def as_it_is(path: str, response: Response) -> Response:
+    return response
+
+
+class Leaves:
+    """A log of any entries."""
+
+    def __init__(self, salt: str = "") -> None:
+        self.key, self.salt, self.size = Signer("office.test/log", Ed25519PrivateKey.generate()), salt, 0
+
+    def grow(self, by: int) -> None:
+        self.size += by
+
+    def hashes(self, size: int) -> list[bytes]:
+        return [tree.leaf_hash(f"{self.salt}{number}".encode()) for number in range(size)]
+
+    def note(self, size: int | None = None) -> bytes:
+        size = size or self.size
+        return note.signed(
+            Checkpoint(self.key.verifier.name, size, tree.root_over(self.hashes(size))).text, [self.key]
+        ).written
+
+    def consistency(self, old: int, size: int) -> bytes:
+        held = self.hashes(size)
+        path = tuple(tree.root_over(held[span.start : span.end]) for span in tree.consistency(old, size))
+        return witness.Request(old, path, self.note(size)).written
+
+
+@dataclass
+class Front:
+    """The public address."""
+
+    office: Office
+    log: Leaves
+    alter: Callable[[str, Response], Response] = as_it_is
+    stalls: set[str] = field(default_factory=set)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    address: str = ""
+
+    async def answer(self, request: Request) -> Response:
+        path = request.url.path
+        if any(path.startswith(stalled) for stalled in self.stalls):
+            await asyncio.sleep(5)
+        return self.alter(path, await self._own(request))
+
+    async def _own(self, request: Request) -> Response:
+        path, query = request.url.path, request.query_params
+        if path == "/ingest/v1/outages":
+            self.told.append(await request.json())
+            return Response(json.dumps({"recorded": [], "at": "2026-03-02T01:00:00.000000Z"}))
+        if path == "/audit/v1/log/checkpoint":
+            return Response(self.log.note())
+        if path == "/audit/v1/log/keys":
+            return Response(
+                json.dumps({"keys": [{"vkey": self.log.key.verifier.vkey, "use": "log", "revoked_at": None}]})
+            )
+        if path == "/audit/v1/log/proof/consistency":
+            return Response(self.log.consistency(int(query["old"]), int(query["size"])))
+        found = await self.office.client.get(path)
+        body = found.content.replace(PUBLIC.encode(), self.address.encode())
+        return Response(body, found.status_code, {"content-type": found.headers["content-type"]})
+
+
+@asynccontextmanager
+async def served(front: Front, **more: Any) -> AsyncIterator[str]:
+    app = Starlette(routes=[Route("/{path:path}", front.answer, methods=["GET", "POST", "HEAD"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", **more))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"{'https' if more else 'http'}://127.0.0.1:{port}"
+    finally:
+        server.force_exit = server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def front(office: Office) -> AsyncIterator[Front]:
+    await keys.make_first(office.runtime)
+    await office.published()
+    made = Front(office, Leaves())
+    made.log.grow(5)
+    async with served(made) as made.address:
+        yield made
+
+
+class Rounds:
+    """A probe whose clock moves by a minute for each round."""
+
+    def __init__(self, front: Front, path: Path, client: httpx.AsyncClient, **more: Any) -> None:
+        told = {"public_url": front.address, "probe_key": SecretStr("hy_probe"), "probe_timeout": 1.0} | more
+        self.settings, self.path, self.front = Settings(**told), path, front
+        self.minute = 0
+        self.probe = loop.Probe(self.settings, path, client, lambda: START + timedelta(minutes=self.minute))
+
+    async def go(self, times: int = 1) -> dict[tuple[str, str], str]:
+        """(site, trouble) -> symptom of the outages after so many rounds."""
+        for _ in range(times):
+            kept, self.found = await self.probe.round()
+            self.minute += 1
+        return {(run.site, run.trouble): run.symptom for run in judging.outages(kept.runs) if run.until is None}
+
+
+@pytest.fixture
+async def rounds(front: Front, tmp_path: Path) -> AsyncIterator[Rounds]:
+    async with httpx.AsyncClient() as client:
+        made = Rounds(front, tmp_path / "probe.json", client)
+        assert await made.go(2) == {}, made.found.said
+        assert not made.found.said, made.found.said
+        yield made
+
+
+def body(change: Callable[[bytes], bytes]) -> Alter:
+    def alter(response: Response) -> Response:
+        return Response(change(bytes(response.body)), response.status_code, {"content-type": response.media_type or ""})
+
+    return alter
+
+
+def replaced(old: str, new: str) -> Alter:
+    def change(raw: bytes) -> bytes:
+        assert old.encode() in raw, old
+        return raw.replace(old.encode(), new.encode())
+
+    return body(change)
+
+
+def status(code: int, **headers: str) -> Alter:
+    return lambda _: Response(b"", code, headers)
+
+
+CASES: dict[str, tuple[str, Alter, tuple[str, str, str]]] = {
+    "a figure on the page": (
+        "/bulletin/statements/{id}", replaced("今日恢复", "明日恢复"), ("statement_page", "altered", "changed")),
+    "another line on the page": (
+        "/bulletin/statements/{id}", replaced(f"<p>{TEXT}</p>", f"<p>{TEXT}</p><p>请扫码缴费</p>"),
+        ("statement_page", "altered", "changed")),
+    "another title": (
+        "/bulletin/statements/{id}", replaced(">路面塌陷的处置</h1>", ">路面塌陷</h1>"),
+        ("statement_page", "altered", "changed")),
+    "a script": (
+        "/bulletin/statements/{id}", replaced("</body>", "<script src='/x.js'></script></body>"),
+        ("statement_page", "altered", "foreign")),
+    "a frame on the front page": (
+        "/bulletin/", replaced("</body>", "<iframe src='/x'></iframe></body>"), ("bulletin", "altered", "foreign")),
+    "a link elsewhere": (
+        "/bulletin/", replaced("</body>", "<a href='https://pay.example/'>x</a></body>"),
+        ("bulletin", "altered", "foreign")),
+    "a form that sends elsewhere": (
+        "/bulletin/", replaced('action="/bulletin/"', 'action="//pay.example/"'),
+        ("bulletin", "altered", "foreign")),
+    "the page is gone": ("/bulletin/statements/{id}", status(404), ("statement_page", "altered", "missing")),
+    "the bulletin refuses": ("/bulletin/", status(502), ("bulletin", "unreachable", "refusing")),
+    "it leads elsewhere": (
+        "/bulletin/", status(302, location="http://other.example/"), ("bulletin", "altered", "redirected")),
+    "it leads to another port": (
+        "/bulletin/", status(302, location="http://127.0.0.1:1/"), ("bulletin", "altered", "redirected")),
+    "a circle": ("/bulletin/", status(302, location="/bulletin/"), ("bulletin", "altered", "redirected")),
+    "the manifest": (
+        "/bulletin/statements/{id}/manifest.json", replaced("今日恢复", "明日恢复"),
+        ("manifest", "altered", "wrong_signature")),
+    "an empty feed": (
+        "/bulletin/feed.json", body(lambda raw: json.dumps({**json.loads(raw), "items": []}).encode()),
+        ("feed", "altered", "older")),
+    "a text in the feed": ("/bulletin/feed.json", replaced("今日恢复", "明日恢复"), ("feed", "altered", "changed")),
+    "no feed": ("/bulletin/feed.json", body(lambda raw: b"[]"), ("feed", "altered", "changed")),
+    "a note that is cut": ("/audit/v1/log/checkpoint", body(lambda raw: raw[:-9]),
+        ("log", "altered", "wrong_signature")),
+    "the way in refuses": ("/ingest/v1/outages", status(503), ("intake", "unreachable", "refusing")),
+    "the way in is another program": ("/ingest/v1/outages", body(lambda raw: b"<html>"),
+        ("intake", "altered", "changed")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_what_is_wrong_is_found_after_three_rounds_named_and_over(case: str, rounds: Rounds) -> None:
+    path, alter, (site, trouble, symptom) = CASES[case]
+    front = rounds.front
+    statement = next(iter(memory.read(rounds.path).statements))
+    named = path.format(id=statement)
+    front.alter = lambda path, response: alter(response) if path == named else response
+    assert await rounds.go(2) == {}, "one bad answer is no outage"
+    found = await rounds.go()
+    assert found.get((site, trouble)) == symptom, rounds.found.said
+    assert {at for at, _ in found} <= {site, "manifest", "statement_page"}, found
+    front.alter = as_it_is
+    assert await rounds.go(3) == {}
+    last = [one for telling in front.told for one in telling["seen"] if one["site"] == site and one.get("until")][-1:]
+    if site == "intake":  # It is told when there is a way in again.
+        await rounds.go()
+        last = [one for one in front.told[-1]["seen"] if one["site"] == site]
+    assert [(one["since"], one["until"]) for one in last] == [
+        ("2026-03-02T01:02:00.000000Z", "2026-03-02T01:05:00.000000Z")
+    ]
+
+
+async def test_a_key_that_nobody_knows_and_another_log_are_not_believed(rounds: Rounds) -> None:
+    front, runtime = rounds.front, rounds.front.office.runtime
+    await keys.rotate(runtime, Caller())
+    true, front.log = front.log, Leaves("another ")
+    front.log.key = true.key
+    front.log.grow(9)
+    found = await rounds.go(3)
+    assert found[("public_keys", "altered")] == "wrong_signature"
+    assert found[("log", "altered")] == "forked"
+    front.log = true
+    true.grow(3)
+    assert ("log", "altered") not in await rounds.go(3)
+    assert f"\n{true.size}\n" in memory.read(rounds.path).checkpoint
+
+
+async def test_an_old_copy_is_no_copy(rounds: Rounds) -> None:
+    """A cache or a mirror that shows yesterday."""
+    front = rounds.front
+    statement = next(iter(memory.read(rounds.path).statements))
+    at = f"/bulletin/statements/{statement}"
+    paths = ("/bulletin/", "/bulletin/feed.json", at, f"{at}/manifest.json", "/audit/v1/log/checkpoint")
+    async with httpx.AsyncClient(base_url=front.address) as client:
+        old = {path: Response((await client.get(path)).content) for path in paths}
+    await front.office.act(statement, "correct", "spokesperson", {"text": "明日恢复通行。", "reason": "时间有误"})
+    front.log.grow(4)
+    assert await rounds.go(3) == {}, rounds.found.said
+    front.alter = old.get
+    found = await rounds.go(3)
+    assert found[("feed", "altered")] == "older" and found[("manifest", "altered")] == "older"
+    assert found[("log", "altered")] == "older"
+
+
+async def test_a_server_that_stalls_or_is_gone_and_a_probe_without_network(rounds: Rounds) -> None:
+    rounds.front.stalls = {"/bulletin/feed.json"}
+    rounds.settings = rounds.settings.model_copy(update={"probe_timeout": 0.2})
+    rounds.probe._looker._seconds = 0.2
+    assert await rounds.go(3) == {("feed", "unreachable"): "no_answer"}
+    rounds.front.stalls.clear()
+    assert await rounds.go(3) == {}
+    rounds.probe._looker.address = rounds.probe._looker._log_at = "http://127.0.0.1:9/"
+    blind = rounds.settings.model_copy(update={"probe_beside": "http://127.0.0.1:9/"})
+    rounds.probe._settings = blind
+    assert await rounds.go(5) == {}, "nothing else is reached either: the probe has no network"
+    rounds.probe._settings = rounds.settings.model_copy(update={"probe_beside": rounds.front.address})
+    assert set((await rounds.go(3)).values()) == {"no_connection"}
+
+
+async def test_a_certificate_of_another_authority_is_not_believed(front: Front, tmp_path: Path) -> None:
+    authority = tls.certified(tmp_path)
+    pair = tmp_path / "broker.pem"
+    async with served(front, ssl_certfile=str(pair), ssl_keyfile=str(pair)) as address:
+        for trusted, wanted in ((ssl.create_default_context(cafile=authority), None), (True, "bad_certificate")):
+            async with httpx.AsyncClient(verify=trusted) as client:
+                made = Rounds(front, tmp_path / f"{wanted}.json", client, public_url=address)
+                found = await made.go(3)
+                assert found.get(("bulletin", "unreachable")) == wanted, made.found.said
+
+
+async def test_a_killed_probe_loses_no_outage(rounds: Rounds) -> None:
+    """What the file holds goes on in the next process, also what could not be told."""
+    rounds.front.alter = lambda path, response: Response(b"", 502)
+    for _ in range(3):
+        await rounds.go()
+        rounds.probe = loop.Probe(  # another process
+            rounds.settings, rounds.path, rounds.probe._client, lambda: START + timedelta(minutes=rounds.minute)
+        )
+    rounds.front.alter = as_it_is
+    assert len(await rounds.go()) > 1
+    seen = {one["site"]: one for one in rounds.front.told[-1]["seen"]}
+    assert {"bulletin", "feed", "public_keys", "log"} <= seen.keys()
+    assert {one["since"] for site, one in seen.items()} == {"2026-03-02T01:02:00.000000Z"}
+    rounds.path.write_text("{")
+    with pytest.raises(memory.Unreadable, match="move it away"):
+        await rounds.go()
+    with memory.held(rounds.path), pytest.raises(memory.Unreadable, match="another probe"), memory.held(rounds.path):
+        pass
+
+
+def test_a_run_ends_after_as_many_good_rounds_as_made_it() -> None:
+    key = ("bulletin", "unreachable", "")
+    runs: list[Run] = []
+    for minute, good in enumerate("110100011011110"):
+        seen = {key: None if good == "1" else Bad("no_answer")}
+        runs = judged(runs, seen, START + timedelta(minutes=minute), 3)  # type: ignore[arg-type]
+    (over, going) = runs
+    assert (over.since.minute, over.until and over.until.minute, over.is_outage) == (4, 10, True)
+    assert not going.is_outage
+
+
+def test_the_log_must_go_on_from_what_was_seen() -> None:
+    log = Leaves()
+    log.grow(5)
+    before = log.note()
+    log.grow(4)
+    verifiers = [Verifier.parse(log.key.verifier.vkey)]
+    assert checkpoint(log.note(), verifiers, before) == (5, 9)
+    consistent(log.note(), verifiers, before, log.consistency(5, 9))
