@@ -17,6 +17,7 @@ NAMES = (
     "intake",
     "single",
     "open311",
+    "receipts",
     "imports",
     "relay",
     "projection",

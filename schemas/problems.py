@@ -847,6 +847,7 @@ TYPES: Mapping[str, ProblemType] = {
             "too-many": ("请求过多", "登录失败过多，请 {seconds} 秒后以有效的密钥或令牌再试。"),
             "imports-running": ("导入过多", "已有 {most} 个文件正在导入，请等其中一个结束后再发送。"),
             "form-too-many": ("提交过多", "这个网络地址提交得太频繁，请 {seconds} 秒后再试，写好的内容请先留着。"),
+            "receipt-too-many": ("查询过多", "查不到的收据号过多，请 {seconds} 秒后再试。"),
             "status-too-many": ("查询过多", "查不到的次数过多，请 {seconds} 秒后再试。"),
         },
     ),

@@ -70,13 +70,32 @@ async def test_a_form_is_opened_and_answers_with_a_receipt(tmp_path: Path) -> No
     assert "已经收到" in said
 
 
+async def test_a_receipt_tells_the_state_and_that_nothing_changed(tmp_path: Path) -> None:
+    async with running(Settings(data=tmp_path)) as system:
+        async with system.client(system.token("city", "admin")) as client:
+            made = await client.post("/ingest/v1/keys", json={"unit": "town-east", "name": "hotline"})
+        with socket.create_server(("127.0.0.1", 0)) as on:
+            async with up.served(system, on) as address:
+                said = await integrate.run("State by receipt", address, made.json()["key"])
+    assert said.startswith("304\n{")
+
+
 def answers_in(said: str) -> list[dict[str, object]]:
     """The answers: curl writes no end of line after one."""
     return [orjson.loads(line) for line in said.replace("}{", "}\n{").splitlines()]
 
 
 def test_every_section_is_run_and_holds_no_key() -> None:
-    sections = {"CloudEvents", "CloudEvents from Kafka", "Evidence", "Files", "Form", "Open311"}
+    sections = {
+        "CloudEvents",
+        "CloudEvents from Kafka",
+        "Evidence",
+        "Files",
+        "Form",
+        "Open311",
+        "Probes",
+        "State by receipt",
+    }
     assert set(integrate.COMMANDS) == sections, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"
     assert not any("hy_" in commands for commands in integrate.COMMANDS.values())

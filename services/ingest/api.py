@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.ingest import additions, answers, batch, decider, evidence, intake, queries, receipts, seen
+from services.ingest import additions, answers, batch, decider, evidence, intake, queries, receipts, seen, waiting
 from services.ingest.cloudevents import events_api
 from services.ingest.commands import (
     Erase,
@@ -29,19 +29,20 @@ from services.ingest.commands import (
 )
 from services.ingest.evidence_files import blobs_of
 from services.ingest.form import forms_api
+from services.ingest.form.pace import Paces
 from services.ingest.imports import imports_api
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.problems import NotFound, Problem, UnsupportedMedia
+from services.kernel.core.problems import NotFound, Problem, TooMany, UnsupportedMedia
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, erasure, http, operating, readings, sign_in
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
-from services.kernel.serving.sign_in import SignIn
+from services.kernel.serving.sign_in import SignIn, address_of
 from services.kernel.store.session import Session
 from services.kernel.tasks import to_the_end
 from services.kernel.uploads import apart, pictures
@@ -352,14 +353,42 @@ def router() -> APIRouter:
         blobs_of(runtime).delete(files)
         return answer
 
-    @api.get("/receipts/{receipt}", **documents.answers(answers.Status))
+    stated = documents.answers(answers.Status)
+    stated["responses"] |= {
+        304: {"description": "Nothing changed since the state that `If-None-Match` names."},
+        429: documents.problem(429),
+    }
+
+    @api.get("/receipts/{receipt}", **stated)
     async def read_receipt(
-        runtime: http.Serving, receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]
+        runtime: http.Serving,
+        request: Request,
+        receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)],
+        wait: Annotated[
+            int, Query(ge=0, le=waiting.LONGEST, description="How many seconds to wait for news, with `If-None-Match`.")
+        ] = 0,
+        if_none_match: Annotated[
+            str | None, Header(description="The `ETag` of the state that is known already.", max_length=200)
+        ] = None,
     ) -> Response:
-        """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
-        found = await receipts.state(runtime, receipt)
+        """The state of the sender's report and the limits of its matter that were extended. The code is enough.
+
+        With the `ETag` of an earlier answer in `If-None-Match`, an unchanged state gets 304. `wait` holds that answer
+        back until the state changes. An address that asks too often for receipts that nobody has gets 429.
+        """
+        known = http.tag_as_sent(if_none_match or "").strip('"')
+        try:
+            tag, found = await receipts.news(runtime, receipt, known, wait if known else 0)
+        except NotFound:
+            if (seconds := runtime.part(Paces).receipts.wait(address_of(request))) is not None:
+                detail = f"this address asked for too many receipts that nobody has; wait {seconds} s"
+                raise TooMany(detail, seconds, code="receipt-too-many", seconds=seconds) from None
+            raise
         # Nobody signed in, and the words may be erased: no proxy keeps them.
-        return http.json_response(found, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store", "ETag": f'"{tag}"'}
+        if found is None:
+            return Response(status_code=304, headers=headers)
+        return http.json_response(found, headers=headers)
 
     @api.post("/receipts/{receipt}/helpfulness", **documents.answers(Done))
     async def judge_answer(

@@ -3,10 +3,14 @@
 The digest of a code is looked up, so a wrong code takes as long as any other one, however much of it is right.
 """
 
+import hashlib
+import time
 from typing import Any
 
+import orjson
+
 from schemas.receipts import receipt_read
-from services.ingest import queries
+from services.ingest import queries, waiting
 from services.ingest.commands import JudgeAnswer
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -24,6 +28,28 @@ def unknown() -> NotFound:
 def digest_of(runtime: Runtime, typed: str) -> str:
     """The digest under which a report with this receipt is found."""
     return runtime.keys.digest("receipt", receipt_read(typed))
+
+
+async def news(runtime: Runtime, typed: str, known: str, seconds: float) -> tuple[str, dict[str, Any] | None]:
+    """The tag of the state and the state; None if the tag is `known`. Then waits so many seconds for another one.
+
+    Raises `NotFound`.
+    """
+    digest, until = digest_of(runtime, typed), time.monotonic() + seconds
+    waits = runtime.part(waiting.Waiting)
+    while True:
+        async with waits.reading, runtime.database.read() as connection:
+            id_ = await queries.of_receipt(connection, digest)
+            if id_ is None:
+                raise unknown()
+            mark = (await waiting.marks(connection, [id_]))[id_] if seconds else ()
+            found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
+        tag = hashlib.sha256(orjson.dumps(found)).hexdigest()[:32]
+        if tag != known:
+            return tag, found
+        # Who has waited in vain is told so without another look: a thousand may have begun together.
+        if not await waits.for_change(id_, mark, until - time.monotonic()):
+            return tag, None
 
 
 async def state(runtime: Runtime, typed: str) -> dict[str, Any]:

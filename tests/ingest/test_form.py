@@ -19,6 +19,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from schemas.triage import IncidentReplied
+from services.ingest import waiting
 from services.ingest.form import codec
 from services.ingest.form.pace import Pace, Paces
 from services.ingest.form.words import CATALOGUE
@@ -244,6 +245,30 @@ async def test_who_has_the_receipt_says_once_per_answer_whether_it_helped(ingest
     assert long.status_code == 422
     await erase(ingest, report.stream)
     assert "已经删除" in (await ingest.client.post("/receipt", data={"code": code})).text
+
+
+async def test_whoever_waits_hears_of_a_change_and_of_nothing_else(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    key = await ingest.key()
+    taken = [(await post(ingest, key)).json() for _ in range(2)]
+    at = [f"/ingest/v1/receipts/{one['receipt']}" for one in taken]
+    tag = (await ingest.client.get(at[0])).headers["etag"]
+    known = {"If-None-Match": f'W/{tag[:-1]}-gzip"'}
+    unchanged = await ingest.client.get(at[0], headers=known)
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
+    waits = [asyncio.create_task(ingest.client.get(f"{at[0]}?wait=60", headers=known)) for _ in range(3)]
+    short = await ingest.client.get(f"{at[1]}?wait=1", headers={"If-None-Match": tag})
+    assert (short.status_code, [one.done() for one in waits]) == (200, [False] * 3)
+    await ingest.hear("one", matter(taken[0]["report_id"]), IncidentReplied.model_validate({"text": "已修好"}))
+    async with asyncio.timeout(5):
+        told = [await one for one in waits]
+    assert [(one.status_code, len(one.json()["answers"])) for one in told] == [(200, 1)] * 3
+    assert not ingest.runtime.part(waiting.Waiting)._waiting
+    refused(await ingest.client.get(f"{at[0]}?wait=61"), 422, field="wait")
+    wrong = [await ingest.client.get("/ingest/v1/receipts/AAAA-AAAA-AAAA?wait=60", headers=known) for _ in range(21)]
+    assert [answer.status_code for answer in wrong] == [404] * 20 + [429]
 
 
 def test_the_catalogue_has_each_text_of_today_and_no_other() -> None:
