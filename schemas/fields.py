@@ -6,7 +6,7 @@ stands in an event. The event holds only its reference and salted digest; the wo
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -136,6 +136,8 @@ PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 """A random reference, for example to an evidence file. It reveals nothing of the content."""
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
+WebhookError = Literal["too_slow", "unreachable", "not_taken", "redirected", "private_address", "unreadable", "gone"]
+"""Why a receiver has not taken a message."""
 Figure = Annotated[int, Field(strict=True, ge=0, le=10**12)]
 """A count. Truth values, texts and fractions are refused."""
 REACH = ("clicks", "comments", "mainstream_sites", "shares")

@@ -3,7 +3,21 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Day, Digest, Fact, Figure, Instant, PolicyRef, Post, StreamId, UnitCode, Uuid, Words
+from schemas.fields import (
+    Code,
+    Day,
+    Digest,
+    Fact,
+    Figure,
+    Instant,
+    PolicyRef,
+    Post,
+    StreamId,
+    UnitCode,
+    Uuid,
+    WebhookError,
+    Words,
+)
 
 SIGNS = "publish"
 """The service that holds the keys of posts and of the bulletin. Their events count only from it."""
@@ -249,6 +263,56 @@ class OperationQueryDropped(Fact):
 
     query: StreamId
     unit: UnitCode
+
+
+@event("operation.subscription_made")
+class OperationSubscriptionMade(Fact):
+    """A unit, or an integration of it, gets events from the log's `position` on at an address: all, or these types."""
+
+    subscription: StreamId
+    unit: UnitCode
+    integration: StreamId | None = None
+    address: Words
+    types: tuple[Code, ...] = ()
+    position: Figure
+
+
+@event("operation.subscription_ended")
+class OperationSubscriptionEnded(Fact):
+    """A subscription ended. Nothing more is sent."""
+
+    subscription: StreamId
+    unit: UnitCode
+
+
+@event("operation.subscription_renewed")
+class OperationSubscriptionRenewed(Fact):
+    """A subscription got another secret. The former one counts for nothing more."""
+
+    subscription: StreamId
+    unit: UnitCode
+
+
+@event("operation.subscription_replayed")
+class OperationSubscriptionReplayed(Fact):
+    """What a subscription gets is sent again, from the log's `position` on; also after it was disabled."""
+
+    subscription: StreamId
+    unit: UnitCode
+    position: Figure
+
+
+@event("operation.subscription_disabled")
+class OperationSubscriptionDisabled(Fact):
+    """Nothing is sent any more, since the receiver took nothing for days, or wants nothing.
+
+    The event at the log's `position` was not taken.
+    """
+
+    subscription: StreamId
+    unit: UnitCode
+    position: Figure
+    cause: WebhookError
 
 
 @event("operation.similar_asked")

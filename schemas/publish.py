@@ -22,6 +22,7 @@ from schemas.fields import (
     StreamId,
     Token,
     UnitCode,
+    WebhookError,
     Words,
 )
 from schemas.numbers import Numbered
@@ -364,7 +365,7 @@ class StatementNoticePublished(Fact):
     signature: Signature | None = None
 
 
-SendingError = Literal["too_slow", "unreachable", "not_taken", "redirected", "private_address", "unreadable", "gone"]
+SendingError = WebhookError
 """Why a channel has not taken a release. `unreadable`: its address or its secret cannot be read."""
 
 

@@ -19,7 +19,7 @@ from schemas.envelope import Event, digest
 from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode
 from schemas.titles import Language
 from services.audit import answers, queries, reach
-from services.audit.archive.told import is_told, told
+from services.audit.archive.told import told
 from services.audit.basis import (
     AsOf,
     KnownAt,
@@ -36,7 +36,7 @@ from services.audit.findings import findings_api
 from services.audit.inspections.rights import READ_INSPECTION
 from services.audit.naming import names_of
 from services.audit.queries import FIRST, Axes, Filters, Place, happened
-from services.audit.rights import READ_EVENT, READ_MATTER, hidden_types, reading_of_event
+from services.audit.rights import READ_EVENT, READ_MATTER, hidden_types
 from services.audit.summaries import summary
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -185,7 +185,7 @@ def router() -> APIRouter:
             found, until = await queries.changed(connection, after, max(size, after), LOOKED, heard_by)
             read = []
             for incident, at in found.items():
-                reading = await _found(connection, ctx, incident)
+                reading = await reach.found(connection, ctx, incident)
                 if reading is not None and reading.covers(at):
                     read.append(incident)
         return http.json_response({"position": until, "more": until < size, "incidents": read})
@@ -217,37 +217,11 @@ def router() -> APIRouter:
     return routes
 
 
-async def _found(connection: AsyncConnection, ctx: Ctx, incident: str) -> Reading | None:
-    """How much of an incident the actor may read; None for nothing. At the root, nothing is looked up for it."""
-    if READ_MATTER.units(ctx) is None:
-        return Reading()
-    return READ_MATTER.of_matter(await queries.standings(connection, incident), incident, ctx)
-
-
 def _until(reading: Reading) -> str | None:
     return reading.until.at if reading.until else None
 
 
 async def _check_event(connection: AsyncConnection, ctx: Ctx, found: Any, size: int) -> None:
-    one = Event.parse(found.bytes)
-    named = [*await queries.named_by(connection, found.position)]
-    if (packed := await queries.packed_by(connection, one.id)) is not None:
-        named.append(packed)
-    of_its_matters = [await _found(connection, ctx, incident) for incident in named]
-    for incident in await queries.incidents_of(connection, found.stream_id, size):
-        of_it = READ_MATTER.of_matter(await queries.standings(connection, incident), incident, ctx)
-        if of_it is None:
-            continue
-        until = _until(of_it)
-        incidents = await queries.family(connection, incident, size, until)
-        if await queries.belongs(connection, found.stream_id, incidents, size, until):
-            gone = (await queries.left(connection, incidents, size, until)).get(found.stream_id)
-            if gone is None or found.recordedtime <= gone:
-                of_its_matters.append(of_it)
-    reading = reading_of_event(found.unit, of_its_matters, ctx)
-    hears = await queries.hears(connection, found.position, READ_INSPECTION.units(ctx))
-    is_hidden = one.type in hidden_types(ctx) and not (packed is not None and is_told(one, ctx))
-    if not hears or is_hidden:
-        reading = None
+    reading = await reach.of_event(connection, ctx, found, size)
     if reading is None or not reading.covers(found.recordedtime):
         raise READ_EVENT.refused(found.unit, ctx)

@@ -11,6 +11,7 @@ from services.audit.projection import AuditWork, start
 from services.audit.referrals import decider as referrals
 from services.audit.review import decider as reviews
 from services.audit.review import loop as drafting
+from services.audit.subscriptions import sending
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
 from services.kernel.store import word_index
 
@@ -49,6 +50,7 @@ SERVICE = Service(
         "services.audit.matters.matters_api",
         "services.audit.matters.readings_api",
         "services.audit.saved.saved_api",
+        "services.audit.subscriptions.subscriptions_api",
         "services.audit.inspections.inspections_api",
         "services.audit.referrals.referrals_api",
         "services.audit.log.log_api",
@@ -60,7 +62,7 @@ SERVICE = Service(
         "services.audit.statistics.year_api",
         "services.audit.statistics.analysis_api",
     ),
-    loops=(signing.run, witnessing.run, loop.run, drafting.run),
+    loops=(signing.run, witnessing.run, loop.run, drafting.run, sending.run),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

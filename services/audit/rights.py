@@ -52,6 +52,8 @@ COMMENT_ANALYSIS = Read("comment-analysis", ("chief", "auditor"))
 """They write the comment of an analysis, too."""
 KEEP_QUERIES = Read("keep-queries")
 """The questions to the list of matters that the reader's own unit keeps."""
+SUBSCRIBE = Read("subscribe", ("admin",))
+"""The subscriptions of the reader's own unit, also those of its integrations."""
 READ_EVENT = Read("read-event")
 """Events: also those of acts of the reader's units."""
 

@@ -313,6 +313,14 @@ TEMPLATES: dict[str, str] = {
     "|the record, without what citizens wrote, was exported for {addressee}",
     "operation.query_saved": "{unit}存为常用查询|{unit} keeps a question to the list of matters",
     "operation.query_dropped": "{unit}删除常用查询|{unit} keeps a question to the list of matters no more",
+    "operation.subscription_made": "{unit}订阅事件推送，自第 {position} 位起"
+    "|{unit} subscribed to events from position {position} on",
+    "operation.subscription_ended": "{unit}退订事件推送|{unit} ended a subscription",
+    "operation.subscription_renewed": "{unit}更换订阅密钥|{unit} renewed the secret of a subscription",
+    "operation.subscription_replayed": "{unit}要求自第 {position} 位起重新推送"
+    "|{unit} has events sent again from position {position} on",
+    "operation.subscription_disabled": "订阅因多日未能送达而停用，停在第 {position} 位"
+    "|a subscription was disabled at position {position}, since nothing was taken",
     "operation.searched": "查找事项，给出 {found} 件|matters were searched, {found} were shown",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.separation_refused": "不允许一人兼任 {record} 的两个环节（{rule}）"

@@ -14,6 +14,7 @@ from services.audit.referrals import views as referrals
 from services.audit.review import views as reviews
 from services.audit.saved import views as saved
 from services.audit.statistics import views as statistics
+from services.audit.subscriptions import views as subscriptions
 from services.kernel.access.checkpoints import note_of
 from services.kernel.store import checkpoints, numbers, offices
 from services.kernel.store.columns import key, serial
@@ -233,6 +234,7 @@ def _witnessed(key: Key, row: Row | None, event: Event) -> Row | None:
 _OF_CHECKPOINTS = ("checkpoint",)
 FINDINGS, JUDGED = findings.tables(METADATA)
 SAVED = saved.table(METADATA)
+SUBSCRIPTIONS, INTEGRATION_KEYS, SUBSCRIPTION_SECRETS, PROGRESS, DELIVERIES = subscriptions.tables(METADATA)
 INSPECTIONS, REFERRALS = inspections.tables(METADATA), referrals.tables(METADATA)
 LESSONS = reviews.table(METADATA)
 PACKAGES = archive.table(METADATA)
@@ -245,6 +247,7 @@ VIEWS = (
     *numbers.views(METADATA),
     findings.view(FINDINGS),
     saved.view(SAVED),
+    *subscriptions.views(SUBSCRIPTIONS, INTEGRATION_KEYS),
     inspections.view(INSPECTIONS),
     referrals.view(REFERRALS),
     reviews.view(LESSONS),

@@ -31,8 +31,9 @@ from services.ingest.evidence_files import blobs_of
 from services.ingest.form import forms_api
 from services.ingest.form.pace import Paces
 from services.ingest.imports import imports_api
-from services.ingest.keys import PREFIX, Keys
+from services.ingest.keys import Keys
 from services.ingest.rights import READ_REPORT, RIGHTS, Filed, reading
+from services.kernel.access.integrations import PREFIX
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, TooMany, UnsupportedMedia

@@ -4,7 +4,6 @@ An integration is its own identity: the reports of its keys belong to it alone. 
 """
 
 import asyncio
-import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from services.ingest import queries
 from services.ingest.commands import KeyRequest, KeyRevocation, Scope
 from services.ingest.rights import RIGHTS
 from services.ingest.views import KEY_USES, REFUSED
+from services.kernel.access.integrations import PREFIX, key_digest
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import NotFound, Rejected, Unauthenticated, Unavailable
@@ -34,7 +34,6 @@ from services.kernel.serving.sign_in import Remembered
 from services.kernel.store import sql
 from services.kernel.store.session import Session
 
-PREFIX = "hy_"
 SCOPE: Scope = "ingest"
 """The scope of keys that send reports."""
 ROLES: Mapping[Scope, str] = {"ingest": "integration", "probe": "probe"}
@@ -51,11 +50,6 @@ logger = structlog.get_logger()
 def new_key() -> str:
     """A random key."""
     return PREFIX + secrets.token_urlsafe(32)
-
-
-def key_digest(key: str) -> str:
-    """The stored digest of a key. Keys are random and long, so a plain digest is enough."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def integration_id(unit: str, name: str) -> str:

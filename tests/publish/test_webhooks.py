@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import insert
 
 from schemas.fields import parse_instant
+from services.kernel.sending import webhook
 from services.kernel.settings import ROOT, Settings
 from services.kernel.store.session import OWNER
-from services.publish.sending import outgoing, webhook
+from services.publish.sending import outgoing
 from services.publish.sending.messages import TYPES
 from services.publish.sending.outgoing import Known
 from services.publish.views import METADATA

@@ -43,6 +43,7 @@ USES = frozenset(
         "provider-session",
         "statement-key",
         "channel-secret",
+        "subscription-secret",
         "post-key",
         "post-key-event",
         "log-key",

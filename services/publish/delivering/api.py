@@ -12,6 +12,7 @@ from schemas.fields import StatementRef, UnitCode
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.sending import webhook
 from services.kernel.serving import commands as kernel
 from services.kernel.serving import documents, http, records
 from services.kernel.serving.answers import Done
@@ -24,7 +25,7 @@ from services.publish.delivering.channels import stream_of_channel
 from services.publish.delivering.commands import ChangeChannel, Confirm, EndChannel, PlaceChannel, Retry
 from services.publish.delivering.rights import PLACE_CHANNEL, Channel
 from services.publish.rights import READ_STATEMENT
-from services.publish.sending import secret_store, webhook
+from services.publish.sending import secret_store
 from services.publish.state import State
 
 ChannelId = Annotated[str, Depends(http.stream_id("channel"))]

@@ -20,6 +20,7 @@ from schemas.publish import SendingError
 from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
+from services.kernel.sending import looping, webhook
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.store.session import OWNER, Held
@@ -30,7 +31,7 @@ from services.publish.bulletin.queries import name_of
 from services.publish.delivering.commands import LoseChannel, RecordDelivery
 from services.publish.delivering.views import is_left_behind
 from services.publish.rows import releases_of
-from services.publish.sending import looping, messages, secret_store, webhook
+from services.publish.sending import messages, secret_store
 from services.publish.views import METADATA, statements
 
 CHANNELS, DELIVERIES = METADATA.tables["channels"], METADATA.tables["deliveries"]

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel.access.keys import Keys
+from services.kernel.sending.webhook import new_secret
 from services.kernel.store import sql
-from services.publish.sending.webhook import new_secret
 from services.publish.views import METADATA
 
 SECRETS, CHANNELS = METADATA.tables["channel_secrets"], METADATA.tables["channels"]

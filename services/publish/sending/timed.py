@@ -13,6 +13,7 @@ from sqlalchemy import select
 from schemas.fields import instant
 from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.sending import looping
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.store.lease import Superseded
@@ -20,7 +21,6 @@ from services.kernel.store.session import Held
 from services.publish import seen
 from services.publish.commands import PublishDue
 from services.publish.releasing.scheduling import LATE
-from services.publish.sending import looping
 from services.publish.verifying import post_keys
 from services.publish.views import statements
 

@@ -87,6 +87,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_inspections_unit", "inspections", ["unit"], unique=False)
     op.create_table(
+        "integration_keys",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("digest", key(64), nullable=True),
+        sa.Column("integration", key(64), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("scope", key(32), nullable=True),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_integration_keys")),
+    )
+    op.create_index(op.f("ix_integration_keys_digest"), "integration_keys", ["digest"], unique=False)
+    op.create_index(op.f("ix_integration_keys_integration"), "integration_keys", ["integration"], unique=False)
+    op.create_table(
         "joined",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
@@ -267,6 +279,51 @@ def upgrade() -> None:
     )
     op.create_index("ix_steps_kind", "steps", ["kind", "time", "matter"], unique=False)
     op.create_index("ix_steps_matter", "steps", ["matter"], unique=False)
+    op.create_table(
+        "subscription_deliveries",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("type", key(100), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("error", key(40), nullable=True),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("id", "position", name=op.f("pk_subscription_deliveries")),
+    )
+    op.create_table(
+        "subscription_progress",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("since", key(27), nullable=True),
+        sa.Column("next_at", key(27), nullable=True),
+        sa.Column("error", key(40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription_progress")),
+    )
+    op.create_table(
+        "subscription_secrets",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription_secrets")),
+    )
+    op.create_table(
+        "subscriptions",
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("integration", key(64), nullable=True),
+        sa.Column("address", key(36), nullable=False),
+        sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("by", key(130), nullable=False),
+        sa.Column("made_at", key(27), nullable=False),
+        sa.Column("state", key(20), nullable=False),
+        sa.Column("cause", key(40), nullable=True),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("secret", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
+    )
+    op.create_index(op.f("ix_subscriptions_unit"), "subscriptions", ["unit"], unique=False)
     op.create_table(
         "timeline",
         sa.Column("position", serial(), autoincrement=False, nullable=False),

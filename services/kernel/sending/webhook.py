@@ -7,17 +7,19 @@ environment is asked, of an answer only the status is read, and all of it takes 
 
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import ipaddress
 import secrets
 import socket
+import ssl
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from schemas.publish import SendingError
+from schemas.fields import WebhookError
 from services.kernel.core.problems import Malformed
 
 PATIENCE = 10.0
@@ -101,7 +103,7 @@ def is_public(address: Address) -> bool:
 
 async def send(
     address: str, secret: bytes, delivery: str, body: bytes, now: datetime, *, private: bool = False
-) -> SendingError | None:
+) -> WebhookError | None:
     """One try. Returns why the receiver has not taken the message; None if it took it."""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -112,7 +114,7 @@ async def send(
         return "unreachable"
 
 
-async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int, private: bool) -> SendingError | None:
+async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int, private: bool) -> WebhookError | None:
     parts = _parts(address)
     if parts is None or (parts.scheme != "https" and not private):
         return "unreadable"
@@ -130,11 +132,17 @@ async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int
         "webhook-timestamp": str(at),
         "webhook-signature": signature(secret, delivery, at, body),
     }
-    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
+    async with httpx.AsyncClient(verify=_trust(), trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
         request = client.build_request("POST", url, content=body, headers=headers, extensions={"sni_hostname": host})
         answer = await client.send(request, stream=True)
         await answer.aclose()
     return _judged(answer.status_code)
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """The authorities that the system trusts. They are read once, since that takes longer than a message."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _resolved(host: str, port: int) -> list[Address]:
@@ -147,7 +155,7 @@ async def _resolved(host: str, port: int) -> list[Address]:
     return addresses
 
 
-def _judged(status: int) -> SendingError | None:
+def _judged(status: int) -> WebhookError | None:
     if 200 <= status < 300:
         return None
     if status == 410:

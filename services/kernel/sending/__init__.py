@@ -1,0 +1,1 @@
+"""What leaves by itself for addresses that people named: signed messages, and the loop of those who send them."""
