@@ -127,6 +127,7 @@ TYPES: Mapping[str, ProblemType] = {
                 "这份卷宗或它的文件封存以后在本机被改动，无法核验，因此没有给出：{error}。请从备份恢复被改动的文件；没有作任何记录。",
             ),
             "archive-not-ended": ("尚未办结", "这个事项还没有结束，结束之后才能封存卷宗。"),
+            "subscription-ended": ("订阅已退订", "此订阅已退订，请重新订阅。"),
             "subscriptions-full": ("订阅已满", "{unit}已有 {most} 个订阅，请先退订不用的。"),
             "saved-queries-full": ("常用查询已满", "{unit}已存有 {most} 个常用查询，请先删除不用的。"),
             "already-accepted": ("已经接办", "{unit}已经接办 {incident}；请记录办理情况，或者退回。"),

@@ -464,6 +464,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "running": ("在走", "running"),
     "met": ("已办", "met"),
     "breached": ("已逾期", "breached"),
+    # subscriptions
+    "subscribe": ("订阅事件推送", "subscribe to events"),
+    "replay": ("重新推送", "send again"),
+    "renew-secret": ("更换密钥", "renew the secret"),
     # saved queries
     "keep-queries": ("常用查询", "saved queries"),
     "saved-queries": ("存为常用查询", "save this query"),

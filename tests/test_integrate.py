@@ -16,7 +16,7 @@ from services.apps import up
 from services.apps.embedded import running
 from services.kernel.settings import Settings
 from tests.ingest import test_topic
-from tests.kit import integrate, substrate
+from tests.kit import integrate, receiver, substrate
 
 
 async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
@@ -80,6 +80,18 @@ async def test_a_receipt_tells_the_state_and_that_nothing_changed(tmp_path: Path
     assert said.startswith("304\n{")
 
 
+async def test_what_becomes_of_a_report_comes_to_the_address_of_the_page(tmp_path: Path) -> None:
+    with receiver.listening() as hook, socket.create_server(("127.0.0.1", 0)) as on:
+        async with running(Settings(data=tmp_path, channels_private=True)) as system, up.served(system, on) as address:
+            async with system.client(system.token("city", "admin")) as client:
+                made = (await client.post("/ingest/v1/keys", json={"unit": "town-east", "name": "hotline"})).json()
+            await integrate.run("CloudEvents", address, made["key"])
+            await system.settle()
+            said = await integrate.run("Webhooks", address, made["key"], tmp_path, RECEIVER=hook.address)
+            assert len(answers_in(said)) == 6
+    assert {one.body["type"] for one in hook.messages} <= {"huiying.report.received.v1"}
+
+
 def answers_in(said: str) -> list[dict[str, object]]:
     """The answers: curl writes no end of line after one."""
     return [orjson.loads(line) for line in said.replace("}{", "}\n{").splitlines()]
@@ -95,6 +107,7 @@ def test_every_section_is_run_and_holds_no_key() -> None:
         "Open311",
         "Probes",
         "State by receipt",
+        "Webhooks",
     }
     assert set(integrate.COMMANDS) == sections, "a section is run by a test"
     assert integrate.PAGE.count("```") == 2 * integrate.PAGE.count("```sh"), "a block of another kind is not run"

@@ -58,7 +58,7 @@ UNRULED = {
     "what is so already, or not so yet, on the record": """
         archive-altered archive-incomplete archive-not-ended archive-not-sealed archive-unproven
         archive-too-large export-unproven
-        saved-queries-full year-not-over
+        saved-queries-full subscription-ended subscriptions-full year-not-over
         edition-old evaluated lesson-ended lesson-none-open lesson-of-pack not-convened review-adopted
         already-accepted already-accountable already-answered no-answer-yet answer-judged follow-up-over
         nothing-unhelpful nobody-helps help-accepted-already help-completed-already handles-already already-assigned

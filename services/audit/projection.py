@@ -22,6 +22,7 @@ from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttac
 from services.audit.log import growing
 from services.audit.matters import marks, moves
 from services.audit.statistics import steps
+from services.audit.subscriptions.views import KEY_EVENTS
 from services.audit.views import (
     DESK,
     ENTRIES,
@@ -200,7 +201,7 @@ class AuditWork(UnitOfWork):
 
     async def _observe(self, session: Session, event: Event) -> None:
         if not offices.changes(event) and not catalogue.is_erasure(event.type):
-            if number_in(event) is not None:
+            if number_in(event) is not None or (event.type in KEY_EVENTS and _is_read(event)):
                 session.observed.append(event)
             return
         if not _is_read(event):
@@ -325,7 +326,7 @@ async def _observe_again(runtime: Runtime) -> None:
         session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         of_offices = or_(
             *(TIMELINE.c.stream_id.between(f"{kind}-", f"{kind}.") for kind in ("policy", "unit")),
-            TIMELINE.c.type.in_(sorted(offices.KEY_EVENTS)),
+            TIMELINE.c.type.in_(sorted(offices.KEY_EVENTS | KEY_EVENTS)),
         )
         chosen = select(TIMELINE.c.bytes).where(of_offices).order_by(TIMELINE.c.stream_id, TIMELINE.c.version)
         for (bytes_,) in await connection.execute(chosen):

@@ -296,6 +296,13 @@ listSavedQueries       | staff                         | own
 saveQuery              | staff                         | everywhere
 changeQuery            | staff                         | own
 dropQuery            | staff                         | own
+# audit: what goes out by webhooks; an integration has only its own subscriptions
+listSubscriptions      | admin                         | own
+subscribe              | admin integration             | everywhere
+unsubscribe            | admin                         | own
+renewSecret            | admin                         | own
+replaySubscription     | admin                         | own
+listWebhookDeliveries  | admin                         | own
 # audit: findings against a unit; the unit is heard, those above decide
 listFindings           | staff                         | own^
 readFinding            | staff                         | own^

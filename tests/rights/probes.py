@@ -89,6 +89,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "assignLesson": {"unit": OWN, "post": f"handler@{OWN}", "due": "{far}"},
     "proposeFinding": {"incident": "{incident}", "unit": OWN, "events": ["{event}"]},
     "proposeReferral": {"unit": OWN, "post": "approver", "kind": "praise", "findings": []},
+    "subscribe": {"types": ["review.adopted"]},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
@@ -121,6 +122,7 @@ PATHS = {
     "findings": "finding",
     "circulations": "circulation",
     "saved-queries": "query",
+    "subscriptions": "subscription",
     "inspections": "inspection",
     "referrals": "referral",
     "evidence": "file",
@@ -175,6 +177,7 @@ SHOWS = {
     "exportMatters": "{incident}",
     "listFindings": "{finding}",
     "listSavedQueries": "{query}",
+    "listSubscriptions": "{subscription}",
     "listInspections": "{inspection}",
     "listReferrals": "{referral}",
     "listLessonsOfReviews": "{incident}",

@@ -313,6 +313,9 @@ async def _made(world: World) -> None:
     names["circulation"] = told["event"]
     kept = await world.done(own, "chief", "POST", "/audit/v1/saved-queries", title="全部", state="open")
     names["query"] = kept["id"]
+    to = {"address": "https://board.example/in", "types": ["review.adopted"]}
+    subscribed = await world.done(own, "admin", "POST", "/audit/v1/subscriptions", **to)
+    names["subscription"] = subscribed["id"]
     looked = {"unit": own, "since": "2026-01-01", "until": "2026-03-31", "scope": "来件答复"}
     opened = await world.done("county", "auditor", "POST", "/audit/v1/inspections", **looked)
     names["inspection"] = opened["id"]

@@ -50,8 +50,8 @@ class Subscription(Answered):
     """Who made it."""
     made_at: Instant
     """When."""
-    state: Literal["active", "disabled"]
-    """Disabled after days without success; a replay enables it."""
+    state: Literal["active", "disabled", "ended"]
+    """Disabled after days without success, until a replay; ended for good."""
     cause: WebhookError | None
     """Why it was disabled."""
     position: int

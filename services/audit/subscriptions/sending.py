@@ -230,7 +230,7 @@ async def _gets(connection: AsyncConnection, ctx: Ctx, row: Any, one: Any, size:
 async def _keep(runtime: Runtime, id_: str, at: Progress, delivery: dict[str, Any] | None = None) -> None:
     """Writes how far a subscription is, unless it was replayed or ended meanwhile."""
     async with runtime.database.transaction() as connection:
-        chosen = select(SUBSCRIPTIONS.c.run).where(SUBSCRIPTIONS.c.id == id_)
+        chosen = select(SUBSCRIPTIONS.c.run).where(SUBSCRIPTIONS.c.id == id_, SUBSCRIPTIONS.c.state != "ended")
         if (await connection.execute(chosen)).scalar() != at.run:
             return
         row = {name: getattr(at, name) for name in ("run", "position", "tries", "since", "next_at", "error")}

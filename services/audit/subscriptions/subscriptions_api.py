@@ -18,7 +18,7 @@ from services.audit.rights import SUBSCRIBE
 from services.audit.subscriptions import sending, told
 from services.audit.subscriptions.answers import Deliveries, Subscribed, SubscriptionDone, Subscriptions
 from services.audit.subscriptions.commands import Replay, Subscribe
-from services.audit.views import DELIVERIES, INTEGRATION_KEYS, METADATA, PROGRESS, SUBSCRIPTION_SECRETS, SUBSCRIPTIONS
+from services.audit.views import DELIVERIES, INTEGRATION_KEYS, METADATA, SUBSCRIPTION_SECRETS, SUBSCRIPTIONS
 from services.kernel.access.integrations import PREFIX, key_digest
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Malformed, NotFound, Rejected, Unauthenticated
@@ -95,6 +95,7 @@ def router() -> APIRouter:
                         known=sorted({told.short(one) for one in told.TYPES}),
                     )
             count = select(func.count()).select_from(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.unit == unit)
+            count = count.where(SUBSCRIPTIONS.c.state != "ended")
             if (await session.connection.execute(count)).scalar_one() >= MOST:
                 raise Rejected(
                     f"{unit} has {MOST} subscriptions already; end one first",
@@ -120,12 +121,13 @@ def router() -> APIRouter:
 
     @routes.delete("/subscriptions/{id}", **documents.answers(SubscriptionDone))
     async def unsubscribe(runtime: http.Serving, id: Id, who: Who) -> Response:
-        """Ends a subscription. Nothing more is sent."""
+        """Ends a subscription for good. Nothing more is sent. A repetition changes nothing."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             row = await _mine(session, ctx, id)
-            for table in (SUBSCRIPTION_SECRETS, PROGRESS, DELIVERIES):
-                await session.connection.execute(delete(table).where(table.c.id == id))
+            if row.state == "ended":
+                return Answer({"id": id})
+            await session.connection.execute(delete(SUBSCRIPTION_SECRETS).where(SUBSCRIPTION_SECRETS.c.id == id))
             return await _keep(session, ctx, id, OperationSubscriptionEnded(subscription=id, unit=row.unit))
 
         return http.reply(await transact(runtime, Caller(actor=who), act))
@@ -137,7 +139,7 @@ def router() -> APIRouter:
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             nonlocal secret
-            row = await _mine(session, ctx, id)
+            row = _going(await _mine(session, ctx, id))
             secret = await sending.renew(session.connection, runtime.keys, id, row.secret + 1)
             return await _keep(session, ctx, id, OperationSubscriptionRenewed(subscription=id, unit=row.unit))
 
@@ -149,7 +151,7 @@ def router() -> APIRouter:
         """Sends again from a position of the log on, under the same ids; also after the subscription was disabled."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
-            row = await _mine(session, ctx, id)
+            row = _going(await _mine(session, ctx, id))
             size, _ = await queries.head(session.connection)
             at = _known(body.position, size)
             fact = OperationSubscriptionReplayed(subscription=id, unit=row.unit, position=at)
@@ -201,6 +203,12 @@ async def _mine(session: Session, ctx: Ctx, id_: str) -> Any:
     row = (await session.connection.execute(chosen)).first()
     if row is None:
         raise _unknown(id_, ctx)
+    return row
+
+
+def _going(row: Any) -> Any:
+    if row.state == "ended":
+        raise Rejected("the subscription ended; subscribe anew", code="subscription-ended")
     return row
 
 

@@ -16,7 +16,10 @@ from services.kernel.core.ids import derived
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "recordedtime", "unit", "policy", "drill")
 WITHHELD = frozenset(
-    ["by", "actor", "post", "who", "head", "deputy", "spokesperson", "members", "took_part", "approvals", "secret", "signature", "match_key", "place_key"]
+    {
+        *("by", "actor", "post", "who", "head", "deputy", "spokesperson", "members", "took_part", "approvals"),
+        *("secret", "signature", "match_key", "place_key"),
+    }
 )
 """Names of fields that are never told, also where the masked record shows them: persons, posts, keys of digests."""
 _REPORTS: Mapping[str, tuple[str, ...]] = {

@@ -4,6 +4,7 @@ event tells.
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
+from schemas import upcast
 from schemas.envelope import Event
 from schemas.operation import (
     OperationKeyMade,
@@ -24,6 +25,8 @@ CHANGES = (
     OperationSubscriptionReplayed,
     OperationSubscriptionDisabled,
 )
+KEY_EVENTS = upcast.types_of(OperationKeyMade, OperationKeyRevoked)
+"""The types of events about keys of integrations, which audit follows."""
 
 
 def tables(metadata: MetaData) -> tuple[Table, Table, Table, Table, Table]:
@@ -113,11 +116,13 @@ def _row(key: Key, row: Row | None, event: Event) -> Row | None:
             }
         case OperationSubscriptionRenewed() if row is not None:
             return {**row, "secret": row["secret"] + 1}
-        case OperationSubscriptionReplayed() as data if row is not None:
+        case OperationSubscriptionReplayed() as data if row is not None and row["state"] != "ended":
             return {**row, "state": "active", "cause": None, "start": data.position, "run": row["run"] + 1}
-        case OperationSubscriptionDisabled() as data if row is not None:
+        case OperationSubscriptionDisabled() as data if row is not None and row["state"] != "ended":
             return {**row, "state": "disabled", "cause": data.cause}
-    return None
+        case OperationSubscriptionEnded() if row is not None:
+            return {**row, "state": "ended"}
+    return row
 
 
 def _key_keys(event: Event) -> list[Key]:
