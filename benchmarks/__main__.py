@@ -18,6 +18,7 @@ NAMES = (
     "single",
     "open311",
     "receipts",
+    "webhooks",
     "imports",
     "relay",
     "projection",
