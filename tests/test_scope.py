@@ -23,8 +23,8 @@ DECLINED = frozenset(
         r"\w+",
         """
         abnormal attitude ban blacklist block bump calm campaign censor census commentator control crawl criticism
-        damage delete emotion expose fabrication filter guidance guide hostile hype image influencer informer
-        investigate keyword monitor mood negative netizen opinion persona persuade petition positive prominence
+        damage delete emotion expose fabrication filter follower followers guidance guide hostile hype image influencer
+        informer investigate keyword monitor mood negative netizen opinion persona persuade petition positive prominence
         propaganda punish pursue rating removal remove reputation rumor rumour score sensitive sentiment spread stance
         steer steering suppress surveil sweep takedown thought tone trace tracing track vanish volunteer watch
         watchlist whitelist
