@@ -42,6 +42,7 @@ NAMES = (
     "console",
     "listeners",
     "notices",
+    "redaction",
 )
 
 

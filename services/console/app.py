@@ -71,6 +71,8 @@ UNREADABLE = N_("提交的内容不完整，或有不能保存的字符。请改
 FAULT = N_("这是系统的差错，已经记入日志。请告诉系统管理员现在的时间和这一页的名称。")
 LONGEST = 2_000_000
 """Bytes of a form. A Chinese character has nine."""
+FILED = ("/evidence", "/evidence/cover", "/evidence/preview", "/files")
+"""The ends of paths to which files go."""
 LONGEST_FILES = 100_000_000
 """Bytes of a form with files, of somebody who signed in."""
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -164,7 +166,7 @@ async def unreadable(app: FastAPI, scope: Scope, problem: Problem) -> Response:
 async def _unreadable(request: Request) -> tuple[int, str] | None:
     """The status and the sentence of a form that no page, store or service could take whole; None for all others."""
     try:
-        has_files = request.scope["path"].endswith(("/evidence", "/files")) and await session_of(request) is not None
+        has_files = request.scope["path"].endswith(FILED) and await session_of(request) is not None
         body = await read_body(request, LONGEST_FILES if has_files else LONGEST)
         request._body = body  # noqa: SLF001, for whoever reads the form after this
         if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

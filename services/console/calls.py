@@ -92,9 +92,9 @@ class Calls:
         except json.JSONDecodeError:
             raise Down(path.lstrip("/").partition("/")[0]) from None
 
-    async def fetch(self, path: str, *, method: str = "GET", body: Any = None) -> httpx.Response:
-        """The answer of a path as it is, for a file or a page. Raises `Down`."""
-        return await self._ask(method, path, {}, FILE_SECONDS, json=body)
+    async def fetch(self, path: str, *, method: str = "GET", body: Any = None, **form: Any) -> httpx.Response:
+        """The answer of a path as it is, for a file or a page; `form` is what httpx takes. Raises `Down`."""
+        return await self._ask(method, path, {}, FILE_SECONDS, json=body, **form)
 
     async def save(
         self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None

@@ -51,7 +51,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """With `no-referrer` the `Origin` of a form would be `null`."""
-STATIC = ("console.css", "console.js", "live.js", "icon.svg")
+STATIC = ("console.css", "console.js", "live.js", "redact.js", "icon.svg")
 NAVIGATION = (
     ("inbox", N_("待办"), None),
     ("board", N_("事项"), None),

@@ -3,20 +3,15 @@
 import base64
 import io
 import json
-import warnings
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject
 
-from services.ingest import redaction
-from services.kernel.core.problems import Malformed
-from services.kernel.uploads import paginate, redraw
+from services.kernel.uploads import paginate
 from tests.ingest.conftest import PATH, Ingest, post, refused
 from tests.kernel.test_pictures import PNG, SECRET, WRITTEN, encoded, exif
 from tests.kernel.test_rewritten import HIDDEN, SHOWN, pdf
@@ -216,54 +211,6 @@ async def test_is_seen_before_it_is_stored(ingest: Ingest) -> None:
     refused(await ask(ingest, url, ingest.staff("auditor"), PNG, "image/png"), 403)
     assert stored(ingest) == []
     assert await ingest.events("evidence_attached") == []
-
-
-BOXES = st.fixed_dictionaries(
-    {name: st.integers(-3, 70) | st.sampled_from((10**6, 2**63, 2**70)) for name in "xywh"},
-    optional={"page": st.integers(-1, 3), "reason": st.sampled_from((*redaction.Below.__args__, "x"))},
-)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.text(max_size=60) | st.lists(BOXES, max_size=4).map(json.dumps))
-def test_any_boxes_are_read_or_refused_with_a_sentence(text: str) -> None:
-    read_or_refused(text)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(BOXES, max_size=3), st.integers(1, 8))
-def test_any_boxes_lie_within_or_are_refused(boxes: list[dict[str, Any]], turned: int) -> None:
-    drawn_or_refused(boxes, turned)
-
-
-def read_or_refused(text: str) -> None:
-    try:
-        found = redaction.read(text)
-    except Malformed:
-        return
-    assert all(one.w > 0 and one.h > 0 and one.x >= 0 and one.y >= 0 for one in found)
-
-
-def drawn_or_refused(boxes: list[dict[str, Any]], turned: int) -> None:
-    """Draws boxes on a small white picture: what they touch is black and nothing else, or one goes beyond."""
-    try:
-        found = [one.box for one in redaction.read(json.dumps(boxes))]
-    except Malformed:
-        return
-    sent = encoded("image/png", Image.new("L", (48, 32), 255), exif=exif(turned))
-    size = (32, 48) if turned in redraw.QUARTERS else (48, 32)
-    out = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        code = redraw.redraw(io.BytesIO(sent), out, "image/png", 10**6, list(map(str, found)))
-    if any(one.x + one.w > size[0] or one.y + one.h > size[1] for one in found):
-        assert code == redraw.OUTSIDE
-        assert out.getvalue() == b""
-        return
-    expected = Image.new("L", size, 255)
-    for one in found:
-        expected.paste(0, (one.x, one.y, one.x + one.w, one.y + one.h))
-    assert Image.open(io.BytesIO(out.getvalue())).tobytes() == expected.tobytes()
 
 
 def test_a_huge_page_is_drawn_small() -> None:

@@ -214,10 +214,8 @@ async def _kept(runtime: Runtime, files: Sequence[tuple[Any, str]]) -> list[evid
 
 
 def _kind(kind: str) -> str:
-    """The media type as which a file is judged. A HEIC picture is refused as no JPEG, in words of its own."""
+    """The media type as which a file is judged."""
     known = list(evidence.MEDIA_TYPES)
-    if kind == contents.HEIF:
-        return "image/jpeg"
     if kind not in known:
         raise UnsupportedMedia(f"evidence is one of {', '.join(known)}, not {kind[:60]}", known=known, kind=kind[:60])
     return kind
