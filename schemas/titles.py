@@ -424,6 +424,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "statement_update": ("事实更正后的更新", "update after a revised fact"),
     "reported": ("上报", "reported"),
     "received": ("回执", "received"),
+    "done": ("完成", "done"),
+    "broken_off": ("中断", "broken off"),
     "absorbed": ("并入", "absorbed"),
     "split_off": ("拆出", "split off"),
     # causes

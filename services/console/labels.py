@@ -139,6 +139,7 @@ FIELDS: Mapping[str, str] = {
     "way": N_("方式"),
     "written_at": N_("何时写下"),
     "yes": N_("是否如此办理"),
+    "position": N_("从记录的第几条起"),
     "purpose": N_("用途"),
     "addressee": N_("提供给"),
     "package": N_("附可读的目录（压缩包）"),

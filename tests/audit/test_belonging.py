@@ -256,7 +256,7 @@ ELSEWHERE = {
     "referral.proposed.incident": "about a post, for those who read referrals",
 }
 """What names a matter, or may, and is no part of its record, with the reason."""
-OF_NO_MATTER = ("report", "finding", "findings", "key", "integration", "query")
+OF_NO_MATTER = ("report", "finding", "findings", "key", "integration", "query", "run", "subscription", "statement")
 """Fields that name a stream of another kind."""
 
 
