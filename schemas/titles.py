@@ -425,6 +425,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "reported": ("上报", "reported"),
     "received": ("回执", "received"),
     "done": ("完成", "done"),
+    "ingest": ("报送反映", "sends reports"),
+    "probe": ("外部探测", "probes from outside"),
     "broken_off": ("中断", "broken off"),
     "absorbed": ("并入", "absorbed"),
     "split_off": ("拆出", "split off"),
