@@ -427,7 +427,6 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "done": ("完成", "done"),
     "ingest": ("报送反映", "sends reports"),
     "probe": ("外部探测", "probes from outside"),
-    "broken_off": ("中断", "broken off"),
     "absorbed": ("并入", "absorbed"),
     "split_off": ("拆出", "split off"),
     # causes
