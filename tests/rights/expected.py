@@ -45,7 +45,7 @@ sendReport             | integration duty_officer      | own^
 sendReports            | integration duty_officer      | own^
 sendEvents             | integration duty_officer      | own^
 importReports          | integration duty_officer      | own^
-listMappings           | integration signed-in         | everywhere
+listMappings           | integration probe signed-in   | everywhere
 previewReport          | integration duty_officer      | own^
 listReports            | staff                         | received^
 readReport             | staff                         | read^
@@ -298,8 +298,8 @@ changeQuery            | staff                         | own
 dropQuery            | staff                         | own
 # audit: what goes out by webhooks; an integration has only its own subscriptions
 listSubscriptions      | admin                         | own
-subscribe              | admin integration             | everywhere
-unsubscribe            | admin                         | own
+makeSubscription       | admin integration             | everywhere
+endSubscription        | admin                         | own
 renewSecret            | admin                         | own
 replaySubscription     | admin                         | own
 listWebhookDeliveries  | admin                         | own

@@ -71,7 +71,7 @@ class Subscriptions(Answered, json_schema_extra=example(items=[_ITEM])):
     """The subscriptions."""
 
 
-class Delivery(Answered):
+class SubscriptionDelivery(Answered):
     """What became of a message."""
 
     position: int
@@ -90,10 +90,10 @@ class Delivery(Answered):
     """When it was sent last."""
 
 
-class Deliveries(Answered, json_schema_extra=example(items=[_DELIVERY])):
+class SubscriptionDeliveries(Answered, json_schema_extra=example(items=[_DELIVERY])):
     """The newest messages of a subscription, newest first."""
 
-    items: tuple[Delivery, ...]
+    items: tuple[SubscriptionDelivery, ...]
     """The messages."""
 
 

@@ -16,7 +16,7 @@ from schemas.operation import (
 from services.audit import queries
 from services.audit.rights import SUBSCRIBE
 from services.audit.subscriptions import sending, told
-from services.audit.subscriptions.answers import Deliveries, Subscribed, SubscriptionDone, Subscriptions
+from services.audit.subscriptions.answers import Subscribed, SubscriptionDeliveries, SubscriptionDone, Subscriptions
 from services.audit.subscriptions.commands import Replay, Subscribe
 from services.audit.views import DELIVERIES, INTEGRATION_KEYS, METADATA, SUBSCRIPTION_SECRETS, SUBSCRIPTIONS
 from services.kernel.access.integrations import PREFIX, key_digest
@@ -74,7 +74,7 @@ def router() -> APIRouter:
         return http.json_response({"items": items})
 
     @routes.post("/subscriptions", **documents.answers(Subscribed, 201))
-    async def subscribe(runtime: http.Serving, body: Subscribe, who: Who) -> Response:
+    async def make_subscription(runtime: http.Serving, body: Subscribe, who: Who) -> Response:
         """Get events at an address, signed as Standard Webhooks describe. The answer shows the secret, once.
 
         A unit's administrator gets what concerns the matters of the unit and those below it; an integration gets what
@@ -120,7 +120,7 @@ def router() -> APIRouter:
         return http.json_response({**answer.body, "secret": secret}, status=201)
 
     @routes.delete("/subscriptions/{id}", **documents.answers(SubscriptionDone))
-    async def unsubscribe(runtime: http.Serving, id: Id, who: Who) -> Response:
+    async def end_subscription(runtime: http.Serving, id: Id, who: Who) -> Response:
         """Ends a subscription for good. Nothing more is sent. A repetition changes nothing."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
@@ -159,7 +159,7 @@ def router() -> APIRouter:
 
         return http.reply(await transact(runtime, Caller(actor=who), act))
 
-    @routes.get("/subscriptions/{id}/deliveries", **documents.answers(Deliveries))
+    @routes.get("/subscriptions/{id}/deliveries", **documents.answers(SubscriptionDeliveries))
     async def list_webhook_deliveries(runtime: http.Serving, id: Id, who: Who) -> Response:
         """The newest messages of a subscription: their positions, tries, and what became of them."""
         async with runtime.database.read() as connection:
