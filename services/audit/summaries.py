@@ -288,7 +288,7 @@ TEMPLATES: dict[str, str] = {
     "review.lesson_dropped": "第 {lesson} 项不再整改|lesson {lesson} was dropped",
     "operation.key_made": "为{unit}的集成 {name} 发放密钥 {key}|key {key} made for the integration {name} of {unit}",
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
-    "operation.import_begun": "开始为{unit}导入反映（{form}，对应关系 {mapping}）"
+    "operation.import_begun": "开始为{unit}导入反映（{form}，对照表 {mapping}）"
     "|reports for {unit} began to be imported ({form}, mapping {mapping})",
     "operation.import_ended": "为{unit}导入 {rows} 行：受理 {received}，重复 {repeated}，退回 {refused}（{outcome}）"
     "|{rows} rows imported for {unit}: {received} received, {repeated} repeated, {refused} refused ({outcome})",

@@ -1,6 +1,6 @@
 """Settings. All come from the environment with the prefix `HUIYING_`, or from files of secrets.
 
-Nothing else reads the environment.
+Nothing else reads the environment, but `huiying import`, which takes its key from `HUIYING_KEY`.
 """
 
 import ipaddress

@@ -55,7 +55,7 @@ def _impersonal(title: str) -> str:
         raise ValueError(
             Said(
                 "names a person or how to reach one; nothing of it is kept, so take this column out of the mapping",
-                "这一列是个人信息，系统不保存，请从对应关系中删去",
+                "这一列是个人信息，系统不保存，请从对照表中删去",
             )
         )
     return title
