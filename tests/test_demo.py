@@ -93,7 +93,8 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(shown: tuple[subprocess.C
     assert re.search(r"^  clean$", said, re.MULTILINE)
     first, last = re.findall(r"^console: http://\S+/console/  login demo, password \S+$", said, re.MULTILINE)
     assert first == last == said.rstrip().splitlines()[-1], "how to sign in is told once more at the end"
-    assert done.stderr == ""
+    # On a busy machine the relay may wait for the store, and says so.
+    assert [line for line in done.stderr.splitlines() if " relay.waits " not in line] == []
 
 
 class Written(NamedTuple):

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 
 PARALLEL = 8
+TRIES, REST = 10, 1.0
+"""How often a request is sent while the store is busy, and the seconds between two tries."""
 STEP, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 
@@ -142,6 +144,18 @@ class Statement:
     version: int
     waive: list[dict[str, Any]] = field(default_factory=list)
     """The figures of its text that need no fact, as a request says them."""
+
+
+class Patient(httpx.AsyncHTTPTransport):
+    """Sends a request again while the store is busy, since nothing of it was kept. A slow machine is no fault."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(TRIES - 1):
+            answer = await super().handle_async_request(request)
+            if answer.status_code != 503 or b"store-busy" not in await answer.aread():
+                return answer
+            await asyncio.sleep(REST)
+        return await super().handle_async_request(request)
 
 
 @dataclass

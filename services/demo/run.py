@@ -30,7 +30,7 @@ from services.audit.log import signing
 from services.console.access.accounts import one_time_password
 from services.demo import duty, mailbox, samples, stories
 from services.demo.day import Day
-from services.demo.desk import Desk, Failed, Incident, Officers, Stage
+from services.demo.desk import Desk, Failed, Incident, Officers, Patient, Stage
 from services.demo.mailbox import Mailbox
 from services.demo.samples import Message
 from services.escalation.clock import timers
@@ -79,7 +79,10 @@ async def play(
         async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
             signing_in = await _signing_in(system, address)
             print(f"{signing_in}\n", flush=True)
-            async with httpx.AsyncClient(base_url=address, timeout=60) as client, mailbox.opened() as box:
+            async with (
+                httpx.AsyncClient(transport=Patient(), base_url=address, timeout=60) as client,
+                mailbox.opened() as box,
+            ):
                 code = await Demo(system, client, address, box).run(messages)
             # Once more: the first one has scrolled away by now.
             print(f"\n{signing_in}", flush=True)

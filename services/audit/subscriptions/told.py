@@ -4,24 +4,31 @@ Only what is listed is told: of a matter what the masked record shows, and of a 
 the receiver learns what an office did, and not by whom.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import orjson
+from pydantic import TypeAdapter
 
 from schemas import catalogue
 from schemas.envelope import Event
+from schemas.fields import Addressee, Post, PostCode
 from services.audit.archive.shown import SHOWN, WORDS
 from services.kernel.core.ids import derived
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "recordedtime", "unit", "policy", "drill")
 WITHHELD = frozenset(
     {
-        *("by", "actor", "post", "who", "head", "deputy", "spokesperson", "members", "took_part", "approvals"),
-        *("secret", "signature", "match_key", "place_key"),
+        *("by", "actor", "who", "writers", "approvals"),
+        *("secret", "signature", "match_key", "match_keys", "place_key"),
     }
 )
-"""Names of fields that are never told, also where the masked record shows them: persons, posts, keys of digests."""
+"""Names of fields that are never told, also where the masked record shows them: digests of persons and of keys."""
+POSTS = frozenset(TypeAdapter(kind).json_schema()["pattern"] for kind in (Post, PostCode, Addressee))
+"""The patterns of fields that name a post, or to whom something goes. They are not told either."""
+POST = re.compile(TypeAdapter(Post).json_schema()["pattern"])
 _REPORTS: Mapping[str, tuple[str, ...]] = {
     "report.received.v1": ("unit", "channel", "discovered_at", "written_at", "entered_late", "source", "category"),
     "report.refused.v1": (),
@@ -59,10 +66,31 @@ def body(event: Event, position: int) -> bytes:
     return orjson.dumps({**said, "datacontenttype": "application/json", "logposition": str(position), "data": data})
 
 
+@cache
 def _told(type_: str) -> frozenset[str]:
+    schema = catalogue.types()[type_].model_json_schema(mode="serialization")
+    withheld = frozenset(_of_posts(schema, schema.get("$defs", {}), ""))
     return frozenset(
-        one for one in SHOWN.get(type_, ()) if not one.endswith((WORDS, ".")) and WITHHELD.isdisjoint(one.split("."))
+        one
+        for one in SHOWN.get(type_, ())
+        if not one.endswith((WORDS, ".")) and WITHHELD.isdisjoint(one.split(".")) and one not in withheld
     )
+
+
+def _of_posts(schema: Mapping[str, Any], defined: Mapping[str, Any], place: str) -> Iterator[str]:
+    """The places of a model's fields that name posts."""
+    if "$ref" in schema:
+        schema = defined[schema["$ref"].rpartition("/")[2]]
+    if schema.get("pattern") in POSTS:
+        yield place
+    for name, inner in schema.get("properties", {}).items():
+        yield from _of_posts(inner, defined, f"{place}.{name}" if place else name)
+    for keyword in ("anyOf", "allOf", "oneOf", "prefixItems"):
+        for inner in schema.get(keyword, ()):
+            yield from _of_posts(inner, defined, place)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), Mapping):
+            yield from _of_posts(schema[keyword], defined, place)
 
 
 def _facts(data: Mapping[str, Any], path: str, names: frozenset[str]) -> Iterator[tuple[str, Any]]:
@@ -74,10 +102,10 @@ def _facts(data: Mapping[str, Any], path: str, names: frozenset[str]) -> Iterato
         elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
             if any(listed := [dict(_facts(one, f"{place}.", names)) for one in value]):
                 yield name, listed
-        elif place in names:
+        elif place in names and not _is_post(value):
             yield name, value
 
 
-def is_report(type_: str) -> bool:
-    """Whether an event is of a report."""
-    return type_ in REPORTS
+def _is_post(value: Any) -> bool:
+    """Whether a code is a post. A rule's code may be one: who decides instead of another."""
+    return any(isinstance(one, str) and POST.fullmatch(one) for one in (value if isinstance(value, list) else (value,)))

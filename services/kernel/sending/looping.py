@@ -1,4 +1,4 @@
-"""The loop of what publish does by itself: it looks when something changed, and at least once a second."""
+"""The loop of what a service sends by itself: it looks when something changed, and at least once a second."""
 
 import asyncio
 import contextlib
