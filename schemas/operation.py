@@ -391,11 +391,16 @@ class OperationDiscarded(Fact):
 
 @event("operation.message_set_aside")
 class OperationMessageSetAside(Fact):
-    """A message of another system's topic was no report that its integration may send: its place, and why."""
+    """Messages of another system's topic were no reports that its integration may send: their places, and why.
+
+    `count` messages between `offset` and `last` had this cause, of those that were read together.
+    """
 
     topic: Code
     partition: Figure
     offset: Figure
+    last: Figure
+    count: Figure
     cause: Code
     key: StreamId
     unit: UnitCode

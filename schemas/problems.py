@@ -79,7 +79,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-found": ("未找到", "没有 {what}。"),
             "review-not-drafted": ("尚无总结", "{what} 还没有总结；事项办结或趋于平稳后自动起草。"),
             "form-closed": ("没有网上表单", "{unit}现在不通过网上表单接收反映，请改用其他渠道。"),
-            "receipt-unknown": ("没有此回执", "没有这个回执编号，请对照回执重新填写。"),
+            "receipt-unknown": ("没有此收据号", "没有这个收据号，请对照收据重新填写。"),
             "status-untold": (
                 "没有可以公开的内容",
                 "没有这个编号或收据号，或者这件事项还没有公开发布过内容；请与所得的核对。",
@@ -848,6 +848,7 @@ TYPES: Mapping[str, ProblemType] = {
         {
             "too-many": ("请求过多", "登录失败过多，请 {seconds} 秒后以有效的密钥或令牌再试。"),
             "imports-running": ("导入过多", "已有 {most} 个文件正在导入，请等其中一个结束后再发送。"),
+            "form-busy": ("材料太多", "现在提交材料的人太多，请 {seconds} 秒后再试，写好的内容请先留着。"),
             "form-too-many": ("提交过多", "这个网络地址提交得太频繁，请 {seconds} 秒后再试，写好的内容请先留着。"),
             "receipt-too-many": ("查询过多", "查不到的收据号过多，请 {seconds} 秒后再试。"),
             "status-too-many": ("查询过多", "查不到的次数过多，请 {seconds} 秒后再试。"),

@@ -381,9 +381,7 @@ def router() -> APIRouter:
         try:
             tag, found = await receipts.news(runtime, receipt, known, wait if known else 0)
         except NotFound:
-            if (seconds := runtime.part(Paces).receipts.wait(address_of(request))) is not None:
-                detail = f"this address asked for too many receipts that nobody has; wait {seconds} s"
-                raise TooMany(detail, seconds, code="receipt-too-many", seconds=seconds) from None
+            _must_not_guess(runtime, request)
             raise
         # Nobody signed in, and the words may be erased: no proxy keeps them.
         headers = {"Cache-Control": "no-store", "ETag": f'"{tag}"'}
@@ -394,11 +392,16 @@ def router() -> APIRouter:
     @api.post("/receipts/{receipt}/helpfulness", **documents.answers(Done))
     async def judge_answer(
         runtime: http.Serving,
+        request: Request,
         receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)],
         body: JudgeAnswer,
     ) -> Response:
         """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
-        return http.reply(await receipts.judge(runtime, receipt, body))
+        try:
+            return http.reply(await receipts.judge(runtime, receipt, body))
+        except NotFound:
+            _must_not_guess(runtime, request)
+            raise
 
     forms_api.add_routes(api)
 
@@ -440,3 +443,10 @@ async def _readable(connection: AsyncConnection, events: list[Event], ctx: Ctx) 
     if found is None:
         raise READ_REPORT.refused(received.unit, ctx)
     return [event for event in events if found.covers(event.recorded_text)]
+
+
+def _must_not_guess(runtime: Runtime, request: Request) -> None:
+    """Counts a receipt that nobody has. Raises `TooMany` for an address that asked for many."""
+    if (seconds := runtime.part(Paces).receipts.wait(address_of(request))) is not None:
+        detail = f"this address asked for too many receipts that nobody has; wait {seconds} s"
+        raise TooMany(detail, seconds, code="receipt-too-many", seconds=seconds)

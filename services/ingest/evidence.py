@@ -5,6 +5,7 @@ A text is masked and kept as UTF-8. A picture is drawn anew (`uploads.pictures`)
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple
@@ -54,11 +55,12 @@ async def keep(
     settings: Settings,
     listed: Listed,
     redactions: Sequence[Redaction] = (),
+    threads: Executor = apart.THREADS,
 ) -> Upload:
-    """Stores what is kept of a file, with black over the boxes. Raises as `take` does."""
+    """Stores what is kept of a file, with black over the boxes; it is drawn in `threads`. Raises as `take` does."""
     must_fit(sent.media_type, redactions)
-    threads = apart.THREADS if sent.media_type in DRAWN else None
-    blob = await stored(sent, blobs, partial(kept, settings, listed, redactions), threads)
+    drawing = threads if sent.media_type in DRAWN else None
+    blob = await stored(sent, blobs, partial(kept, settings, listed, redactions), drawing)
     return Upload(blob, pictures.READ.get(sent.media_type, sent.media_type), note, redactions)
 
 

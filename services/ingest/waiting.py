@@ -91,17 +91,19 @@ class Waiting:
                 del self._waiting[report]
 
     async def _look(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                async with self._runtime.database.read() as connection:
-                    now = await marks(connection, self._waiting)
-            except (DBAPIError, OSError, TimeoutError) as error:
-                logger.warning("receipts.not_looked", error=brief(error))
-                continue
-            for report, mark in now.items():
-                _wake(self._waiting.get(report, ()), mark)
-        self._looking = None
+        try:
+            while self._waiting:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    async with self._runtime.database.read() as connection:
+                        now = await marks(connection, self._waiting)
+                except (DBAPIError, OSError, TimeoutError) as error:
+                    logger.warning("receipts.not_looked", error=brief(error))
+                    continue
+                for report, mark in now.items():
+                    _wake(self._waiting.get(report, ()), mark)
+        finally:
+            self._looking = None
 
 
 def _wake(waiting: Sequence[_Waiting], mark: Mark) -> None:

@@ -19,10 +19,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from schemas.triage import IncidentReplied
-from services.ingest import waiting
-from services.ingest.form import codec
+from services.ingest import additions, waiting
+from services.ingest.form import codec, form_api
 from services.ingest.form.pace import Pace, Paces
 from services.ingest.form.words import CATALOGUE
+from services.kernel.core.problems import Unavailable
 from tests.console.conftest import RULES
 from tests.ingest.conftest import Ingest, erase, post, refused
 from tests.ingest.test_api import rebuilt
@@ -196,6 +197,48 @@ async def test_a_hurry_is_slowed_down_and_no_address_is_kept(ingest: Ingest, cap
     out, err = capfd.readouterr()
     assert HERE not in out + err
     assert HERE not in repr(vars(ingest.runtime.part(Paces).forms))
+
+
+async def test_what_anybody_sends_keeps_no_one_else_waiting_and_fills_no_disk(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(ingest)
+    paces = ingest.runtime.part(Paces)
+    monkeypatch.setattr(paces, "bytes", Pace(len(PNG), 600))
+    file = ("a.png", PNG, "image/png")
+    assert (await send(ingest, await token(ingest), file)).status_code == 201
+    much = await send(ingest, await token(ingest), file)
+    assert (much.status_code, much.headers["huiying-problem"]) == (429, "form-too-many")
+    assert (await send(ingest, await token(ingest))).status_code == 201, "words cost no bytes"
+    monkeypatch.setattr(paces, "bytes", Pace(10**9, 600))
+    monkeypatch.setattr(form_api, "WAITING", 0)
+    busy = await send(ingest, await token(ingest), file)
+    assert (busy.status_code, busy.headers["huiying-problem"], busy.headers["retry-after"]) == (429, "form-busy", "60")
+    assert (await send(ingest, await token(ingest))).status_code == 201
+
+
+async def test_files_that_were_not_added_are_deleted_and_the_receipt_is_shown(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(ingest)
+    given, files = await token(ingest), [(f"{n}.txt", b"words %d" % n, "text/plain") for n in range(3)]
+    add, times = additions.add, 0
+
+    async def busy(*asked: Any) -> Any:
+        nonlocal times
+        times += 1
+        if times > 1:
+            raise Unavailable("the store is busy; nothing of the request was kept. Try again", code="store-busy")
+        return await add(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(additions, "add", busy)
+        page = await send(ingest, given, *files)
+    assert page.status_code == 201 and receipt(page)
+    assert "收下的材料：1 件" in page.text and "有 2 件材料没有存入" in page.text
+    assert len(list(ingest.runtime.settings.data.glob("evidence/*"))) == 1, "a file that no event names is gone"
+    again = await send(ingest, given, *files)
+    assert again.status_code == 200 and "收下的材料：3 件" in again.text
 
 
 def _contents(folder: Path) -> list[bytes]:

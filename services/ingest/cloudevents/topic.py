@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import digest
-from schemas.fields import Fact
 from schemas.operation import OperationMessageSetAside, OperationTopicLost
 from services.ingest import intake, queries
 from services.ingest.cloudevents import codec
@@ -191,28 +190,32 @@ class Reader:
             read = [(one, cause or self._prepared(one, actor)) for one in messages]
             ready = [(found, replace(ctx, actor=actor)) for _, found in read if isinstance(found, Prepared)]
             outcomes = iter(await intake.receive(session, ready))
-            aside = list[Fact]()
+            aside: dict[tuple[int, str], list[int]] = {}
             for one, found in read:
                 outcome = next(outcomes) if isinstance(found, Prepared) else found
                 if isinstance(outcome, Unavailable):
                     raise outcome
                 if not isinstance(outcome, Answer):
                     why = outcome.code if isinstance(outcome, Problem) else outcome
-                    aside.append(
-                        OperationMessageSetAside(
-                            topic=name,
-                            partition=one.partition,
-                            offset=one.offset,
-                            cause=why,
-                            key=key,
-                            unit=actor.unit or "",
-                        )
-                    )
+                    aside.setdefault((one.partition, why), []).append(one.offset)
             if aside:
-                await operations.record(session, replace(ctx, actor=SYSTEM), *aside)
+                facts = [
+                    OperationMessageSetAside(
+                        topic=name,
+                        partition=partition,
+                        offset=offsets[0],
+                        last=offsets[-1],
+                        count=len(offsets),
+                        cause=why,
+                        key=key,
+                        unit=actor.unit or "",
+                    )
+                    for (partition, why), offsets in aside.items()
+                ]
+                await operations.record(session, replace(ctx, actor=SYSTEM), *facts)
             rows = [_row(name, number, after[number]) for number in sorted({one.partition for one in messages})]
             session.also.append(Write(READ_TOPICS, rows, replaces=True))
-            return Answer({"aside": len(aside)})
+            return Answer({"aside": sum(map(len, aside.values()))})
 
         answer = await transact(self._runtime, Caller(), act)
         failpoint("cloudevents.stored")

@@ -5,10 +5,13 @@ address. An address that sends too much gets 429; it is counted under a digest w
 """
 
 import functools
+import os
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, cast, get_args
 
+import structlog
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
@@ -44,6 +47,20 @@ Unit = Annotated[str, Path(description="The unit's code.", max_length=64)]
 Lang = Annotated[str | None, Query(max_length=8, description="`en`: the page in English. By default it is Chinese.")]
 _DIGITS = 16
 """Bytes of chance in a token."""
+PAGES = 30
+"""The most pages of a document that anybody sends."""
+WAITING, BUSY = 8, 60
+"""So many forms with files are taken at once. Who comes then waits so many seconds."""
+THREAD = ThreadPoolExecutor(1, "form")
+"""Draws what anybody sends, one file at a time, so that files of staff and integrations never wait for it."""
+logger = structlog.get_logger()
+
+
+class Queue:
+    """How many forms have files at work in this process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.forms = 0
 
 
 def refusal(request: Request, problem: Problem) -> Response:
@@ -97,15 +114,20 @@ def router() -> APIRouter:
                 return _form(runtime, site, form, filled, 422, faults=faults, files=len(sent.files))
             if not codec.counts(filled.token, unit, now, runtime.keys.digest):
                 return _form(runtime, site, form, _anew(runtime, unit, filled), 409, note="old", files=len(sent.files))
+            size = sum(file.seek(0, os.SEEK_END) for file, _ in sent.files)
+            if (wait := runtime.part(Paces).bytes.wait(address_of(request), size)) is not None:
+                raise TooMany(
+                    f"this address has sent many files; wait {wait} s", wait, code="form-too-many", seconds=wait
+                )
             try:
                 uploads = await _kept(runtime, sent.files)
             except Problem as problem:
-                if problem.status >= 500:
+                if problem.status >= 500 or isinstance(problem, TooMany):
                     raise
                 said = problem.body(site.language)["detail"]
                 return _form(runtime, site, form, filled, 422, unkept=said, files=len(sent.files))
         try:
-            answer, masked = await to_the_end(_taken(runtime, site, unit, filled, uploads))
+            answer, masked, kept = await to_the_end(_taken(runtime, site, unit, filled, uploads))
         except Rejected as problem:
             if problem.code != "id-taken":
                 raise
@@ -113,7 +135,8 @@ def router() -> APIRouter:
             again = _anew(runtime, unit, filled)
             return _form(runtime, site, form, again, 409, note="taken", first=first, files=len(sent.files))
         told = {"receipt": answer.body["receipt"], "again": answer.status == 200, "masked": masked}
-        return site.page("taken.html", f"form/{unit}", answer.status, files=len(uploads), **told)
+        told |= {"files": kept, "missed": len(uploads) - kept}
+        return site.page("taken.html", f"form/{unit}", answer.status, **told)
 
     @pages.get("/receipt")
     async def show_receipt(runtime: http.Serving, lang: Lang = None) -> Response:
@@ -200,16 +223,21 @@ def _form(
 
 async def _kept(runtime: Runtime, files: Sequence[tuple[Any, str]]) -> list[evidence.Upload]:
     """The files as they are kept. Raises the problem of the first one that is not; then none is."""
-    kept: list[evidence.Upload] = []
-    blobs = blobs_of(runtime)
+    queue, blobs, kept = runtime.part(Queue), blobs_of(runtime), list[evidence.Upload]()
+    if files and queue.forms >= WAITING:
+        raise TooMany(f"many files come in just now; wait {BUSY} s", BUSY, code="form-busy", seconds=BUSY)
+    settings = runtime.settings.model_copy(update={"evidence_pages": min(PAGES, runtime.settings.evidence_pages)})
+    queue.forms += 1
     try:
         for file, named in files:
             kind = _kind(contents.recognised(file) or named)
             sent = Sent(file, kind, None, None)
-            kept.append(await evidence.keep(sent, None, blobs, runtime.settings, runtime.lists.telephones))
+            kept.append(await evidence.keep(sent, None, blobs, settings, runtime.lists.telephones, threads=THREAD))
     except BaseException:
         blobs.delete([one.blob.file for one in kept])
         raise
+    finally:
+        queue.forms -= 1
     return kept
 
 
@@ -223,8 +251,11 @@ def _kind(kind: str) -> str:
 
 async def _taken(
     runtime: Runtime, site: Site, unit: str, filled: Filled, uploads: Sequence[evidence.Upload]
-) -> tuple[Answer, int]:
-    """The answer, and how many places were masked. A second sending adds what the first one could not add any more."""
+) -> tuple[Answer, int, int]:
+    """The answer, how many places were masked, and how many files were added.
+
+    A second sending adds what the first one could not. A file that no event names is deleted: no erasure would find it.
+    """
     actor: Actor = codec.sender(unit)
     try:
         report = codec.report(filled, unit, site.language, runtime.time_source.now())
@@ -233,11 +264,18 @@ async def _taken(
     except BaseException:
         blobs_of(runtime).delete([one.blob.file for one in uploads])
         raise
-    id_ = answer.body["report_id"]
-    for upload in uploads:
-        key = f"form {filled.token} {upload.blob.sha256}"
-        await additions.add(runtime, f"/form/{unit}", id_, Caller(actor=actor), upload, key)
-    return answer, sum(prepared.command.masked.values())
+    id_, added = answer.body["report_id"], 0
+    try:
+        for upload in uploads:
+            key = f"form {filled.token} {upload.blob.sha256}"
+            await additions.add(runtime, f"/form/{unit}", id_, Caller(actor=actor), upload, key)
+            added += 1
+    except Problem as problem:
+        # The report is in, so its sender must get the receipt.
+        logger.warning("form.files_not_added", report=id_, code=problem.code, files=len(uploads) - added)
+    finally:
+        blobs_of(runtime).delete([one.blob.file for one in uploads[added:]])
+    return answer, sum(prepared.command.masked.values()), added
 
 
 async def _asked(
@@ -260,7 +298,7 @@ async def _asked(
 
 
 def _unknown(runtime: Runtime, request: Request, site: Site) -> Response:
-    """The answer to every code that no report has. Who guesses is held up; a right code is answered even then."""
+    """The answer to every code that no report has. A right code is answered even if many wrong ones came before."""
     if (wait := runtime.part(Paces).receipts.wait(address_of(request))) is None:
         return _receipt(site, 404, note="unknown")
     answer = _receipt(site, 429, note="too-many", wait=wait)

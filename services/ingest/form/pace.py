@@ -23,14 +23,14 @@ class Pace:
         self._salt, self._until = b"", 0.0
         self._counts = Counter[bytes]()
 
-    def wait(self, address: str) -> int | None:
-        """Counts once more. The seconds that the address must wait; None if it may go on."""
+    def wait(self, address: str, more: int = 1) -> int | None:
+        """Counts once more, or `more`. The seconds that the address must wait; None if it may go on."""
         now = self._now()
         if now >= self._until or len(self._counts) >= MOST_KNOWN:
             self._salt, self._until = secrets.token_bytes(32), now + self._seconds
             self._counts.clear()
         key = hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).digest()
-        self._counts[key] += 1
+        self._counts[key] += more
         return int(self._until - now) + 1 if self._counts[key] > self._most else None
 
 
@@ -40,5 +40,7 @@ class Paces:
     def __init__(self, runtime: Runtime) -> None:
         self.forms = Pace(30, 600)
         """Forms that are sent."""
+        self.bytes = Pace(200_000_000, 600)
+        """Bytes of the files in them."""
         self.receipts = Pace(20, 60)
         """Receipts that nobody has."""
