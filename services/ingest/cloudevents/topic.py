@@ -8,7 +8,7 @@ now begins. A message that is no report is set aside with an event, which names 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from sqlalchemy import select
@@ -26,7 +26,6 @@ from services.kernel.core.decider import SYSTEM, Actor, Ctx
 from services.kernel.core.problems import Problem, TooLarge, Unavailable
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
-from services.kernel.delivery.log.foreign import ForeignTopic, Message, Span
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
@@ -35,6 +34,9 @@ from services.kernel.store import failures
 from services.kernel.store.lease import Superseded
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Write
+
+if TYPE_CHECKING:
+    from services.kernel.delivery.log.foreign import ForeignTopic, Message, Span
 
 ALARM = "cloudevents"
 REST, PATIENCE = 2.0, 1.0
@@ -59,6 +61,8 @@ async def run(runtime: Runtime) -> None:
     """The loop, until cancelled. Without a topic in the settings it ends at once."""
     if not runtime.settings.cloudevents_topic:
         return
+    from services.kernel.delivery.log.foreign import ForeignTopic
+
     waits = Lasting("cloudevents.wait", service=runtime.service.name, topic=runtime.settings.cloudevents_topic)
     while True:
         topic = ForeignTopic(runtime.settings, runtime.settings.cloudevents_topic)
@@ -76,7 +80,7 @@ async def run(runtime: Runtime) -> None:
         await asyncio.sleep(REST)
 
 
-async def read(runtime: Runtime, topic: ForeignTopic, waits: Lasting) -> None:
+async def read(runtime: Runtime, topic: "ForeignTopic", waits: Lasting) -> None:
     """Compares the topic with what was read of it, then takes records in until the next look is due."""
     reader = Reader(runtime, topic)
     await reader.begin()
@@ -91,7 +95,7 @@ async def read(runtime: Runtime, topic: ForeignTopic, waits: Lasting) -> None:
 class Reader:
     """Stores what comes from a topic, from one look at it to the next."""
 
-    def __init__(self, runtime: Runtime, topic: ForeignTopic) -> None:
+    def __init__(self, runtime: Runtime, topic: "ForeignTopic") -> None:
         self._runtime, self._topic = runtime, topic
         self._places: Mapping[int, Place] = {}
 
@@ -121,7 +125,7 @@ class Reader:
             await self._tell(lost)
         self._topic.begin(begins)
 
-    async def _compared(self, spans: Mapping[int, Span]) -> set[int]:
+    async def _compared(self, spans: "Mapping[int, Span]") -> set[int]:
         """The partitions that still hold the last record that was read, or may have let it go in order."""
         known = {
             number: place
@@ -159,7 +163,7 @@ class Reader:
         async with self._runtime.database.read() as connection:
             self._places = await _places(connection, self._topic.name)
 
-    async def store(self, messages: Sequence[Message]) -> None:
+    async def store(self, messages: "Sequence[Message]") -> None:
         """Takes records in, in one transaction; if that fails for a defect, each by itself."""
         try:
             await self._store(messages)
@@ -176,7 +180,7 @@ class Reader:
                     failures.defect(single, service=self._runtime.service.name, record=place)
                     await self._store([message], cause="defect")
 
-    async def _store(self, messages: Sequence[Message], cause: str | None = None) -> None:
+    async def _store(self, messages: "Sequence[Message]", cause: str | None = None) -> None:
         name, before = self._topic.name, self._places
         after = {**before, **{one.partition: Place(one.offset, _digest(one)) for one in messages}}
         key = self._runtime.settings.cloudevents_key
@@ -225,7 +229,7 @@ class Reader:
             logger.warning("cloudevents.set_aside", topic=name, messages=answer.body["aside"])
         await self._runtime.part(Keys).note(key)
 
-    def _prepared(self, message: Message, actor: Actor) -> Prepared | Problem:
+    def _prepared(self, message: "Message", actor: Actor) -> Prepared | Problem:
         try:
             limit = self._runtime.settings.report_limit
             if len(message.value or b"") > limit:
@@ -255,7 +259,7 @@ def _row(topic: str, partition: int, place: Place) -> dict[str, object]:
     return {"topic": topic, "partition": partition, **place._asdict()}
 
 
-def _digest(message: Message) -> str:
+def _digest(message: "Message") -> str:
     return digest(repr((message.headers, message.value)).encode())
 
 

@@ -114,11 +114,7 @@ def router() -> APIRouter:
                 return _form(runtime, site, form, filled, 422, faults=faults, files=len(sent.files))
             if not codec.counts(filled.token, unit, now, runtime.keys.digest):
                 return _form(runtime, site, form, _anew(runtime, unit, filled), 409, note="old", files=len(sent.files))
-            size = sum(file.seek(0, os.SEEK_END) for file, _ in sent.files)
-            if (wait := runtime.part(Paces).bytes.wait(address_of(request), size)) is not None:
-                raise TooMany(
-                    f"this address has sent many files; wait {wait} s", wait, code="form-too-many", seconds=wait
-                )
+            _must_not_flood(runtime, request, sent.files)
             try:
                 uploads = await _kept(runtime, sent.files)
             except Problem as problem:
@@ -295,6 +291,14 @@ async def _asked(
         "extensions": [one | {"due": at(one["due"]), "at": at(one["at"])} for one in found["extensions"]],
     }
     return _receipt(site, status, told=told, note=note, code=code)
+
+
+def _must_not_flood(runtime: Runtime, request: Request, files: Sequence[tuple[Any, str]]) -> None:
+    """Counts the bytes of the files. Raises `TooMany` for an address that sent too many."""
+    size = sum(file.seek(0, os.SEEK_END) for file, _ in files)
+    if size and (wait := runtime.part(Paces).bytes.wait(address_of(request), size)) is not None:
+        detail = f"this address has sent many files; wait {wait} s"
+        raise TooMany(detail, wait, code="form-too-many", seconds=wait)
 
 
 def _unknown(runtime: Runtime, request: Request, site: Site) -> Response:
