@@ -40,6 +40,8 @@ ROLES: Mapping[Scope, str] = {"ingest": "integration", "probe": "probe"}
 """What a key of a scope lets its holder do."""
 NOTED = timedelta(hours=1)
 """How exact the last use of a key is."""
+AGAIN = timedelta(minutes=1)
+"""How long after a note that was lost the next one is tried."""
 NOTE_SECONDS = 0.2
 """How long a request may wait for its note."""
 COUNT_SECONDS = 1.0
@@ -119,7 +121,7 @@ class Keys:
     async def note(self, id_: str) -> None:
         """Notes that a key was used, at most once an hour for each process. A slow store holds up no request for it.
 
-        It is a note and no event: a lost one is written with a use an hour later.
+        It is a note and no event: one that is lost is written with a use a minute later.
         """
         now = self._runtime.time_source.now()
         if (noted := self._noted.get(id_)) is not None and now - noted < NOTED:
@@ -131,7 +133,8 @@ class Keys:
             async with asyncio.timeout(NOTE_SECONDS), self._runtime.database.transaction() as connection:
                 await sql.upsert(connection, KEY_USES, [{"id": id_, "used_at": instant(now)}])
         except (DBAPIError, OSError) as error:
-            logger.warning("key.use_not_noted", error=brief(error))
+            self._noted[id_] = now - NOTED + AGAIN
+            logger.info("key.use_not_noted", error=brief(error))
 
     async def make(self, caller: Caller, request: KeyRequest) -> dict[str, str]:
         """A new key with its id and integration. Only its digest is kept. A repeated request makes none."""
