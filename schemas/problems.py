@@ -783,8 +783,10 @@ TYPES: Mapping[str, ProblemType] = {
             "column-missing": ("缺少列", "文件中没有「{field}」需要的列；可以用其中之一：{columns}。"),
             "column-twice": ("列名重复", "文件中有两列都叫「{column}」，请改名其中一列。"),
             "row-cells": ("单元格数不符", "这一行有 {cells} 个单元格，标题有 {columns} 个；请检查引号和分隔符。"),
-            "row-unreadable": ("这一行无法读取", "单元格的引号结束以后还有文字，请改正。"),
-            "quote-open": ("引号没有结束", "从第 {line} 行起有引号没有结束，请改正后重新发送文件。"),
+            "quote-open": (
+                "引号没有结束",
+                "从第 {line} 行起有引号没有结束，或文字里的引号没有写成两个，请改正后重新发送文件。",
+            ),
             "characters-damaged": ("文字无法读出", "「{column}」一列有按文件编码读不出的字符，请另存为 UTF-8。"),
             "value-unlisted": ("值没有对应", "「{column}」的值「{given}」在对照表里没有对应的{field}。"),
             "time-unreadable": ("时间无法读出", "「{column}」的「{given}」不是认得的时间，请写成 2026-03-02 09:00。"),

@@ -26,7 +26,7 @@ UNRULED = {
         list-too-short number-too-large number-too-small not-in-list parameter-twice parameter-unknown reason-needed
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         mapping-twice mapping-missing mapping-unusable header-missing columns-too-many column-missing column-twice
-        row-cells row-unreadable quote-open characters-damaged value-unlisted time-unreadable sheet-missing
+        row-cells quote-open characters-damaged value-unlisted time-unreadable sheet-missing
         workbook-damaged
         null-character not-utf-8 picture-damaged redaction-outside redaction-page redactions-elsewhere
         redactions-unreadable file-empty plan-date address-unknown-way address-unusable

@@ -1,6 +1,5 @@
 """Sends a file of reports to the intake, shows how far it is, and writes the rows that were refused."""
 
-import csv
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,12 +9,13 @@ from typing import Any, NamedTuple
 import httpx
 
 from services.apps.client import Refused, api
+from services.kernel.serving.refused import tables
 from services.kernel.settings import Settings
 
 PART = 262_144
 PATH = "/ingest/v1/imports"
 AGAIN = "run the same command again: what was taken in is not doubled"
-NOTES = ("line", "reason")
+NOTES = ("refused line", "refused because")
 
 
 class Sending(NamedTuple):
@@ -129,13 +129,6 @@ def write_refused(lines: list[dict[str, Any]], to: Path) -> int:
 
     It can be corrected and sent with the same mapping. Existing content is replaced.
     """
-    refused = [line["refused"] for line in lines if "refused" in line]
-    named = lines[0]["began"]["columns"]
-    columns = [column for column in named if any(column in one["row"] for one in refused)] or list(named)
-    with to.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        writer.writerow([*columns, *NOTES])
-        for one in refused:
-            cells = [one["row"].get(column, "") for column in columns]
-            writer.writerow([*cells, one["line"], one["problem"]["detail"]])
+    refused = [(line["refused"], line["refused"]["problem"]["detail"]) for line in lines if "refused" in line]
+    to.write_bytes("".join(text for _, text in tables(lines[0]["began"], refused, NOTES)).encode())
     return len(refused)

@@ -71,7 +71,7 @@ UNREADABLE = N_("提交的内容不完整，或有不能保存的字符。请改
 FAULT = N_("这是系统的差错，已经记入日志。请告诉系统管理员现在的时间和这一页的名称。")
 LONGEST = 2_000_000
 """Bytes of a form. A Chinese character has nine."""
-FILED = ("/evidence", "/evidence/cover", "/evidence/preview", "/files")
+FILED = ("/evidence", "/evidence/cover", "/evidence/preview", "/files", "/imports")
 """The ends of paths to which files go."""
 LONGEST_FILES = 100_000_000
 """Bytes of a form with files, of somebody who signed in."""

@@ -1,11 +1,14 @@
 """Files of reports: CSV in every encoding, workbooks, lines of JSON; what is refused, dropped, repeated and tried."""
 
+import asyncio
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,14 +18,17 @@ import pytest
 from openpyxl.xml.constants import SHARED_STRINGS
 
 from schemas.operation import OperationImportBegun, OperationImportEnded
+from services.apps import imports
 from services.ingest.commands import Report
 from services.ingest.imports import codec, run
 from services.ingest.imports.codec import Table
-from services.ingest.imports.imports_api import read, shipped
+from services.ingest.imports.imports_api import _lines, read, shipped
 from services.ingest.imports.mapping import Fields, is_personal
 from services.ingest.imports.mapping import Mapping as Map
+from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.rules.documents import DocumentError
+from services.kernel.serving.refused import tables
 from services.kernel.serving.validation import AUTHOR_FIELDS
 from services.kernel.settings import Settings
 from tests.ingest.conftest import Ingest
@@ -157,7 +163,6 @@ def test_tells_the_lines_on_which_rows_begin_and_leaves_rows_above_the_titles_ou
 @pytest.mark.parametrize(
     ("row", "refused"),
     [
-        ('1,"a"b,x,y,2026-03-02 09:00,z', "row-unreadable"),
         ("1,a,x", "row-cells"),
         ("1,a,x,y,2026-03-02 09:00,z,more", "row-cells"),
         ("1,a,x,\x00,2026-03-02 09:00,z", "characters-damaged"),
@@ -175,7 +180,8 @@ def test_a_faulty_row_is_refused_alone(row: str, refused: str) -> None:
     ("content", "refused"),
     [
         (csv_of(ROWS) + b'9,a,b,"never closed,\n' * 5, "quote-open"),
-        (csv_of([]) + b'"' + b"x" * 200_000 + b'"', "quote-open"),
+        (csv_of([]) + b'1,"a"b,"first\n7,,,made up,2026-03-02 09:00,\nend",y,2026-03-02 09:00,z\n', "quote-open"),
+        (csv_of([]) + b'1,"he said "hi\n7,,,made up,2026-03-02 09:00,\nend",y,2026-03-02 09:00,z\n', "quote-open"),
         (csv_of(ROWS) + b"," * 1_000_001, "too-large"),
         (csv_of(ROWS) + b'"a\n",' * 300_000, "too-large"),
         (b"a,b\n1,2\n", "column-missing"),
@@ -184,15 +190,24 @@ def test_a_faulty_row_is_refused_alone(row: str, refused: str) -> None:
         (b"," * 2_000, "columns-too-many"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "no-table"),
         (b"<html><table>", "no-table"),
+        (b'[{"subject": "a"}]', "no-table"),
+        (b"\xef\xbb\xbf [\r\n   {", "no-table"),
         (b"\x89PNG\x00\x00", "no-table"),
         (b"PK\x03\x04 and no more", "workbook-damaged"),
         (xlsx_of(ROWS)[:-300], "workbook-damaged"),
     ],
 )
 def test_a_file_of_which_nobody_can_say_where_rows_begin_ends_there(content: bytes, refused: str) -> None:
-    with pytest.raises(Problem) as caught:
-        rows_of(content, size=50_000)
+    read = list[codec.Row]()
+    with pytest.raises(Problem) as caught, ExitStack() as files:
+        read.extend(opened(content, HOTLINE, LIMIT, 50_000, files).rows)
     assert caught.value.code == refused
+    assert all("made up" not in row.cells["诉求内容"] for row in read), "nobody's text became a report"
+
+
+def test_a_cell_may_be_as_long_as_a_row() -> None:
+    (row,) = rows_of(csv_of([("1", "", "", "长" * 300_000, "2026-03-02 09:00", "")]), size=50_000)
+    assert row.fault is None and len(row.cells["诉求内容"]) == 300_000
 
 
 def test_cells_of_a_workbook_are_their_text() -> None:
@@ -229,8 +244,10 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         (zipped({"[Content_Types].xml": b"<x/>"}, zipfile.ZIP_LZMA), "workbook-damaged"),
         (changed("[Content_Types].xml", lambda xml: b"<x/>"), "workbook-damaged"),
         (xlsx_of(ROWS).replace(b"PK\x05\x06", b"PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06"), "workbook-damaged"),
+        (changed(SHEET, lambda xml: xml.replace(b'r="4"', b'r="99999999999999999999"')), "workbook-damaged"),
+        (changed(SHEET, lambda xml: xml.replace(b'r="4"', b'r="-4"')), "workbook-damaged"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_workbook_made_to_harm_is_refused(content: bytes, refused: str) -> None:
     with pytest.raises(Problem) as caught:
@@ -346,12 +363,99 @@ async def test_a_file_with_a_mapping_of_its_own_and_without_numbers_is_taken_onc
     for form in ({"file": b"x"}, {"mapping": b"x"}, {"file": b"x", "mapping": b"x"}, {"other": b"x"}):
         answer = await ingest.client.post(PATH, files=form, headers=key)
         assert answer.status_code == 422, answer.text
+    empty: dict[str, Any] = {"mapping": (None, text), "file": ("board.csv", b"")}
+    assert (await ingest.client.post(PATH, files=empty, headers=key)).json()["type"].endswith(":file-empty")
+    for boundary in ("b" * 300, ""):
+        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        answer = await ingest.client.post(PATH, content=b"--b", headers=key | kind)
+        assert answer.status_code == 422 and answer.json()["type"].endswith(":form-unreadable"), answer.text
     slots = ingest.runtime.part(run.Slots)
     for _ in range(ingest.runtime.settings.imports_at_once):
         slots.take()  # none is held by a file that was refused
     assert (await ask(text)).status_code == 429
     left = await ingest.client.get(f"{PATH}/mappings", headers=key)
     assert [one["name"] for one in left.json()["items"]] == ["hotline", "message-board", "reports"]
+
+
+def told(table: Table, mapping: Map) -> list[dict[str, Any]]:
+    """The lines of an answer that refuses every row."""
+    began = {"form": table.kind, "columns": table.columns, "header": mapping.header}
+    why = {"detail": "not so"}
+    refused = [{"line": row.number, "problem": why, "row": dict(row.cells)} for row in table.rows]
+    return [{"began": began | {"delimiter": mapping.delimiter or ","}}, *({"refused": one} for one in refused)]
+
+
+@pytest.mark.parametrize("delimiter", [None, ";", "\t"])
+@pytest.mark.parametrize("header", [1, 3])
+def test_the_table_of_refused_rows_is_read_by_the_same_mapping(delimiter: Any, header: int, tmp_path: Path) -> None:
+    titles, to = ("@id", "内容"), tmp_path / "refused.csv"
+    text = MAPPING.format(**GOOD).replace("标题", '"@id"').replace("时间", "内容") + "encoding: gb18030\n"
+    mapping = read(text.encode(), "m").model_copy(update={"delimiter": delimiter, "header": header})
+    cells = [("-1", "=1+1"), ("'-x", "''-"), ("'quoted'", '"a", b; c\n\t\u2007＝d'), ("\n@", "'")]
+    above = b"x\n" * (header - 1)
+    content = (above.decode() + csv_of(cells, titles).decode().replace('","', f'"{delimiter or ","}"')).encode(
+        "gb18030"
+    )
+    with ExitStack() as files:
+        answer = told(opened(content, mapping, LIMIT, 7, files), mapping)
+    assert imports.write_refused(answer, to) == 4
+    for saved in (to.read_bytes(), to.read_bytes().replace(b"\r\n", b"\n")):
+        again = [tuple(row.cells.values()) for row in rows_of(saved, mapping)]
+        assert again == [("-1", "=1+1"), ("-x", "''-"), *cells[2:]], "only a mark before a formula is taken off"
+    raw = to.read_text("utf-8-sig")
+    assert "'=1+1" in raw and "'-1" in raw and "'@id" in raw, "no office program takes a cell for a formula"
+    book = [("'-1", "'=1+1"), ("'@x", 5)]
+    sheet = rows_of(xlsx_of(book, titles), mapping.model_copy(update={"header": 1}))
+    assert [tuple(row.cells.values()) for row in sheet] == [("-1", "=1+1"), ("@x", "5")], "a table saved as a workbook"
+
+
+def test_refused_rows_are_cut_into_tables_that_fit() -> None:
+    began = {"form": "ndjson", "columns": ["a", "b", "c"], "header": 1, "delimiter": ","}
+    rows = [({"line": at, "row": {"a": "长" * long, "b": None}}, "why") for at, long in enumerate((10, 10, 400, 10))]
+    cut = list(tables(began, rows, ("line", "why"), 130))
+    assert [count for count, _ in cut] == [2, 1] and all(len(text.encode()) <= 130 for _, text in cut)
+    assert all(text.startswith("\ufeffa,b,line,why\r\n") for _, text in cut), "no column that no object had"
+    assert list(tables(began, [], ("line", "why"))) == [(0, "\ufeffline,why\r\n")]
+
+
+async def test_a_run_is_noted_while_its_sender_is_slow_and_ends_once(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "NOTED", 0.01)
+    key = await ingest.key("town-east", "hotline")
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield csv_of(ROWS[:1], encoding="utf-8-sig")  # so its encoding is known at once
+        async with asyncio.timeout(5):
+            while not await ingest.rows("import_notes"):
+                await asyncio.sleep(0.01)
+
+    answer = await ingest.client.post(PATH, content=slow(), headers=key, params={"mapping": "hotline"})
+    assert counts([orjson.loads(line) for line in answer.content.splitlines()]) == ("done", 1, 1, 0, 0)
+    assert await ingest.rows("import_notes") == []
+
+    recorded, ending, goes_on = list[Any](), asyncio.Event(), asyncio.Event()
+
+    async def record(_: run.Run, fact: OperationImportEnded) -> None:
+        ending.set()
+        await goes_on.wait()
+        recorded.append(fact.outcome)
+
+    async def nothing(_: run.Run) -> None:
+        pass
+
+    monkeypatch.setattr(run.Run, "_record", record)
+    monkeypatch.setattr(run.Run, "_take", nothing)
+    made: Any = SimpleNamespace(mapping=HOTLINE, unit="town-east", dry_run=False)
+    lines = _lines(run.Run(ingest.runtime, Actor("integration-x"), made, Table("csv"), Any, "en"))  # type: ignore[arg-type]
+    await anext(lines)
+    await ending.wait()
+    await lines.aclose()  # the client hangs up while the end is recorded
+    goes_on.set()
+    while not recorded:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert recorded == ["done"]
 
 
 async def test_a_file_that_breaks_off_is_told_and_goes_on_when_it_is_sent_again(ingest: Ingest) -> None:

@@ -4,10 +4,10 @@ While a large file goes over, the page that comes grows by a line a second. So i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
@@ -20,11 +20,14 @@ from services.console.site import Signed, Site, problem_of
 from services.console.verbs import told_of
 from services.console.words import N_
 from services.kernel.serving import sheets
+from services.kernel.serving.refused import tables
 from services.kernel.serving.streams import Streamed
 
 IMPORTS = "/ingest/v1/imports"
 MOST = 500
-"""Refused rows that a page shows. The file on the page has all that came."""
+"""Refused rows that a page shows. The tables on the page have all that came."""
+LINK = 1_500_000
+"""Bytes of a table in a link. Browsers take an address of two million characters, and four stand for three bytes."""
 HERE = Markup("<!--here-->")
 """Where the page goes on when more is known."""
 SOON = 1.0
@@ -39,7 +42,7 @@ class Sending:
 
     file: UploadFile
     sent: int = 0
-    """The bytes that ingest has taken. It takes rows in while it reads, and does not read ahead."""
+    """The bytes that ingest has taken, about. It takes rows in while it reads, and does not read ahead."""
     began: dict[str, Any] = field(default_factory=dict)
     ended: dict[str, Any] | None = None
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -56,7 +59,7 @@ class Sending:
     async def go(self, me: Staff, asked: Mapping[str, str], own: str) -> None:
         """Sends the file and reads the answer. Raises `Down`."""
         if own:
-            parts_ = {"mapping": (None, own), "file": (self.file.filename, self.file.file)}
+            parts_ = {"mapping": (None, own), "file": (self.file.filename, _Counted(self))}
             answer = await me.calls.lines(IMPORTS, params=asked, files=parts_)
         else:
             answer = await me.calls.lines(IMPORTS, params=asked, content=self.pieces())
@@ -77,6 +80,20 @@ class Sending:
             case {"ended": ended}:
                 why = problem_of(Answer(422, ended["problem"]), me) if ended.get("problem") else ""
                 self.ended = {**ended, "why": why}
+
+
+class _Counted:
+    """The file for a form. What was read of it before counts as sent."""
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending, self._file = sending, sending.file.file
+
+    def read(self, size: int = -1) -> bytes:
+        self._sending.sent = self._file.tell()
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def router(site: Site) -> APIRouter:
@@ -171,6 +188,9 @@ async def _growing(
 
 
 def _result(sending: Sending, look: Reader, told: str = "") -> str:
+    rows = [(row, row["why"]) for row in sending.refused]
+    notes = (look.gettext(N_("原来的行")), look.gettext(N_("退回原因")))
+    saved = list(tables(sending.began, rows, notes, LINK)) if rows else []
     kind = sheets.KIND.replace(" ", "")
     return (
         environment(look.language)
@@ -180,15 +200,8 @@ def _result(sending: Sending, look: Reader, told: str = "") -> str:
             told=told,
             refused=sending.refused[:MOST],
             hidden=max(0, len(sending.refused) - MOST),
-            file=f"data:{kind},{quote(_table(sending.refused, look))}" if sending.refused else None,
+            files=[f"data:{kind};base64,{b64encode(text.encode()).decode()}" for _, text in saved],
+            too_long=len(rows) - sum(count for count, _ in saved),
             reader=look,
         )
     )
-
-
-def _table(rows: Sequence[Mapping[str, Any]], look: Reader) -> str:
-    """The refused rows as CSV: their line, why, and their cells."""
-    columns = list(dict.fromkeys(name for row in rows for name in row["row"]))
-    lines: list[list[Any]] = [[look.gettext(N_("行")), look.gettext(N_("原因")), *columns]]
-    lines += [[row["line"], row["why"], *(row["row"].get(name) for name in columns)] for row in rows]
-    return sheets.BOM + "".join(map(sheets.line, lines))

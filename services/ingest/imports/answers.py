@@ -36,6 +36,10 @@ class ImportBegan(Answered):
     """Whether the file is only tried."""
     columns: tuple[str, ...]
     """The columns that are read."""
+    header: Figure
+    """The row in which the mapping looks for the titles of a table."""
+    delimiter: Literal[",", ";", "\t", "|"]
+    """What may stand between the cells of a CSV file for this mapping."""
     dropped: tuple[str, ...]
     """The columns of the file that are not kept."""
 
@@ -97,6 +101,8 @@ class ImportLine(
             "form": "csv",
             "dry_run": False,
             "columns": ["工单编号", "诉求内容", "受理时间"],
+            "header": 1,
+            "delimiter": ",",
             "dropped": ["来电人", "来电号码"],
         }
     ),

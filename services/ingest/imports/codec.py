@@ -8,6 +8,7 @@ row begins ends the file.
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from services.ingest.imports.mapping import Mapping as Map
 from services.ingest.imports.mapping import plain
 from services.kernel.core.problems import Malformed, Problem, TooLarge, UnsupportedMedia
 from services.kernel.serving.bodies import parse_json
+from services.kernel.serving.sheets import unmarked
 
 Form = Literal["csv", "xlsx", "ndjson"]
 SAMPLE = 65_536
@@ -34,6 +36,8 @@ _OTHER_FILES = (
     (b"7z\xbc\xaf", "an archive; unpack it"),
     (b"<", "a page or XML, though its name may end in .xls; open it and save it as .xlsx or CSV"),
 )
+_JSON_LIST = re.compile(rb"\[\s*(\{|\Z)")
+csv.field_size_limit(2**31 - 1)  # the module's only limit; `_Lines` has that of a row
 
 
 class Row(NamedTuple):
@@ -71,6 +75,8 @@ def kind_of(head: bytes) -> Form:
             raise UnsupportedMedia(f"the file is {what}", code="no-table")
     if text.startswith(b"{"):
         return "ndjson"
+    if _JSON_LIST.match(text):
+        raise UnsupportedMedia("the file is a list in JSON; write one object a line, without a list", code="no-table")
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\x00" in head[:64]:
         raise UnsupportedMedia("the file is no CSV, XLSX or lines of JSON", code="no-table")
     return "csv"
@@ -93,7 +99,9 @@ def from_csv(parts: Iterable[bytes], mapping: Map, limit: int) -> Table:
         titles = [plain(title) for title in next(reader)]
     except csv.Error:
         raise Malformed(
-            f"the titles of the columns in row {mapping.header} cannot be read", code="header-missing", line=1
+            f"the titles of the columns in row {mapping.header} cannot be read",
+            code="header-missing",
+            line=mapping.header,
         ) from None
     table, positions = headed("csv", titles, mapping)
     table.rows = _csv_rows(reader, lines, len(titles), positions)
@@ -119,21 +127,19 @@ def _csv_rows(reader: Iterator[list[str]], lines: "_Lines", width: int, position
         lines.begin()
         try:
             cells = next(reader, None)
-        except csv.Error as error:
-            if "larger than" in str(error) or "unexpected end" in str(error):
-                raise Malformed(
-                    f"from line {begins} on a quotation mark is not closed; correct it and send the file again",
-                    code="quote-open",
-                    line=begins,
-                ) from None
-            fault = Malformed("there is more text after the closing quotation mark of a cell", code="row-unreadable")
-            yield Row(begins, {}, fault)
-            continue
+        except csv.Error:
+            # The mark may stand in somebody's text, which goes on behind it: the next line may be no row.
+            raise Malformed(
+                f"in the row of line {begins} a quotation mark is not closed, or stands alone within a text; close it, "
+                "or write it twice, and send the file again",
+                code="quote-open",
+                line=begins,
+            ) from None
         if cells is None:
             return
         if not any(cell.strip() for cell in cells):
             continue
-        kept = {title: cells[at] for at, title in positions.items() if at < len(cells)}
+        kept = {title: unmarked(cells[at]) for at, title in positions.items() if at < len(cells)}
         row = checked(begins, kept)
         is_cut = len(cells) < width or any(cell.strip() for cell in cells[width:])
         yield row._replace(fault=_cut(len(cells), width)) if is_cut else row

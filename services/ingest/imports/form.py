@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.kernel.core.problems import Malformed, TooLarge
@@ -14,7 +15,10 @@ HEADER_BYTES = 8_000
 
 def taken(parts: Iterable[bytes], boundary: bytes) -> tuple[bytes, Iterator[bytes]]:
     """The text of the field `mapping`, and the parts of the field `file` behind it. Raises `Malformed`."""
-    pieces = _Form(boundary).pieces(parts)
+    try:
+        pieces = _Form(boundary).pieces(parts)
+    except FormParserError:
+        raise _unreadable() from None
     mapping = bytearray()
     for name, piece in pieces:
         if name == "file":
@@ -26,11 +30,11 @@ def taken(parts: Iterable[bytes], boundary: bytes) -> tuple[bytes, Iterator[byte
 
 
 def _file(first: bytes, pieces: Iterator[tuple[str, bytes]]) -> Iterator[bytes]:
-    yield first
-    for name, piece in pieces:
+    for name, piece in chain([("file", first)], pieces):
         if name != "file":
             raise Malformed("mapping stands before the file in the form", code="form-unreadable")
-        yield piece
+        if piece:
+            yield piece
 
 
 class _Form:
@@ -61,7 +65,7 @@ class _Form:
         for part in parts:
             try:
                 self._parser.write(part)
-            except MultipartParseError:
+            except FormParserError:
                 raise _unreadable() from None
             while self._found:
                 yield self._found.popleft()
@@ -95,6 +99,7 @@ class _Form:
             raise Malformed(f"{name} stands twice in the form", code="field-twice", field=name)
         self._seen.add(name)
         self._name = name
+        self._found.append((name, b""))  # also an empty field is there
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._found.append((self._name, data[start:end]))

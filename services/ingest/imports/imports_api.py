@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from functools import cache, partial
 from importlib.resources import files
@@ -31,7 +31,6 @@ from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
 from services.kernel.serving.sign_in import SignIn
 from services.kernel.serving.streams import Duplex
-from services.kernel.tasks import to_the_end
 
 NDJSON = "application/x-ndjson"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -154,7 +153,8 @@ def _add_intake(api: APIRouter, sender: SignIn) -> None:
 
         A row is known again by its `external_id`; if it has none, by its unit, words, place and times. So a file that
         broke off or was corrected is sent again, whole. Columns that the mapping does not name are dropped; `dropped`
-        names them. A trial compares rows with those of earlier files only.
+        names them. A `'` that keeps a cell of a table from being a formula is no part of it. A trial compares rows with
+        those of earlier files only.
         """
         unit = unit or actor.unit or ""
         async with runtime.database.read() as connection:
@@ -229,17 +229,17 @@ def _checked(text: bytes, language: Any) -> Map:
         raise Malformed(f"the mapping cannot be used: {error}", code="mapping-unusable", faults=faults) from None
 
 
-async def _lines(run: Run) -> AsyncIterator[bytes]:
+async def _lines(run: Run) -> AsyncGenerator[bytes, None]:
     """The answer. A progress line comes at most each second, and ever more rarely: a client that reads the answer only
     when it has sent the file must find room for it between here and there.
     """
     began = time.monotonic()
     going = asyncio.create_task(run.go())
     try:
-        table, told = run.table, {"run": run.id, "mapping": run.wanted.mapping.mapping, "form": run.table.kind}
-        yield _line(
-            began={**told, "dry_run": run.wanted.dry_run, "columns": table.columns, "dropped": [*table.dropped]}
-        )
+        table, mapping = run.table, run.wanted.mapping
+        told = {"run": run.id, "mapping": mapping.mapping, "form": table.kind, "dry_run": run.wanted.dry_run}
+        read_by = {"columns": table.columns, "header": mapping.header, "delimiter": mapping.delimiter or ","}
+        yield _line(began={**told, **read_by, "dropped": [*table.dropped]})
         while True:
             pause = max(1.0, (time.monotonic() - began) / 50)
             await asyncio.wait({going}, timeout=pause)
@@ -258,8 +258,7 @@ async def _lines(run: Run) -> AsyncIterator[bytes]:
         if not going.done():
             going.cancel()
             await asyncio.wait({going})
-            run.state = "broken_off"
-            await to_the_end(run.end())
+            await run.end()
 
 
 def _counts(run: Run) -> dict[str, int]:

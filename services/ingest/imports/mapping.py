@@ -19,6 +19,7 @@ from schemas.fields import Code
 from schemas.said import Said
 from services.ingest.commands import Report, Source
 from services.kernel.core.problems import Malformed
+from services.kernel.serving.sheets import unmarked
 from services.kernel.serving.validation import AUTHOR_FIELDS
 
 TIMES = frozenset({"discovered_at", "written_at"})
@@ -37,10 +38,13 @@ _MORE = frozenset({"caller", "telephone", "phones", "emails", "surname", "compla
 
 
 def plain(title: object) -> str:
-    """A column's title in normal form: no wide characters, no white space around it, nothing invisible."""
+    """A column's title in normal form: no wide characters, no white space around it, nothing invisible.
+
+    The mark that keeps office programs from taking it for a formula is no part of it.
+    """
     normal = unicodedata.normalize("NFKC", str(title))
     seen = "".join(char for char in normal if unicodedata.category(char) not in ("Cf", "Cs"))
-    return " ".join(seen.split())
+    return unmarked(" ".join(seen.split()))
 
 
 def is_personal(title: str) -> bool:

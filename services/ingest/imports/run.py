@@ -41,13 +41,14 @@ from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import failures, sql
 from services.kernel.store.session import Session
+from services.kernel.tasks import to_the_end
 
 UNPACKED = 20
 """A workbook unpacks to at most so many times its greatest size."""
 PATIENCE = 120.0
 """For so many seconds a group is tried again while the store cannot take it."""
 NOTED = 5.0
-"""Seconds between notes of how far a run is."""
+"""Seconds between notes of how far a run is. They come also while the sender or the store holds it up."""
 SAMPLES = 5
 """So many rows of a trial are shown as they would be stored."""
 Keyed = Callable[..., str]
@@ -193,7 +194,7 @@ class Run:
     left_off: int = 0
     samples: list[dict[str, Any]] = field(default_factory=list)
     _kept: int = 0
-    _noted: float = 0.0
+    _ends: bool = False
 
     async def begin(self) -> None:
         """Records that the file begins to be taken in. A trial is no event."""
@@ -211,7 +212,7 @@ class Run:
     async def go(self) -> None:
         """Takes the rows in to the end, and records how it ended. Raises nothing but a cancellation."""
         try:
-            await self._take()
+            await self._take_and_note()
             self.state = "done"
         except Problem as problem:
             self.state, self.problem = "broken_off", problem
@@ -222,11 +223,17 @@ class Run:
         await self.end()
 
     async def end(self) -> None:
-        """Records how the run ended. If the store cannot take it, the run is known by its silence."""
+        """Records how the run ended, once, also if the caller is cancelled.
+
+        If the store cannot take it, the run is known by its silence.
+        """
+        if self._ends:
+            return
+        self._ends = True
         outcome = "broken_off" if self.state == "running" else self.state
         fact = OperationImportEnded(run=self.id, unit=self.wanted.unit, outcome=outcome, **asdict(self.tally))
         with suppress(Problem):
-            await self._record(fact)
+            await to_the_end(self._record(fact))
 
     def _why(self, error: Exception) -> Problem:
         if isinstance(error, ClientDisconnect):
@@ -247,6 +254,18 @@ class Run:
             return Answer({})
 
         await transact(self.runtime, Caller(actor=self.actor), act)
+
+    async def _take_and_note(self) -> None:
+        taking = asyncio.create_task(self._take())
+        try:
+            # No note is written after the end of the run: it would stay.
+            while not (await asyncio.wait({taking}, timeout=NOTED))[0]:
+                await self._note()
+            taking.result()
+        finally:
+            if not taking.done():
+                taking.cancel()
+                await asyncio.wait({taking})
 
     async def _take(self) -> None:
         reader = batch.Reader(self.runtime, self.actor, None, "")
@@ -292,7 +311,6 @@ class Run:
         for row, line in group:
             self._count(row, line)
         self.line = group[-1][0].number
-        await self._note()
 
     async def _keep(self, reader: batch.Reader, lines: Sequence[batch.Line]) -> None:
         until = time.monotonic() + PATIENCE
@@ -344,10 +362,9 @@ class Run:
             self.refused.append(raw + b"\n")
 
     async def _note(self) -> None:
-        """Notes how far the run is, now and then. A slow store holds nothing up for it."""
-        if self.wanted.dry_run or time.monotonic() - self._noted < NOTED:
+        """Notes how far the run is. A slow store holds nothing up for it."""
+        if self.wanted.dry_run:
             return
-        self._noted = time.monotonic()
         row = {"run": self.id, "at": instant(self.runtime.time_source.now()), **asdict(self.tally)}
         with suppress(DBAPIError, OSError, TimeoutError):
             async with asyncio.timeout(1), self.runtime.database.transaction() as connection:

@@ -29,13 +29,15 @@ from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 from services.ingest.imports.codec import Row, Table, checked, headed
 from services.ingest.imports.mapping import Mapping, plain
 from services.kernel.core.problems import Malformed, Problem, TooLarge
+from services.kernel.serving.sheets import unmarked
 
 # openpyxl warns in words of the file, which no log may hold.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")
 SMALL = 4_000_000
 """The most bytes of a part that is read at once, and of what stands for one row."""
 MOST_PARTS = 2_000
-WIDTH = 16_384
+WIDTH, HEIGHT = 16_384, 1_048_576
+"""The columns and the rows of a sheet, as every spreadsheet program has them."""
 EXACT = 10**15
 """A workbook keeps 15 digits of a number."""
 _ITEM = f"{{{SHEET_MAIN_NS}}}si"
@@ -95,7 +97,7 @@ def _told(rows: Iterator[tuple[int, dict[int, Any]]], positions: dict[int, str])
         for number, cells in rows:
             kept = {title: cells[at] for at, title in positions.items() if at in cells}
             try:
-                shown = {title: _shown(value) for title, value in kept.items()}
+                shown = {title: unmarked(_shown(value)) for title, value in kept.items()}
             except Malformed as fault:
                 yield checked(number, {title: str(value) for title, value in kept.items()})._replace(fault=fault)
                 continue
@@ -223,6 +225,8 @@ def _rows(book: _Book, part: str) -> Generator[tuple[int, dict[int, Any]], None,
         for element in elements:
             number, cells = parser.parse_row(element)
             parser.row_dimensions.clear()
+            if not 0 < number <= HEIGHT:
+                raise _damaged()
             yield number, {cell["column"]: cell["value"] for cell in cells if cell["value"] is not None}
 
 

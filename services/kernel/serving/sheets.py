@@ -30,10 +30,10 @@ def local(written: str | None, zone: tzinfo) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} {at.isoformat()[-6:]}"
 
 
-def line(cells: Iterable[Any]) -> str:
+def line(cells: Iterable[Any], delimiter: str = ",") -> str:
     """A row with its line end. None is an empty cell."""
     written = io.StringIO()
-    csv.writer(written).writerow(["" if cell is None else plain(str(cell)) for cell in cells])
+    csv.writer(written, delimiter=delimiter).writerow(["" if cell is None else plain(str(cell)) for cell in cells])
     return written.getvalue()
 
 
@@ -41,6 +41,11 @@ def plain(cell: str) -> str:
     """A cell that no office program takes for a formula, whatever blanks and invisible characters come first."""
     seen = next((one for one in unicodedata.normalize("NFKC", cell) if not _is_unseen(one)), "")
     return f"'{cell}" if seen in FORMULA or cell.startswith(SKIPPED) else cell
+
+
+def unmarked(cell: str) -> str:
+    """A cell as it was before `plain`."""
+    return cell[1:] if cell.startswith("'") and plain(cell[1:]) != cell[1:] else cell
 
 
 def _is_unseen(character: str) -> bool:
