@@ -114,7 +114,7 @@ def router() -> APIRouter:
         body = {"number": number, "incident_id": id, **basis, "items": items, "next": next_}
         return http.json_response(body, headers=spoken(language))
 
-    @routes.get("/events", **documents.answers(answers.Events))
+    @routes.get("/events", **documents.or_missing(documents.answers(answers.Events)))
     async def list_events(
         runtime: http.Serving,
         staff: http.Staff,

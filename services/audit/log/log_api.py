@@ -7,7 +7,7 @@ the offices did, so they are for auditors at the root of the tree.
 
 import functools
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import select
@@ -48,14 +48,14 @@ def router() -> APIRouter:
     """The paths of the log."""
     api = http.router("/audit/v1/log", "log_api")
 
-    @api.get("/checkpoint", **_or_none(documents.answers_content("The signed note.", CHECKPOINT)))
+    @api.get("/checkpoint", **documents.or_missing(documents.answers_content("The signed note.", CHECKPOINT)))
     async def read_checkpoint(runtime: http.Serving, size: Size = None) -> Response:
         """The newest signed checkpoint, or that of a size, with the cosignatures of witnesses (tlog-checkpoint)."""
         async with runtime.database.read() as connection:
             _, note = await _checkpoint(connection, size)
         return Response(note, media_type=TEXT, headers=SOON)
 
-    @api.get("/proof/inclusion", **_or_none(documents.answers_content("The proof.", INCLUSION)))
+    @api.get("/proof/inclusion", **documents.or_missing(documents.answers_content("The proof.", INCLUSION)))
     async def prove_inclusion(runtime: http.Serving, event_id: Id, size: Size = None) -> Response:
         """The proof that an event stands in the log (tlog-proof). It is checked without this system, and offline."""
         async with runtime.database.read() as connection:
@@ -63,7 +63,7 @@ def router() -> APIRouter:
         name = {"Content-Disposition": f'attachment; filename="{event_id}.tlog-proof"'}
         return Response(proof.written, media_type=TEXT, headers=SOON | name)
 
-    @api.get("/proof/inclusion.json", **_or_none(documents.answers(log_answers.Inclusion)))
+    @api.get("/proof/inclusion.json", **documents.or_missing(documents.answers(log_answers.Inclusion)))
     async def read_inclusion(runtime: http.Serving, event_id: Id, size: Size = None) -> Response:
         """The same proof in parts, with the entry of the event."""
         async with runtime.database.read() as connection:
@@ -82,7 +82,7 @@ def router() -> APIRouter:
         }
         return http.json_response(told, headers=SOON)
 
-    @api.get("/proof/consistency", **_or_none(documents.answers_content("The proof.", CONSISTENCY)))
+    @api.get("/proof/consistency", **documents.or_missing(documents.answers_content("The proof.", CONSISTENCY)))
     async def prove_consistency(
         runtime: http.Serving,
         old: Annotated[Number, Query(description="The smaller size, signed or not.")],
@@ -134,11 +134,6 @@ def router() -> APIRouter:
         return Response(content, media_type=BYTES, headers=FOREVER)
 
     return api
-
-
-def _or_none(told: dict[str, Any]) -> dict[str, Any]:
-    """The documents of a route that may find nothing."""
-    return {**told, "responses": {**told.get("responses", {}), 404: documents.problem(404)}}
 
 
 async def _checkpoint(connection: AsyncConnection, size: int | None) -> tuple[int, bytes]:

@@ -95,13 +95,18 @@ def _answers(description: str, root: str, status: int = 200) -> dict[str, Any]:
     """For a route's decorator: the standard defines the shapes, and here stand the roots."""
 
     def content(name: str) -> dict[str, Any]:
-        return {"text/xml": documents.text(f"<{name}>…</{name}>"), "application/json": documents.text("[…]")}
+        xml = documents.text(f"<{name}>…</{name}>")
+        one: dict[str, Any] = {"type": "object"}
+        shape = one if name in _ALONE else {"type": "array", "items": one}
+        return {"text/xml": xml, "application/json": {"schema": shape}}
 
     told = {"description": description, "content": content(root)}
     refused = {"description": _REFUSED, "content": content("errors")}
     return {"status_code": status, "response_class": Response, "responses": {status: told, "default": refused}}
 
 
+_ALONE = ("discovery", "service_definition")
+"""The roots that are an object in JSON. The others are lists."""
 _REFUSED = (
     "A refusal: 403 without a valid key, 404 for what is not there, 429 after many wrong keys, 503 while the service "
     "cannot answer, and 400 for all else."

@@ -97,6 +97,12 @@ def answers_content(description: str, content: Mapping[str, Any]) -> dict[str, A
     return {"status_code": 200, "response_class": Response, "responses": told}
 
 
+def or_missing(declared: dict[str, Any], page: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The same for an operation that may find nothing though its path names nothing, or that says so on a page."""
+    told = problem(404) if page is None else {"description": "There is no such page.", "content": dict(page)}
+    return {**declared, "responses": {**declared["responses"], 404: told}}
+
+
 def problem(status: int) -> dict[str, Any]:
     """The answer of an operation with a problem of this status."""
     return {"$ref": f"#/components/responses/{_name(status)}", "description": _about(status)}

@@ -17,7 +17,7 @@ from services.kernel.serving import documents, http, sheets
 from services.kernel.serving.documents import DescribedRoute
 from services.publish.accounts.ledger import Figures, Ledger, Ledgers
 from services.publish.bulletin.counted import CHARTS, DAYS, FIGURES, HIDDEN, HOURS, OTHER
-from services.publish.bulletin.pages import PAGE, Lang, language
+from services.publish.bulletin.pages import DRAWN, PAGE, Lang, language
 from services.publish.bulletin.shown import moment, month_title, zone_name
 from services.publish.bulletin.site import Site, answer
 from services.publish.bulletin.words import translations
@@ -34,7 +34,7 @@ def router() -> APIRouter:
     """`/bulletin/accountability`, public."""
     api = http.router("", "accountability", DescribedRoute)
 
-    @api.get("/bulletin/accountability", **documents.answers_content("The page.", PAGE))
+    @api.get("/bulletin/accountability", **DRAWN)
     async def show_accounts(
         runtime: http.Serving, request: Request, unit: Unit = None, year: Year = None, lang: Lang = None
     ) -> Response:
@@ -58,7 +58,9 @@ def router() -> APIRouter:
             narrowed={"unit": unit, "year": year},
         )
 
-    @api.get("/bulletin/accountability.csv", **documents.answers_content("The table.", SHEET))
+    @api.get(
+        "/bulletin/accountability.csv", **documents.or_missing(documents.answers_content("The table.", SHEET), PAGE)
+    )
     async def read_accounts(runtime: http.Serving, request: Request, year: Year = None, lang: Lang = None) -> Response:
         """The figures of all units in a year, one a line. What is not shown is an empty value."""
         async with runtime.database.read() as connection:

@@ -38,6 +38,8 @@ MOST_WORDS = 8
 """At most so many words are looked for."""
 JSON_FEED = "application/feed+json; charset=utf-8"
 PAGE = {"text/html": documents.text("<!doctype html>…")}
+DRAWN = documents.or_missing(documents.answers_content("The page.", PAGE), PAGE)
+"""For the decorator of a route that draws a page for everybody."""
 Unit = Annotated[str | None, Query(max_length=64, description="Only statements of this unit and those below it.")]
 Kind = Annotated[str | None, Query(max_length=16, description="Only statements of this kind.")]
 State = Annotated[str | None, Query(max_length=16, description="`current`, `corrected` or `withdrawn`.")]
@@ -73,7 +75,7 @@ def router() -> APIRouter:
         """Redirects to the page."""
         return Response(status_code=308, headers={"Location": runtime.settings.link("bulletin/")})
 
-    @pages.get("/", **documents.answers_content("The page.", PAGE))
+    @pages.get("/", **DRAWN)
     async def show_bulletin(
         runtime: http.Serving,
         request: Request,
@@ -113,7 +115,7 @@ def router() -> APIRouter:
         )
         return kept.keep(request, mark, body, site.language, form=True)
 
-    @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
+    @pages.get("/statements/{id}", **DRAWN)
     async def show_statement(
         runtime: http.Serving,
         request: Request,
@@ -145,7 +147,7 @@ def router() -> APIRouter:
         body = site.draw("statement.html", place, item=item, zone=named_zone, linked=data)
         return kept.keep(request, mark, body, site.language)
 
-    @pages.get("/files/{file}", **documents.answers_content("The file.", attaching.KEPT))
+    @pages.get("/files/{file}", **documents.or_missing(documents.answers_content("The file.", attaching.KEPT), PAGE))
     async def read_public_file(
         runtime: http.Serving,
         request: Request,

@@ -17,7 +17,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import bodies, documents, http
 from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.sign_in import FAILURES, Tries, address_of
-from services.publish.bulletin.pages import PAGE, Lang, language
+from services.publish.bulletin.pages import DRAWN, Lang, language
 from services.publish.bulletin.shown import moment, zone_name
 from services.publish.bulletin.site import HTML, Site, headers
 from services.publish.progress import finding
@@ -54,7 +54,7 @@ def router() -> APIRouter:
             raise NotFound(UNTOLD, code="status-untold")
         return http.json_response(_as_json(runtime, offices, told), headers={"Cache-Control": "no-store"})
 
-    @pages.get("/bulletin/status", **documents.answers_content("The page.", PAGE))
+    @pages.get("/bulletin/status", **DRAWN)
     async def show_status(
         runtime: http.Serving, request: Request, number: Number = None, lang: Lang = None
     ) -> Response:

@@ -23,7 +23,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import bodies, documents, http, records
 from services.kernel.serving.documents import DescribedRoute
 from services.publish.bulletin import queries
-from services.publish.bulletin.pages import PAGE, Lang, language
+from services.publish.bulletin.pages import DRAWN, Lang, language
 from services.publish.bulletin.shown import Item, readable, zone_name
 from services.publish.bulletin.site import HTML, Site, answer, headers
 from services.publish.verifying import differing, finding, keys, manifests
@@ -89,7 +89,7 @@ def router() -> APIRouter:
         segno.make(told, error="m", micro=False).save(drawn, kind="svg", scale=4, border=4, dark="#000", light="#fff")
         return answer(request, drawn.getvalue(), "image/svg+xml")
 
-    @api.get("/bulletin/verify", **documents.answers_content("The page.", PAGE))
+    @api.get("/bulletin/verify", **DRAWN)
     async def show_verify(runtime: http.Serving, statement: Statement = None, lang: Lang = None) -> Response:
         """The page that verifies what circulates. With a number, an id or an address it says what was published so."""
         async with runtime.database.read() as connection:
