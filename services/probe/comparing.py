@@ -1,9 +1,11 @@
 """What the public addresses show, compared with what was signed and with what the probe saw before. Pure.
 
-Each function raises `Fault` for what is wrong, and returns what is to be remembered.
+Each function raises `Fault` for what is wrong, and returns what is to be remembered. Whoever wrote the answer may want
+to stop the probe: the work grows with the size alone, and `looking` takes every other error for a fault of the answer.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from schemas.fields import parse_instant
+from schemas.fields import UUID, parse_instant
 from schemas.outages import Symptom, Trouble
 from services.kernel.access import notary, signing
 from services.kernel.sealed.trust import SplitView, Trust
@@ -22,19 +24,32 @@ NEVER_SHOWN = frozenset({"applet", "base", "embed", "frame", "iframe", "object",
 """Elements that no page of the bulletin has."""
 OF_FORMS = frozenset({"button", "form", "input", "textarea", "select"})
 """Elements that only the front page has, to narrow the list."""
+DEEPEST = 50
+"""The most elements that are open at once. Pages of the bulletin have a dozen."""
+_VALUE = r"""(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>=`]++)"""
+_TAG = re.compile(
+    rf"""<(?:!doctype html|/?[a-z][a-z0-9]*+(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+{_VALUE})?+)*+\s*+/?)>""", re.IGNORECASE
+)
+"""Each < of the bulletin begins one of these; in texts and values it is written &lt;."""
+_is_statement = re.compile(f"statement-{UUID}").fullmatch
 
 
 class Fault(Exception):
-    """Something is not as it should be. The sentence is for the probe's own log."""
+    """Something is not as it should be. The sentence is for the probe's own log, which shows no control character."""
 
     def __init__(self, trouble: Trouble, symptom: Symptom, sentence: str, status: int | None = None) -> None:
-        super().__init__(sentence)
+        super().__init__(printable(sentence))
         self.trouble, self.symptom, self.status = trouble, symptom, status
 
 
 def altered(symptom: Symptom, sentence: str) -> Fault:
     """A fault of an address that answers."""
     return Fault("altered", symptom, sentence)
+
+
+def printable(text: str) -> str:
+    """The beginning of a text that somebody else wrote, fit for a log and a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:300])
 
 
 class Entry(NamedTuple):
@@ -56,8 +71,10 @@ class Signed(NamedTuple):
     """The text that holds, then the earlier ones, the latest first."""
     reasons: tuple[str, ...]
     digests: tuple[str, ...]
-    files: frozenset[str]
+    files: tuple[str, ...]
     """The digests of the files that hold."""
+    changed_at: str
+    """When the last release was made, as an instant."""
 
 
 def public_keys(body: bytes, known: Mapping[str, Ed25519PublicKey]) -> dict[str, Ed25519PublicKey]:
@@ -76,7 +93,7 @@ def public_keys(body: bytes, known: Mapping[str, Ed25519PublicKey]) -> dict[str,
 
 
 def feed(body: bytes, modified: Mapping[str, str]) -> list[Entry]:
-    """The newest statements. `modified` are those seen before, with the time of the last change that was shown."""
+    """The newest statements. `modified` are those seen before, with the time of the last change that was signed."""
     try:
         told = json.loads(body)
         found = [
@@ -92,6 +109,8 @@ def feed(body: bytes, modified: Mapping[str, str]) -> list[Entry]:
         is_whole = "next_url" not in told
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise altered("changed", f"this is no feed of the bulletin: {error}") from None
+    if not all(_is_statement(entry.statement) and at.tzinfo for entry, at in zip(found, times, strict=True)):
+        raise altered("changed", "the feed has an id that no statement has, or a time without its offset")
     newest = max((parse_instant(at) for at in modified.values()), default=None)
     if newest is not None and (not times or max(times) < newest):
         raise altered("older", "the feed ends before a change that was shown already")
@@ -125,7 +144,8 @@ def manifest(body: bytes, statement: str, keys: Mapping[str, Ed25519PublicKey], 
         tuple(content["text"] for content in reversed(texts)),
         tuple(content["reason"] for content in contents if content["reason"]),
         tuple(now),
-        frozenset(one["sha256"] for one in contents[-1]["attachments"]),
+        tuple(one["sha256"] for one in contents[-1]["attachments"]),
+        proven.state["changed_at"],
     )
 
 
@@ -145,6 +165,13 @@ def statement_page(body: bytes, signed: Signed, host: str) -> None:
             raise altered("changed", "the data for search engines have another text than was signed")
 
 
+def must_be_as_signed(entry: Entry, signed: Signed) -> None:
+    """The entry of the feed shows exactly what was signed, and when."""
+    must_show(entry.lines, signed)
+    if parse_instant(entry.modified) != parse_instant(signed.changed_at):
+        raise altered("changed", "the feed shows another time of the last change than was signed")
+
+
 def must_show(lines: Sequence[str], signed: Signed) -> None:
     """The texts of a page or of an entry of the feed are those that were signed, in their order, and nothing else."""
     wanted = [_normal(line) for text in signed.texts for line in text.splitlines() if line.strip()]
@@ -152,13 +179,15 @@ def must_show(lines: Sequence[str], signed: Signed) -> None:
         raise altered("changed", "a text is not the one that was signed")
 
 
-def front_page(body: bytes, entries: Sequence[Entry], signed: Mapping[str, Signed], host: str) -> None:
-    """The front page lists the newest statements of the feed, in its order and under the signed titles."""
+def front_page(body: bytes, entries: Sequence[Entry] | None, signed: Mapping[str, Signed], host: str) -> None:
+    """The front page lists the newest statements of a feed, in its order, and shows signed titles.
+
+    `entries` is None if the feed was bad in this round: what is wrong there is no fault of the front page.
+    """
     shown = page(_text(body))
     must_be_ours(shown, host, forms=True)
     listed = list(shown.headings)
-    wanted = [entry.statement for entry in entries[: len(listed)]]
-    if listed != wanted or (entries and not listed):
+    if entries is not None and listed != [entry.statement for entry in entries[: max(len(listed), 1)]]:
         raise altered("changed", "the front page lists other statements than the feed")
     for statement, title in shown.headings.items():
         if statement in signed and title != _normal(signed[statement].title):
@@ -220,21 +249,25 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[str] = []
         self.addresses: list[str] = []
-        self.headings: dict[str, str] = {}
-        """Of a list: statement -> title."""
         self.scripts = 0
         """Scripts, and what else runs or leads away by itself."""
         self._open: list[tuple[str, str]] = []
         self._text: list[str] = []
         self._title: list[str] = []
         self._lines: list[list[str]] = []
-        self._linked: list[str] = []
+        self._linked: list[list[str]] = []
+        self._headings: dict[str, list[str]] = {}
         self._heading = ""
 
     @property
     def title(self) -> str:
         """The heading of the page."""
         return _normal("".join(self._title))
+
+    @property
+    def headings(self) -> dict[str, str]:
+        """Of a list: statement -> title."""
+        return {statement: _normal("".join(parts)) for statement, parts in self._headings.items()}
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -250,7 +283,7 @@ class Page(HTMLParser):
     def linked(self) -> list[dict[str, Any]]:
         """The data for search engines."""
         try:
-            found = [json.loads(data) for data in self._linked]
+            found = [json.loads("".join(parts)) for parts in self._linked]
         except ValueError:
             raise altered("changed", "the data for search engines are no JSON") from None
         return [data for data in found if isinstance(data, dict)]
@@ -266,17 +299,19 @@ class Page(HTMLParser):
         if runs or (tag == "script" and told.get("type") != "application/ld+json"):
             self.scripts += 1
         if tag == "script":
-            self._linked.append("")
+            self._linked.append([])
         classes = told.get("class", "").split()
         if tag == "p" and self._in_text() and "why" not in classes:
             self._lines.append([])
         if tag == "h2" and told.get("id", "").startswith("statement-"):
             self._heading = told["id"]
-            self.headings[self._heading] = ""
+            self._headings[self._heading] = []
         if tag not in ("area", "br", "hr", "img", "input", "link", "meta", "wbr"):
             is_line = tag == "p" and self._in_text() and "why" not in classes
             kind = "text" if tag in ("section", "div") and "text" in classes else "line" if is_line else ""
             self._open.append((tag, kind))
+            if len(self._open) > DEEPEST:
+                raise altered("changed", f"the page has more than {DEEPEST} elements within each other")
 
     def handle_endtag(self, tag: str) -> None:
         """Closes the newest element of this name."""
@@ -291,13 +326,13 @@ class Page(HTMLParser):
         """Notes text."""
         tags = [tag for tag, _ in self._open]
         if "script" in tags:
-            self._linked[-1] += data
+            self._linked[-1].append(data)
             return
         self._text.append(data)
         if "h1" in tags:
             self._title.append(data)
         if self._heading:
-            self.headings[self._heading] = _normal(self.headings[self._heading] + data)
+            self._headings[self._heading].append(data)
         kinds = [kind for _, kind in self._open]
         if "line" in kinds:
             self._lines[-1].append(data)
@@ -309,7 +344,9 @@ class Page(HTMLParser):
 
 
 def page(text: str) -> Page:
-    """What a page shows."""
+    """What a page shows. Raises `Fault` if it has tags that readers may take differently: the bulletin has none."""
+    if "<" in _TAG.sub("", text):
+        raise altered("changed", "the page has a tag in a form that the bulletin does not write")
     found = Page()
     found.feed(text)
     found.close()

@@ -5,8 +5,9 @@ import hashlib
 import json
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, get_args
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +27,8 @@ from services.probe.memory import Memory, Statement
 PAGE, FILE = 5_000_000, 25_000_000
 """The most bytes of an answer, and of a file of a statement."""
 REDIRECTS = 3
+DOUBTFUL = 3
+"""The most statements in one round that are looked at because something was wrong with them."""
 CHECKPOINT, CONSISTENCY, LOG_KEYS = (f"audit/v1/log/{name}" for name in ("checkpoint", "proof/consistency", "keys"))
 KEYS = ".well-known/huiying.json"
 logger = structlog.get_logger()
@@ -43,9 +46,15 @@ class Round:
     """What was wrong, in words, for the probe's own log."""
 
     def note(self, site: Site, fault: Fault | None, statement: str = "") -> None:
-        """Takes in how a site answered. What is not reached says nothing of being altered."""
+        """Takes in how a site answered. What is not reached says nothing of being altered.
+
+        A statement of which nothing signed was seen is only something that the feed says, so the fault is the feed's.
+        Else whoever alters the feed could make any number of outages.
+        """
         if fault is None or fault.trouble == "altered":
             self.seen.setdefault((site, "unreachable", ""), None)
+            if fault is not None and statement and not self.memory.knows(statement):
+                site, statement = "feed", ""
             key: Key = (site, "altered", statement)
         else:
             key = (site, "unreachable", "")
@@ -74,30 +83,39 @@ class Looker:
     async def look(self, memory: Memory) -> Round:
         """One round over everything but the way in."""
         found = Round(memory)
-        keys = await self._asked(found, "public_keys", self._keys(found))
-        entries = await self._asked(found, "feed", self._feed(found))
+        pinned = signing.believed(memory.keys, "the memory") if memory.keys else {}
+        keys = await self._asked(found, "public_keys", self._keys(found, pinned))
+        if keys is None:
+            keys = pinned  # So nobody hides other alterations behind one of the page of keys.
+        entries = await self._asked(found, "feed", self._feed(memory))
         signed: dict[str, Signed] = {}
-        if keys is not None:
-            for statement in self._chosen(found.memory, entries or []):
-                one = await self._statement(found, statement, keys, entries or [])
-                if one is not None:
-                    signed[statement] = one
-        await self._asked(found, "bulletin", self._front(entries, signed))
+        in_turn = memory.after(memory.statements)[:1]
+        for statement in self._chosen(memory, entries or [], in_turn) if memory.keys or keys else ():
+            one = await self._statement(found, statement, keys, entries or [], statement in in_turn)
+            if one is not None:
+                signed[statement] = one
+            if found.seen.get(("manifest", "unreachable", "")) or found.seen.get(("statement_page", "unreachable", "")):
+                break  # What does not answer is not waited for again.
+        is_good = "feed" in well(found.seen)
+        await self._asked(found, "bulletin", self._front(entries if is_good else None, signed))
         await self._asked(found, "log", self._log(found))
         return found
 
-    async def _asked(self, found: Round, site: Site, asking: Awaitable[Any]) -> Any:
+    async def _asked(self, found: Round, site: Site, asking: Awaitable[Any], statement: str = "") -> Any:
+        """What is made of an answer; None after a fault. Whatever an answer breaks is a fault of this answer."""
         try:
             answer = await asking
         except Fault as fault:
-            found.note(site, fault)
+            found.note(site, fault, statement)
             return None
-        found.note(site, None)
+        except Exception as error:  # noqa: BLE001 - whoever wrote the answer must not stop the probe with it
+            found.note(site, altered("changed", f"the answer cannot be read: {type(error).__name__}"), statement)
+            return None
+        found.note(site, None, statement)
         return answer
 
-    async def _keys(self, found: Round) -> dict[str, Ed25519PublicKey]:
+    async def _keys(self, found: Round, pinned: Mapping[str, Ed25519PublicKey]) -> dict[str, Ed25519PublicKey]:
         body = await self.get(KEYS)
-        pinned = signing.believed(found.memory.keys, "the memory") if found.memory.keys else {}
         keys = comparing.public_keys(body, pinned)
         if not pinned:
             kept = json.dumps({"keys": json.loads(body)["keys"]})
@@ -105,80 +123,67 @@ class Looker:
             logger.warning("probe.believes", keys=sorted(keys))
         return keys
 
-    async def _feed(self, found: Round) -> list[Entry]:
-        known = found.memory.statements
-        entries = comparing.feed(
-            await self.get("bulletin/feed.json"), {id_: statement.modified for id_, statement in known.items()}
-        )
-        told = {
-            entry.statement: known[entry.statement].model_copy(update={"modified": entry.modified})
-            if entry.statement in known
-            else Statement(modified=entry.modified)
-            for entry in entries
-        }
-        found.memory = found.memory.model_copy(update={"statements": {**known, **told}})
-        return entries
+    async def _feed(self, memory: Memory) -> list[Entry]:
+        seen = {id_: statement.modified for id_, statement in memory.statements.items()}
+        return comparing.feed(await self.get("bulletin/feed.json"), seen)
 
-    def _chosen(self, memory: Memory, entries: list[Entry]) -> list[str]:
-        """The newest statement, the next one in turn, and those with which something was wrong."""
-        every = sorted(memory.statements)
-        after = [statement for statement in every if statement > memory.turn] or every
-        doubtful = [run.statement for run in memory.runs if run.statement and run.until is None]
-        return list(dict.fromkeys([*(entry.statement for entry in entries[:1]), *after[:1], *doubtful]))
+    def _chosen(self, memory: Memory, entries: list[Entry], in_turn: list[str]) -> list[str]:
+        """The newest statement, the newest that is not known, that in turn, and some with which something was wrong."""
+        shown = [entry.statement for entry in entries]
+        unknown = [statement for statement in shown if statement not in memory.statements]
+        doubtful = memory.after({run.statement for run in memory.runs if run.statement and run.until is None})
+        return list(dict.fromkeys([*shown[:1], *unknown[:1], *in_turn, *doubtful[:DOUBTFUL]]))
 
     async def _statement(
-        self, found: Round, statement: str, keys: dict[str, Ed25519PublicKey], entries: list[Entry]
+        self,
+        found: Round,
+        statement: str,
+        keys: dict[str, Ed25519PublicKey],
+        entries: list[Entry],
+        is_in_turn: bool,
     ) -> Signed | None:
-        memory = found.memory
-        every = sorted(memory.statements)
-        is_in_turn = statement == next((one for one in every if one > memory.turn), every[0] if every else "")
         if is_in_turn:
-            found.memory = memory = memory.model_copy(update={"turn": statement})
-        known = memory.statements.get(statement, Statement(modified="1970-01-01T00:00:00Z"))
-        at = f"bulletin/statements/{statement}"
-        try:
-            body = await self.get(f"{at}/manifest.json", is_kept=True)
-            signed = comparing.manifest(body, statement, keys, known.digests)
-            if is_in_turn:
-                await self._files(signed, next((one for one in entries if one.statement == statement), None))
-        except Fault as fault:
-            found.note("manifest", fault, statement)
+            found.memory = found.memory.model_copy(update={"turn": statement})
+        entry = next((one for one in entries if one.statement == statement), None)
+        looking = self._manifest(statement, keys, found.memory.statements.get(statement), entry if is_in_turn else None)
+        signed: Signed | None = await self._asked(found, "manifest", looking, statement)
+        if signed is None:
             return None
-        found.note("manifest", None, statement)
-        later = known.model_copy(update={"digests": signed.digests})
-        found.memory = memory.model_copy(update={"statements": {**memory.statements, statement: later}})
-        try:
-            comparing.statement_page(await self.get(at, is_kept=True), signed, self.host)
-        except Fault as fault:
-            found.note("statement_page", fault, statement)
+        seen = Statement(modified=signed.changed_at, digests=signed.digests)
+        found.memory = found.memory.model_copy(update={"statements": {**found.memory.statements, statement: seen}})
+        if await self._asked(found, "statement_page", self._page(statement, signed), statement) is None:
             return signed
-        found.note("statement_page", None, statement)
         found.whole.append(statement)
-        for entry in entries:
-            if entry.statement == statement:
-                try:
-                    comparing.must_show(entry.lines, signed)
-                except Fault as fault:
-                    found.note("feed", fault, statement)
-                else:
-                    found.note("feed", None, statement)
+        if entry is not None:
+            await self._asked(found, "feed", self._entry(entry, signed), statement)
         return signed
 
-    async def _files(self, signed: Signed, entry: Entry | None) -> None:
-        """The files to which the feed leads are those that were signed."""
-        if entry is None:
-            return
-        if any(urlsplit(url).netloc != self.host for url in entry.files):
-            raise altered("foreign", "the feed leads to a file elsewhere")
-        bodies = [await self.get(url, most=FILE, is_kept=True) for url in entry.files]
-        if {hashlib.sha256(body).hexdigest() for body in bodies} != signed.files:
-            raise altered("changed", "a file is not the one that was signed")
+    async def _manifest(
+        self, statement: str, keys: dict[str, Ed25519PublicKey], known: Statement | None, entry: Entry | None
+    ) -> Signed:
+        """A statement as it was signed. With an entry, the files to which the feed leads are compared, too."""
+        body = await self.get(f"bulletin/statements/{statement}/manifest.json", is_kept=True)
+        signed = comparing.manifest(body, statement, keys, known.digests if known else ())
+        if entry is not None:
+            if any(urlsplit(url).netloc != self.host for url in entry.files):
+                raise altered("foreign", "the feed leads to a file elsewhere")
+            if len(entry.files) != len(signed.files):
+                raise altered("changed", "the feed leads to another number of files than was signed")
+            for url, digest in zip(entry.files, signed.files, strict=True):
+                if hashlib.sha256(await self.get(url, most=FILE, is_kept=True)).hexdigest() != digest:
+                    raise altered("changed", "a file is not the one that was signed")
+        return signed
+
+    async def _page(self, statement: str, signed: Signed) -> bool:
+        body = await self.get(f"bulletin/statements/{statement}", is_kept=True)
+        comparing.statement_page(body, signed, self.host)
+        return True
+
+    async def _entry(self, entry: Entry, signed: Signed) -> None:
+        comparing.must_be_as_signed(entry, signed)
 
     async def _front(self, entries: list[Entry] | None, signed: dict[str, Signed]) -> None:
-        body = await self.get("bulletin/")
-        comparing.must_be_ours(comparing.page(body.decode("utf-8", "replace")), self.host, forms=True)
-        if entries is not None:
-            comparing.front_page(body, entries, signed, self.host)
+        comparing.front_page(await self.get("bulletin/"), entries, signed, self.host)
 
     async def _log(self, found: Round) -> None:
         memory = found.memory
@@ -213,8 +218,9 @@ class Looker:
         """The body at a path. Raises `Fault`. What `is_kept` was published once, so it is never gone."""
         address = urljoin(self.address, path)
         origin = urlsplit(address)[:2]
+        within = asyncio.get_running_loop().time() + self._seconds
         for _ in range(REDIRECTS + 1):
-            status, headers, body = await self.ask("GET", address, most=most)
+            status, headers, body = await self.ask("GET", address, most=most, within=within)
             if status in (301, 302, 303, 307, 308):
                 address = urljoin(address, headers.get("location", ""))
                 if urlsplit(address)[:2] != origin:
@@ -228,13 +234,20 @@ class Looker:
         raise Fault("altered", "redirected", f"{path} leads in a circle", status)
 
     async def ask(
-        self, method: str, address: str, *, most: int = PAGE, **more: Any
+        self, method: str, address: str, *, most: int = PAGE, within: float | None = None, **more: Any
     ) -> tuple[int, httpx.Headers, bytes]:
-        """Status, headers and body of an answer, whatever the status. Raises `Fault` if there is none, or no whole."""
+        """Status, headers and body of an answer, whatever the status. Raises `Fault` if there is none, or no whole.
+
+        `within` is when it must be there, by the clock of the loop.
+        """
         body = bytearray()
+        until = within or asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout(self._seconds), self._client.stream(method, address, **more) as answer:
-                async for part in answer.aiter_bytes():
+            async with asyncio.timeout_at(until), self._client.stream(method, address, **more) as answer:
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    # Unpacked, a few bytes may be more than the memory holds.
+                    raise altered("changed", "the answer is packed, though it was asked for as it is")
+                async for part in answer.aiter_raw():
                     body += part
                     if len(body) > most:
                         raise altered("changed", f"the answer has more than {most} bytes")
@@ -259,12 +272,17 @@ def _why(error: BaseException) -> Symptom:
     return "no_connection"
 
 
-Reached = Callable[[], Awaitable[bool]]
+def client(trusted: ssl.SSLContext | bool, seconds: float) -> httpx.AsyncClient:
+    """What asks. It keeps no cookies: with large ones, a site could make it unwelcome elsewhere, and for good."""
+    kept = CookieJar(DefaultCookiePolicy(netscape=False))
+    return httpx.AsyncClient(verify=trusted, timeout=seconds, cookies=kept, headers={"Accept-Encoding": "identity"})
+
+
 SITES: tuple[Site, ...] = get_args(Site)
 
 
-def well(seen: Iterable[tuple[Key, Bad | None]]) -> list[Site]:
-    """The sites of which everything that was asked was good."""
-    bad = {site for (site, _, _), found in seen if found is not None}
-    asked = {site for (site, _, _), _ in seen}
+def well(seen: Mapping[Key, Bad | None]) -> list[Site]:
+    """The sites of which everything that was asked was good. A telling that arrives shows that of the way in."""
+    bad = {site for (site, _, _), found in seen.items() if found is not None}
+    asked = {site for site, _, _ in seen} | {"intake"}
     return [site for site in SITES if site in asked - bad]

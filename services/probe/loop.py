@@ -4,7 +4,8 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,11 @@ from urllib.parse import urljoin
 import httpx
 import structlog
 
-from schemas.fields import instant
+from schemas.fields import instant, parse_instant
 from services.kernel.settings import Settings
 from services.probe import judging, looking, memory
-from services.probe.comparing import Fault
+from services.probe.comparing import Fault, altered, printable
+from services.probe.judging import Run
 from services.probe.looking import Looker, Round
 from services.probe.memory import Memory
 
@@ -58,49 +60,65 @@ class Probe:
         return kept, found
 
     async def _tell(self, kept: Memory, found: Round, at: datetime) -> Memory:
-        """Tells, and judges the way in by the answer."""
-        outages = judging.outages(kept.runs)[:MOST]
-        bad = any(found.seen.values())
+        """Tells, and judges the way in by the answers. What ingest refuses is told alone and holds up nothing else."""
+        outages = judging.outages(kept.runs)
+        waiting = deque(outages[place : place + MOST] for place in range(0, max(len(outages), 1), MOST))
+        over: set[tuple[judging.Key, datetime]] = set()
+        stop = time.monotonic() + self._settings.probe_seconds
+        fault: Fault | None = None
+        try:
+            while waiting and time.monotonic() < stop:
+                told = waiting.popleft()
+                # What is well ends all that is not told, so it comes last.
+                status = await self._post(told, {} if waiting else _whole(kept, found))
+                if status == 200:
+                    over |= {(run.key, run.since) for run in told if run.until is not None}
+                elif status == 422 and len(told) > 1:
+                    half = len(told) // 2
+                    waiting.extendleft((told[half:], told[:half]))
+                elif status != 422:
+                    break
+        except Fault as error:
+            fault = error
+        found.note("intake", fault)
+        seen = {key: value for key, value in found.seen.items() if key[0] == "intake"}
+        runs = [run for run in kept.runs if (run.key, run.since) not in over]
+        judged = judging.judged(runs, seen, at, self._settings.probe_failures)
+        return kept.model_copy(update={"runs": tuple(judged)})
+
+    async def _post(self, outages: list[Run], good: Mapping[str, list[str]]) -> int:
+        """The status of an answer of ingest: 200, or one that says that the probe may not tell this.
+
+        Raises `Fault` if the way in does not work.
+        """
         told = {
             "at": instant(self._now()),
             "seen": [
                 {name: value for name, value in run.model_dump(mode="json").items() if name in _TOLD and value}
                 for run in outages
             ],
-            "well": [*looking.well(found.seen.items())],
-            "whole": found.whole[:MOST],
+            **good,
         }
-        fault: Fault | None = None
-        status, body = 0, b""
-        try:
-            status, _, body = await self._looker.ask(
-                "POST",
-                urljoin(self._tells_to, OUTAGES),
-                content=json.dumps(told),
-                headers={
-                    "Authorization": f"Bearer {self._settings.probe_key.get_secret_value()}",
-                    "Content-Type": "application/json",
-                },
-            )
-            at_server = json.loads(body)["at"] if status == 200 else ""
-            if status in (401, 403, 422):
-                # The way in works, and the probe is not set up for it.
-                logger.error("probe.may_not_tell", status=status, said=body[:500].decode("utf-8", "replace"))
-            elif status != 200:
-                fault = Fault("unreachable", "refusing", f"the way in answered {status}", status)
-        except Fault as error:
-            fault = error
-        except (KeyError, TypeError, ValueError):
-            fault = Fault("altered", "changed", "the way in answered something else")
-        found.note("intake", fault)
-        seen = {key: value for key, value in found.seen.items() if key[0] == "intake"}
-        runs = kept.runs
-        if fault is None and status == 200:
-            over = {(*run.key, run.since) for run in outages if run.until is not None}
-            runs = tuple(run for run in runs if (*run.key, run.since) not in over)
-            logger.info("probe.told", outages=len(outages), bad=bad, server=at_server)
-        runs = tuple(judging.judged(runs, seen, at, self._settings.probe_failures))
-        return kept.model_copy(update={"runs": runs})
+        key = self._settings.probe_key.get_secret_value()
+        status, _, body = await self._looker.ask(
+            "POST",
+            urljoin(self._tells_to, OUTAGES),
+            content=json.dumps(told),
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        )
+        if status in (401, 403, 422):
+            # The way in works, and the probe is not set up for it.
+            said = printable(body[:500].decode("utf-8", "replace"))
+            logger.error("probe.may_not_tell", status=status, outages=len(outages), said=said)
+        elif status != 200:
+            raise Fault("unreachable", "refusing", f"the way in answered {status}", status)
+        else:
+            try:
+                server = instant(parse_instant(json.loads(body)["at"]))
+            except Exception as error:  # noqa: BLE001 - whoever wrote the answer must not stop the probe with it
+                raise altered("changed", f"the way in answered something else: {type(error).__name__}") from None
+            logger.info("probe.told", outages=len(outages), server=server)
+        return status
 
     async def _reaches_others(self) -> bool:
         """Whether an address that is not the office's answers; yes, if none is named."""
@@ -113,6 +131,16 @@ class Probe:
         return True
 
 
+def _whole(kept: Memory, found: Round) -> dict[str, list[str]]:
+    """What is as it should be. An outage lasts until enough rounds were good, so what belongs to one is left out."""
+    going = [run for run in kept.runs if run.until is None]
+    sites, statements = {run.site for run in going}, {run.statement for run in going}
+    return {
+        "well": [site for site in looking.well(found.seen) if site not in sites],
+        "whole": [statement for statement in found.whole if statement not in statements],
+    }
+
+
 _TOLD = ("site", "trouble", "symptom", "status", "statement", "since", "until")
 
 
@@ -121,7 +149,7 @@ async def run(settings: Settings, path: Path, *, once: bool = False, say: Callab
     trusted = ssl.create_default_context(cafile=settings.probe_ca)
     async with AsyncExitStack() as stack:
         stack.enter_context(memory.held(path))
-        client = await stack.enter_async_context(httpx.AsyncClient(verify=trusted, timeout=settings.probe_timeout))
+        client = await stack.enter_async_context(looking.client(trusted, settings.probe_timeout))
         probe = Probe(settings, path, client)
         while True:
             begun = time.monotonic()

@@ -3,13 +3,14 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.kernel.access import signing
+from services.kernel.sealed.trust import Trust
 from services.kernel.tlog import Refused
 from services.kernel.tlog.note import Verifier
 from services.probe.judging import Run
@@ -24,9 +25,9 @@ class Statement(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     modified: str
-    """The time of the last change that the feed showed."""
+    """The time of the last change, as it was signed."""
     digests: tuple[str, ...] = ()
-    """Those of its releases, if its manifest was looked at."""
+    """Those of its releases."""
 
 
 class Memory(BaseModel):
@@ -37,9 +38,18 @@ class Memory(BaseModel):
     log_keys: tuple[str, ...] = ()
     checkpoint: str = ""
     statements: dict[str, Statement] = {}
+    """What was signed. What is only shown is never remembered, so nobody can make the probe forget or expect it."""
     turn: str = ""
     """The statement that was looked at last in turn."""
     runs: tuple[Run, ...] = ()
+
+    def knows(self, statement: str) -> bool:
+        """Whether something signed was seen of it."""
+        return statement in self.statements or any(run.statement == statement for run in self.runs)
+
+    def after(self, statements: Iterable[str]) -> list[str]:
+        """Statements in the order in which their turn comes."""
+        return sorted(statements, key=lambda one: (one <= self.turn, one))
 
 
 class Unreadable(Exception):
@@ -78,8 +88,10 @@ def believe(path: Path, keys: Path | None, log_keys: Sequence[str]) -> None:
                 text = keys.read_text("utf-8-sig")
                 signing.believed(text, str(keys))
                 memory = memory.model_copy(update={"keys": text})
-            for key in log_keys:
-                Verifier.parse(key)
+            if (verifiers := tuple(map(Verifier.parse, log_keys))) and memory.checkpoint:
+                Trust(verifiers).open(
+                    memory.checkpoint.encode(), "the checkpoint seen last (name the earlier key, too)"
+                )
         except (OSError, ValueError, Refused) as error:
             raise Unreadable(str(error)) from None
         write(path, memory.model_copy(update={"log_keys": tuple(log_keys)} if log_keys else {}))
@@ -90,7 +102,7 @@ def write(path: Path, memory: Memory) -> None:
     kept = sorted(memory.statements.items(), key=lambda item: item[1].modified)[-MOST:]
     text = json.dumps(memory.model_copy(update={"statements": dict(kept)}).model_dump(mode="json"), ensure_ascii=False)
     new = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """The probe, at a real server before a real bulletin, which fails, stalls, leads away, and alters what it serves."""
 
 import asyncio
+import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -25,10 +26,11 @@ from services.kernel.settings import Settings
 from services.kernel.tlog import note, tree, witness
 from services.kernel.tlog.checkpoint import Checkpoint
 from services.kernel.tlog.note import Signer, Verifier
-from services.probe import judging, loop, memory
-from services.probe.comparing import checkpoint, consistent
+from services.probe import comparing, judging, looking, loop, memory
+from services.probe.comparing import Fault, checkpoint, consistent
 from services.probe.judging import Bad, Run, judged
 from services.publish.verifying import keys
+from tests.ingest.conftest import Ingest, running
 from tests.kit import tls
 from tests.publish.conftest import PUBLIC, TEXT, Office
 
@@ -75,6 +77,8 @@ class Front:
     alter: Callable[[str, Response], Response] = as_it_is
     stalls: set[str] = field(default_factory=set)
     told: list[dict[str, Any]] = field(default_factory=list)
+    ingest: Ingest | None = None
+    """The way in. Without it, every telling is answered alike."""
     address: str = ""
 
     async def answer(self, request: Request) -> Response:
@@ -87,6 +91,10 @@ class Front:
         path, query = request.url.path, request.query_params
         if path == "/ingest/v1/outages":
             self.told.append(await request.json())
+            if self.ingest is not None:
+                sent = {"Authorization": request.headers["authorization"], "Content-Type": "application/json"}
+                told = await self.ingest.client.post(path, content=await request.body(), headers=sent)
+                return Response(told.content, told.status_code)
             return Response(json.dumps({"recorded": [], "at": "2026-03-02T01:00:00.000000Z"}))
         if path == "/audit/v1/log/checkpoint":
             return Response(self.log.note())
@@ -145,7 +153,7 @@ class Rounds:
 
 @pytest.fixture
 async def rounds(front: Front, tmp_path: Path) -> AsyncIterator[Rounds]:
-    async with httpx.AsyncClient() as client:
+    async with looking.client(True, 1) as client:
         made = Rounds(front, tmp_path / "probe.json", client)
         assert await made.go(2) == {}, made.found.said
         assert not made.found.said, made.found.said
@@ -236,6 +244,125 @@ async def test_what_is_wrong_is_found_after_three_rounds_named_and_over(case: st
     ]
 
 
+async def test_the_probe_and_ingest_agree_on_one_begin_and_one_end(rounds: Rounds, tmp_path: Path) -> None:
+    """A site that comes and goes is one outage. What ingest refuses holds up nothing else."""
+    front = rounds.front
+    statement = next(iter(memory.read(rounds.path).statements))
+    page = f"/bulletin/statements/{statement}"
+    (tmp_path / "ingest").mkdir()
+    async with running(tmp_path / "ingest", tmp_path / "ingest.sqlite") as front.ingest:
+        made = {"unit": "city", "scope": "probe", "name": "one"}
+        admin = front.ingest.staff("admin", unit="city")
+        key = (await front.ingest.client.post("/ingest/v1/keys", json=made, headers=admin)).json()["key"]
+        rounds.settings = rounds.settings.model_copy(update={"probe_key": SecretStr(key)})
+        rounds.probe._settings = rounds.settings
+        counted = []
+        # A statement that no code has, of a file of an older probe.
+        kept = memory.read(rounds.path)
+        bad = Run(site="manifest", trouble="altered", statement="statement-zzz", symptom="missing", since=START)
+        runs = (bad.model_copy(update={"is_outage": True}),)
+        memory.write(rounds.path, kept.model_copy(update={"runs": runs}))
+        for letter in "bbbgbgbggg":
+            front.alter = lambda path, response, is_bad=letter == "b": (  # type: ignore[misc]
+                Response(b"", 502)
+                if is_bad and path == "/bulletin/"
+                else Response(b"<p>")
+                if is_bad and path == page
+                else response
+            )
+            await rounds.go()
+            counted.append(len(await front.ingest.events("outage.")))
+        assert counted == [0, 0, 2, 2, 2, 2, 2, 2, 2, 4]
+        rows = {row["site"]: row for row in await front.ingest.rows("outages")}
+    assert {site: (row["since"], row["until"]) for site, row in rows.items()} == {
+        "bulletin": ("2026-03-02T01:02:00.000000Z", "2026-03-02T01:09:00.000000Z"),
+        "statement_page": ("2026-03-02T01:02:00.000000Z", "2026-03-02T01:09:00.000000Z"),
+    }
+
+
+def feed(**change: Any) -> Alter:
+    """A further item before the others, and what is changed in it."""
+
+    def changed(raw: bytes) -> bytes:
+        told = json.loads(raw)
+        told["items"].insert(0, told["items"][0] | change)
+        return json.dumps(told).encode()
+
+    return body(changed)
+
+
+def wholly(made: bytes) -> Alter:
+    return body(lambda raw: made)
+
+
+def packed(response: Response) -> Response:
+    return Response(gzip.compress(bytes(response.body)), headers={"content-encoding": "gzip"})
+
+
+NONE = "urn:uuid:00000000-0000-7000-8000-000000000000"
+DEEP = b"[" * 100_000
+HOSTILE: dict[str, list[tuple[str, Alter]]] = {
+    "feed": [
+        ("/bulletin/feed.json", alter)
+        for alter in (
+            wholly(DEEP), feed(id="urn:uuid:zzz"), feed(id=NONE, date_modified="2026-03-02T09:00:00"),
+            feed(id=NONE, content_html="<![<!["), feed(id=NONE), feed(date_modified="9999-12-31T23:59:59Z"), packed,
+        )
+    ],
+    "public_keys": [("/.well-known/huiying.json", wholly(DEEP))],
+    "log": [("/audit/v1/log/checkpoint", status(302, location="http://["))],
+    "manifest": [("{at}/manifest.json", wholly(DEEP))],
+    "bulletin": [
+        ("/bulletin/", replaced("</body>", made + "</body>"))
+        for made in ("<![<![", "<!-- <b>", "<p <p", "<p title='<'>", '<a href="http://[">x</a>', "<i>" * 99)
+    ],
+    "statement_page": [
+        ("{at}", replaced("</body>", made + "</body>"))
+        for made in (f'<script type="application/ld+json">{DEEP.decode()}</script>', "<?", "<i>" * 99)
+    ],
+    "intake": [("/ingest/v1/outages", wholly(made)) for made in (DEEP, b'{"at": "\\ud800"}', b'{"at": 1}')],
+}  # fmt: skip
+
+
+async def test_no_answer_stops_slows_or_silences_the_probe(rounds: Rounds) -> None:
+    """Each is a fault of its own site alone, nothing of it is remembered, and after it all is well as before."""
+    front = rounds.front
+    before = memory.read(rounds.path).statements
+    at = f"/bulletin/statements/{next(iter(before))}"
+    for site, cases in HOSTILE.items():
+        for number, (path, alter) in enumerate(cases):
+            named = path.format(at=at)
+            front.alter = lambda path, response, named=named, alter=alter: (  # type: ignore[misc]
+                alter(response) if path == named else response
+            )
+            await rounds.go()
+            found = {key[:2] for key, bad in rounds.found.seen.items() if bad is not None}
+            assert found == {(site, "altered")}, (site, number, rounds.found.said)
+            front.alter = as_it_is
+            await rounds.go()
+            assert not rounds.found.said and memory.read(rounds.path).statements == before, (site, number)
+
+
+async def test_a_forged_feed_makes_one_outage_and_few_requests(rounds: Rounds) -> None:
+    """However many statements it invents, and whatever the site asks the probe to keep."""
+    front, asked = rounds.front, []
+
+    def alter(path: str, response: Response) -> Response:
+        asked.append(path)
+        if path == "/bulletin/feed.json":
+            response = feed(id=f"urn:uuid:{rounds.minute:08x}-0000-7000-8000-000000000000")(response)
+        response.set_cookie("large", "x" * 4_000)
+        return response
+
+    front.alter = alter
+    for _ in range(4):
+        asked.clear()
+        assert set(await rounds.go()) <= {("feed", "altered")}
+    assert len(asked) < 12
+    assert [one["site"] for one in front.told[-1]["seen"]] == ["feed"]
+    assert not rounds.probe._client.cookies
+
+
 async def test_a_key_that_nobody_knows_and_another_log_are_not_believed(rounds: Rounds) -> None:
     front, runtime = rounds.front, rounds.front.office.runtime
     await keys.rotate(runtime, Caller())
@@ -323,6 +450,14 @@ def test_a_run_ends_after_as_many_good_rounds_as_made_it() -> None:
     (over, going) = runs
     assert (over.since.minute, over.until and over.until.minute, over.is_outage) == (4, 10, True)
     assert not going.is_outage
+
+
+def test_the_work_for_a_page_grows_with_its_size_alone() -> None:
+    for hostile in ("<![", "<!--", "<a ", "</", "<p title='", "<script></", "&", '<a b="', "<?", "<i>"):
+        with pytest.raises(Fault):
+            comparing.page(hostile * 300_000 + "<")
+    for wide in ("<b>x</b>", "</i>", "<br>x", "x<p>y</p>", "<script>x</script>"):
+        comparing.page('<div class="text"><h2 id="statement-x">' + "<b>" * 40 + wide * 30_000).headings  # noqa: B018
 
 
 def test_the_log_must_go_on_from_what_was_seen() -> None:
