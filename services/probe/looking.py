@@ -218,9 +218,8 @@ class Looker:
         """The body at a path. Raises `Fault`. What `is_kept` was published once, so it is never gone."""
         address = urljoin(self.address, path)
         origin = urlsplit(address)[:2]
-        within = asyncio.get_running_loop().time() + self._seconds
         for _ in range(REDIRECTS + 1):
-            status, headers, body = await self.ask("GET", address, most=most, within=within)
+            status, headers, body = await self.ask("GET", address, most=most)
             if status in (301, 302, 303, 307, 308):
                 address = urljoin(address, headers.get("location", ""))
                 if urlsplit(address)[:2] != origin:
@@ -234,16 +233,12 @@ class Looker:
         raise Fault("altered", "redirected", f"{path} leads in a circle", status)
 
     async def ask(
-        self, method: str, address: str, *, most: int = PAGE, within: float | None = None, **more: Any
+        self, method: str, address: str, *, most: int = PAGE, **more: Any
     ) -> tuple[int, httpx.Headers, bytes]:
-        """Status, headers and body of an answer, whatever the status. Raises `Fault` if there is none, or no whole.
-
-        `within` is when it must be there, by the clock of the loop.
-        """
+        """Status, headers and body of an answer, whatever the status. Raises `Fault` if there is none, or no whole."""
         body = bytearray()
-        until = within or asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout_at(until), self._client.stream(method, address, **more) as answer:
+            async with asyncio.timeout(self._seconds), self._client.stream(method, address, **more) as answer:
                 if answer.headers.get("content-encoding", "identity") != "identity":
                     # Unpacked, a few bytes may be more than the memory holds.
                     raise altered("changed", "the answer is packed, though it was asked for as it is")

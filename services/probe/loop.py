@@ -70,7 +70,7 @@ class Probe:
             while waiting and time.monotonic() < stop:
                 told = waiting.popleft()
                 # What is well ends all that is not told, so it comes last.
-                status = await self._post(told, {} if waiting else _whole(kept, found))
+                status = await self._post(told, {} if waiting else _good(kept, found))
                 if status == 200:
                     over |= {(run.key, run.since) for run in told if run.until is not None}
                 elif status == 422 and len(told) > 1:
@@ -131,14 +131,10 @@ class Probe:
         return True
 
 
-def _whole(kept: Memory, found: Round) -> dict[str, list[str]]:
-    """What is as it should be. An outage lasts until enough rounds were good, so what belongs to one is left out."""
-    going = [run for run in kept.runs if run.until is None]
-    sites, statements = {run.site for run in going}, {run.statement for run in going}
-    return {
-        "well": [site for site in looking.well(found.seen) if site not in sites],
-        "whole": [statement for statement in found.whole if statement not in statements],
-    }
+def _good(kept: Memory, found: Round) -> dict[str, list[str]]:
+    """What is as it should be. An outage lasts until enough rounds were good, so the site of one is left out."""
+    doubted = {run.site for run in kept.runs if run.until is None}
+    return {"well": [site for site in looking.well(found.seen) if site not in doubted], "whole": found.whole}
 
 
 _TOLD = ("site", "trouble", "symptom", "status", "statement", "since", "until")

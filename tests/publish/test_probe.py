@@ -33,6 +33,7 @@ from services.publish.verifying import keys
 from tests.ingest.conftest import Ingest, running
 from tests.kit import tls
 from tests.publish.conftest import PUBLIC, TEXT, Office
+from tests.publish.test_files import added, attach, pdf, publish
 
 pytestmark = pytest.mark.requirement("ING-13")
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -306,7 +307,7 @@ HOSTILE: dict[str, list[tuple[str, Alter]]] = {
         ("/bulletin/feed.json", alter)
         for alter in (
             wholly(DEEP), feed(id="urn:uuid:zzz"), feed(id=NONE, date_modified="2026-03-02T09:00:00"),
-            feed(id=NONE, content_html="<![<!["), feed(id=NONE), feed(date_modified="9999-12-31T23:59:59Z"), packed,
+            feed(id=NONE, content_html="<![<!["), feed(date_modified="9999-12-31T23:59:59Z"), packed,
         )
     ],
     "public_keys": [("/.well-known/huiying.json", wholly(DEEP))],
@@ -336,8 +337,9 @@ async def test_no_answer_stops_slows_or_silences_the_probe(rounds: Rounds) -> No
                 alter(response) if path == named else response
             )
             await rounds.go()
-            found = {key[:2] for key, bad in rounds.found.seen.items() if bad is not None}
-            assert found == {(site, "altered")}, (site, number, rounds.found.said)
+            found = {(*key[:2], bad.symptom) for key, bad in rounds.found.seen.items() if bad is not None}
+            symptom = "wrong_signature" if site == "manifest" else "changed"
+            assert found == {(site, "altered", symptom)}, (site, number, rounds.found.said)
             front.alter = as_it_is
             await rounds.go()
             assert not rounds.found.said and memory.read(rounds.path).statements == before, (site, number)
@@ -361,6 +363,46 @@ async def test_a_forged_feed_makes_one_outage_and_few_requests(rounds: Rounds) -
     assert len(asked) < 12
     assert [one["site"] for one in front.told[-1]["seen"]] == ["feed"]
     assert not rounds.probe._client.cookies
+
+    # Also one that altered many statements before makes few requests.
+    kept = memory.read(rounds.path)
+    doubted = [Run(site="manifest", trouble="altered", statement=NONE[9:-1] + letter, symptom="missing", since=START)
+               for letter in "123456789"]  # fmt: skip
+    for answered, wanted in ((404, 4), (503, 1)):
+        memory.write(rounds.path, kept.model_copy(update={"runs": tuple(doubted)}))
+        front.alter = lambda path, response, answered=answered: (  # type: ignore[misc]
+            asked.append(path) or (Response(b"", answered) if "/statements/" in path else response)  # type: ignore[func-returns-value]
+        )
+        asked.clear()
+        await rounds.go()
+        assert len([path for path in asked if "/statements/" in path]) == wanted
+
+
+async def test_the_files_of_the_feed_are_those_that_were_signed(rounds: Rounds) -> None:
+    front = rounds.front
+    id_ = await front.office.draft()
+    for _ in range(2):
+        added(await attach(front.office, id_, pdf()))
+    await publish(front.office, id_)
+    assert await rounds.go(2) == {} and not rounds.found.said, rounds.found.said
+    assert memory.read(rounds.path).turn == id_
+
+    def shorter(raw: bytes) -> bytes:
+        told = json.loads(raw)
+        told["items"][0]["attachments"].pop()
+        return json.dumps(told).encode()
+
+    for at, change in (("/bulletin/feed.json", shorter), ("/bulletin/files/", lambda raw: raw + b" ")):
+        front.alter = lambda path, response, at=at, change=change: (  # type: ignore[misc]
+            body(change)(response) if path.startswith(at) else response
+        )
+        memory.write(rounds.path, memory.read(rounds.path).model_copy(update={"turn": ""}))
+        for _ in range(2):
+            await rounds.go()
+            if memory.read(rounds.path).turn == id_:
+                break
+        assert ("manifest", "altered", id_) in {key for key, bad in rounds.found.seen.items() if bad}, rounds.found.said
+        front.alter = as_it_is
 
 
 async def test_a_key_that_nobody_knows_and_another_log_are_not_believed(rounds: Rounds) -> None:
