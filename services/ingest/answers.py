@@ -428,6 +428,19 @@ class Outage(Answered):
     """How many seconds that clock was ahead of the deployment's, with the time on the way."""
 
 
+class Probe(Answered):
+    """A probe that has a valid key."""
+
+    unit: UnitCode
+    """The unit of its key."""
+    name: str
+    """Its name within the unit."""
+    heard_at: Instant | None
+    """When it told last, by the clock of the deployment; null if it never did."""
+    silent: bool
+    """Whether it never told, or told nothing for three times as long as it usually takes."""
+
+
 class Outages(
     Page,
     json_schema_extra=example(
@@ -447,9 +460,12 @@ class Outages(
             }
         ],
         next=None,
+        probes=[{"unit": "city", "name": "one", "heard_at": "2026-03-02T01:30:00.000000Z", "silent": False}],
     ),
 ):
-    """Outages, the latest first."""
+    """Outages, the latest first, and the probes that tell of them."""
 
     items: tuple[Outage, ...]
     """The entries of this page."""
+    probes: tuple[Probe, ...]
+    """All probes that have a valid key, in the order of their units and names."""

@@ -25,6 +25,7 @@ standings.tables(METADATA)
 open311.tables(METADATA)
 IMPORTS, IMPORT_NOTES = imports.tables(METADATA)
 OUTAGES = outages.table(METADATA)
+HEARD = outages.heard(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",

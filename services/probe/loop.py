@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import ssl
 import time
 from collections import deque
@@ -98,6 +99,7 @@ class Probe:
                 for run in outages
             ],
             **good,
+            "every": math.ceil(self._settings.probe_seconds),
         }
         key = self._settings.probe_key.get_secret_value()
         status, _, body = await self._looker.ask(

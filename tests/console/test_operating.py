@@ -1,16 +1,22 @@
 """How the services run, dead letters and keys in a browser without script."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from schemas.fields import instant
 from services.console import calls
 from services.console.calls import Calls
 from services.console.worklist import many
+from services.ingest.commands import KeyRequest
+from services.ingest.keys import Keys
+from services.kernel.core.decider import Actor
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
+from services.kernel.serving.commands import Caller
 from services.kernel.store import sql
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
@@ -50,6 +56,40 @@ async def test_the_health_of_each_service_is_said_in_words_with_what_to_do(
     assert page.status == 200 and page.said.count("✓ 正常") == 3
     assert "◆ 暂不受理" in page.said and "按上面写的原因处理" in page.said
     assert "▲ 没有应答" in page.said and "请检查这个服务的进程" in page.said
+
+
+@pytest.mark.requirement("ING-13")
+async def test_what_probes_see_is_said_and_since_when_they_tell_nothing(town: Town) -> None:
+    """A probe that is silent says nothing good: what the public sees is then not known."""
+    runtime = town.system.runtimes["ingest"]
+    now = runtime.time_source.now()
+    browser, english = [await town.at("admin@city", language=language) for language in ("zh-CN", "en")]
+
+    async def said() -> str:
+        return (await browser.open("/health")).said
+
+    assert "还没有探测点" in await said() and "◆ 不知道" in await said()
+    admin = Caller(actor=Actor("admin@city", "city", frozenset({"admin"})))
+    key = (await Keys(runtime).make(admin, KeyRequest(unit="city", scope="probe", name="one")))["key"]
+    assert "探测点 one 还没有来过消息" in await said() and "◆ 不知道" in await said()
+    async with town.system.client(key) as client:
+
+        async def tell(**told: Any) -> None:
+            answer = await client.post("/ingest/v1/outages", json={"at": instant(now), **told})
+            assert answer.status_code == 200, answer.text
+
+        await tell(well=["bulletin"])
+        assert "✓ 没有中断" in await said() and "探测点 one 最近的消息：" in await said()
+        found = {"site": "bulletin", "trouble": "unreachable", "symptom": "no_answer", "since": instant(now)}
+        await tell(seen=[found])
+        assert re.search(r"▲ 有中断 公告栏：连不上，自 [-\d]+ [:\d]+ 起（没有应答）", await said())
+        page = (await english.open("/health")).said
+        assert re.search(r"Outage Bulletin. Cannot be reached since \d+ \w+ [:\d]+ ?\. No answer in time.", page)
+        await tell(well=["bulletin"])
+    table = runtime.tables["heard"]
+    async with runtime.database.transaction() as connection:
+        await connection.execute(update(table).values(at=instant(now - timedelta(hours=2))))
+    assert "探测点 one 已有 2 小时 0 分没有消息" in await said() and "◆ 不知道" in await said()
 
 
 async def test_a_dead_letter_is_shown_masked_with_what_each_act_does(town: Town) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from schemas.envelope import Event
 from schemas.fields import instant
@@ -91,6 +92,35 @@ async def test_a_probe_that_lost_its_memory_ends_what_it_saw(ingest: Ingest) -> 
     assert len((await tell(ingest, again, 5, well=["bulletin", "statement_page"])).json()["recorded"]) == 1
     assert len((await tell(ingest, again, 6, well=["statement_page"], whole=[statement])).json()["recorded"]) == 1
     assert await listed(ingest, going_on="true") == []
+
+
+async def test_a_probe_that_tells_nothing_for_three_rounds_is_silent(ingest: Ingest) -> None:
+    """Also one that never told. Without its key it is none any more. A telling makes no event."""
+
+    async def probes() -> list[tuple[str, bool, bool]]:
+        answer = await ingest.client.get(PATH, headers=ingest.staff("handler", unit="town-east"))
+        return [(one["name"], one["heard_at"] is not None, one["silent"]) for one in answer.json()["probes"]]
+
+    assert await probes() == []
+    one, two, _ = [await probe(ingest, name=name) for name in ("one", "two", "unused")]
+    before = len(await ingest.events())
+    for key, every in ((one, 60), (two, 600)):
+        assert (await tell(ingest, key, 3, every=every, well=["bulletin"])).status_code == 200
+    assert len(await ingest.events()) == before
+    unused = ("unused", False, True)
+    assert await probes() == [("one", True, False), ("two", True, False), unused]
+    table = ingest.runtime.tables["heard"]
+    async with ingest.runtime.database.transaction() as connection:
+        await connection.execute(update(table).values(at=instant(datetime.now(UTC) - timedelta(seconds=200))))
+    assert await probes() == [("one", True, True), ("two", True, False), unused]
+    assert (await tell(ingest, await probe(ingest, name="one"), 4)).status_code == 200  # a second key of the same probe
+    assert await probes() == [("one", True, False), ("two", True, False), unused]
+    admin = ingest.staff("admin", unit="city")
+    keys = (await ingest.client.get("/ingest/v1/keys", headers=admin)).json()["items"]
+    for key in keys:
+        if key["name"] != "two":
+            assert (await ingest.client.post(f"/ingest/v1/keys/{key['id']}/revoke", headers=admin)).status_code == 200
+    assert await probes() == [("two", True, False)]
 
 
 async def test_two_probes_that_tell_at_once_find_each_other(ingest: Ingest) -> None:

@@ -1,4 +1,4 @@
-"""The services: whether each takes commands, what waits there, and what to do about it."""
+"""The services: whether each takes commands, what waits there, and what to do about it; and what probes see."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,14 +27,15 @@ def router(site: Site) -> APIRouter:
         """For administrators and auditors."""
         if not {"admin", "auditor"} & set(me.roles):
             raise Refused(Answer(403, {}))
-        found = await parts(*(me.calls.get(f"/{service}/v1/operation") for service in SERVICES))
+        asked = (f"/{service}/v1/operation" for service in SERVICES)
+        *found, seen = await parts(*map(me.calls.get, asked), me.calls.get("/ingest/v1/outages?going_on=true"))
         look = await reader(request)
         shown = [
             (service, one, list(todo(one.value, look)) if one.value else [])
             for service, one in zip(SERVICES, found, strict=True)
         ]
         releases = {one.value["release"] for one in found if one.value}
-        return await render(request, "health.html", services=shown, releases=sorted(releases))
+        return await render(request, "health.html", services=shown, releases=sorted(releases), seen=seen)
 
     return pages
 

@@ -44,6 +44,7 @@ class Tell(
             }
         ],
         well=["intake"],
+        every=60,
     ),
 ):
     """What a probe saw since it told last. A repetition changes nothing.
@@ -60,6 +61,8 @@ class Tell(
     """What the probe sees as it should be."""
     whole: Annotated[tuple[StatementId, ...], Field(max_length=MOST)] = ()
     """Statements that the probe sees as they were signed."""
+    every: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """After how many seconds the probe tells again, as a rule. After three times as many it counts as silent."""
 
 
 class Observe(Command):

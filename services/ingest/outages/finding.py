@@ -9,8 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant, parse_instant
 from services.ingest.outages.commands import Seen
-from services.ingest.views import OUTAGES
+from services.ingest.views import API_KEYS, HEARD, OUTAGES
 from services.kernel.serving import paging
+
+SILENT = 3
+"""The rounds after which a probe that told nothing is silent."""
 
 
 async def going_on(connection: AsyncConnection) -> list[str]:
@@ -54,6 +57,26 @@ async def page(
         chosen = chosen.where((o.since < since) | ((o.since == since) & (o.id < id_)))
     rows: Sequence[Any] = (await connection.execute(chosen)).mappings().all()
     return paging.page([dict(row) for row in rows], limit, lambda row: (row["since"], row["id"]))
+
+
+async def probes(connection: AsyncConnection, now: datetime) -> list[dict[str, Any]]:
+    """The probes that have a valid key, and when each told last."""
+    k = API_KEYS.c
+    chosen = (
+        select(k.unit, k.name, HEARD.c.at, HEARD.c.every)
+        .select_from(API_KEYS.outerjoin(HEARD, HEARD.c.integration == k.integration))
+        .where(k.scope == "probe", k.revoked_at.is_(None))
+        .distinct()
+        .order_by(k.unit, k.name)
+    )
+    return [
+        {"unit": row.unit, "name": row.name, "heard_at": row.at, "silent": _is_silent(row, now)}
+        for row in await connection.execute(chosen)
+    ]
+
+
+def _is_silent(row: Any, now: datetime) -> bool:
+    return row.at is None or (now - parse_instant(row.at)).total_seconds() > SILENT * row.every
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from services.ingest.api import sender
 from services.ingest.outages import decider, finding
 from services.ingest.outages.commands import Observe, Tell
 from services.ingest.rights import RIGHTS
+from services.ingest.views import HEARD
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.serving import documents, http
 from services.kernel.serving.commands import Answer, Caller, transact
@@ -44,6 +45,8 @@ def router() -> APIRouter:
                 events = await _record(session, body, ctx)
             else:
                 events = []
+            heard = {"integration": actor.post, "at": instant(ctx.now), "every": body.every}
+            await sql.upsert(session.connection, HEARD, [heard])
             recorded = tuple(dict.fromkeys(event.stream for event in events))
             return Answer({"recorded": recorded, "at": instant(ctx.now)}, events=tuple(events))
 
@@ -61,13 +64,17 @@ def router() -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Outages of the deployment's public addresses, the latest first. All staff may read them."""
+        """Outages of the deployment's public addresses, the latest first, and the probes that tell of them.
+
+        All staff may read them. That there is no outage says little while each probe is silent.
+        """
         must_be_a_time("to", begin, to)
         async with runtime.database.read() as connection:
             rows, further = await finding.page(
                 connection, going_on=going_on, begin=begin, end=to, cursor=cursor, limit=limit
             )
-        return http.json_response({"items": [finding.shown(row) for row in rows], "next": further})
+            probes = await finding.probes(connection, runtime.time_source.now())
+        return http.json_response({"items": [finding.shown(row) for row in rows], "next": further, "probes": probes})
 
     return api
 

@@ -30,6 +30,17 @@ def table(metadata: MetaData) -> Table:
     )
 
 
+def heard(metadata: MetaData) -> Table:
+    """Adds the table of when each probe told last to ingest's metadata. No event tells it, so it is lost with it."""
+    return Table(
+        "heard",
+        metadata,
+        Column("integration", key(), primary_key=True),
+        Column("at", key(27), nullable=False),
+        Column("every", Integer, nullable=False),
+    )
+
+
 def _keys(event: Event) -> list[Key]:
     return [(event.stream,)] if event.kind == "outage" else []
 

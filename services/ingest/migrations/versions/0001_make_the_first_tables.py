@@ -98,6 +98,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", name=op.f("pk_forms")),
     )
     op.create_table(
+        "heard",
+        sa.Column("integration", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("every", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("integration", name=op.f("pk_heard")),
+    )
+    op.create_table(
         "import_notes",
         sa.Column("run", key(64), nullable=False),
         sa.Column("at", key(27), nullable=False),
