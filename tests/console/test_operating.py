@@ -89,7 +89,7 @@ async def test_what_probes_see_is_said_and_since_when_they_tell_nothing(town: To
     table = runtime.tables["heard"]
     async with runtime.database.transaction() as connection:
         await connection.execute(update(table).values(at=instant(now - timedelta(hours=2))))
-    assert "探测点 one 已有 2 小时 0 分没有消息" in await said() and "◆ 不知道" in await said()
+    assert "探测点 one 已有 2 小时 没有消息" in await said() and "◆ 不知道" in await said()
 
 
 async def test_a_dead_letter_is_shown_masked_with_what_each_act_does(town: Town) -> None:

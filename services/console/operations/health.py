@@ -28,7 +28,7 @@ def router(site: Site) -> APIRouter:
         if not {"admin", "auditor"} & set(me.roles):
             raise Refused(Answer(403, {}))
         asked = (f"/{service}/v1/operation" for service in SERVICES)
-        *found, seen = await parts(*map(me.calls.get, asked), me.calls.get("/ingest/v1/outages?going_on=true"))
+        *found, seen = await parts(*map(me.calls.get, asked), me.calls.get("/ingest/v1/outages", going_on="true"))
         look = await reader(request)
         shown = [
             (service, one, list(todo(one.value, look)) if one.value else [])
