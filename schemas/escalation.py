@@ -114,7 +114,7 @@ class ClockWarned(Fact):
 class ClockMet(Fact):
     """The owed act was recorded. `late` means after the limit; then the breach stays.
 
-    `happened_at` is when it was done, if it was entered later. The recording counts, unless a reviewer finds otherwise.
+    `happened_at` is when it was done, if it was entered later. The recording counts, unless an auditor finds otherwise.
     """
 
     clock: Code
@@ -156,9 +156,9 @@ class ClockAnnulmentAsked(Fact):
 
 @event("clock.breach_annulled")
 class ClockBreachAnnulled(Fact):
-    """A breach does not stand: the owed act was recorded in time and arrived late, or a reviewer found so.
+    """A breach does not stand: the owed act was recorded in time and arrived late, or an auditor found so.
 
-    For a reviewer, `by` is a keyed digest of stream and person.
+    For an auditor, `by` is a keyed digest of stream and person.
     """
 
     clock: Code

@@ -1,4 +1,4 @@
-"""Events of `finding` streams: what the record says against an office, and what reviewers decided on it.
+"""Events of `finding` streams: what the record says against an office, and what auditors decided on it.
 
 A finding is about a unit and its acts, never about somebody who spoke. Each has a stream of its own.
 """
@@ -21,7 +21,7 @@ Computed = Literal[
 ]
 """What stands by its rule alone."""
 Proposed = Literal["omitted_report", "concealed_report", "non_cooperation", "perfunctory_answer"]
-"""What a reviewer decides after the office was heard."""
+"""What an auditor decides after the office was heard."""
 FindingKind = Literal[Computed, Proposed]
 FindingSign = Literal[
     "limit_passed",
@@ -86,7 +86,7 @@ class FindingComputed(FindingMade):
 
 @event("finding.proposed")
 class FindingProposed(FindingMade):
-    """The record suggests this, or a reviewer does with a reason. The office may say what it has to say by `hear_by`.
+    """The record suggests this, or an auditor does with a reason. The office may say what it has to say by `hear_by`.
 
     `by` is a keyed digest of stream and person, and missing where the rules proposed it.
     """
@@ -109,7 +109,7 @@ class FindingOfficeHeard(Fact):
 
 @event("finding.decision_asked")
 class FindingDecisionAsked(Fact):
-    """A reviewer of the root judged a finding about the root, and another person there must agree."""
+    """An auditor of the root judged a finding about the root, and another person there must agree."""
 
     confirms: bool
     reason: Words
@@ -118,7 +118,7 @@ class FindingDecisionAsked(Fact):
 
 @event("finding.confirmed")
 class FindingConfirmed(Fact):
-    """A reviewer of a unit above found that the proposal holds; of the root's own, two persons did."""
+    """An auditor of a unit above found that the proposal holds; of the root's own, two persons did."""
 
     unit: UnitCode
     reason: Words
@@ -127,7 +127,7 @@ class FindingConfirmed(Fact):
 
 @event("finding.rejected")
 class FindingRejected(Fact):
-    """A reviewer of a unit above found that the proposal does not hold; of the root's own, two persons did."""
+    """An auditor of a unit above found that the proposal does not hold; of the root's own, two persons did."""
 
     unit: UnitCode
     reason: Words

@@ -37,9 +37,9 @@ def data_of(event: Event) -> Any:
 READ_MATTER = Read("read-incident")
 """The record of matters in which a unit of the reader has a part, or had one."""
 READ_READINGS = Read("read-readings", ("auditor", "chief"))
-"""Who read what citizens wrote: for the unit above the reader's, and for reviewers."""
+"""Who read what citizens wrote: for the unit above the reader's, and for auditors."""
 SEAL_ARCHIVE = Read("seal-archive", ("chief", "auditor"))
-"""Leaders and reviewers of a unit with a part in the matter seal its file."""
+"""Leaders and auditors of a unit with a part in the matter seal its file."""
 READ_ARCHIVE = Read("read-archive", ("chief", "approver", "auditor"))
 """They consult it, too, each time for a purpose."""
 EXPORT_TIMELINE = Read("export-timeline", ("chief", "auditor"))
@@ -47,7 +47,7 @@ EXPORT_TIMELINE = Read("export-timeline", ("chief", "auditor"))
 READ_STATISTICS = Read("read-statistics")
 """Numbers of a unit of the reader, with those below it."""
 CIRCULATE_STATISTICS = Read("circulate-statistics", ("chief", "auditor"))
-"""Leaders and reviewers of a unit, or of one above it, circulate its yearly table."""
+"""Leaders and auditors of a unit, or of one above it, circulate its yearly table."""
 COMMENT_ANALYSIS = Read("comment-analysis", ("chief", "auditor"))
 """They write the comment of an analysis, too."""
 KEEP_QUERIES = Read("keep-queries")
@@ -74,8 +74,8 @@ def readers(ctx: Ctx) -> frozenset[str]:
     """The units of whose readings the actor learns: those below its own; at the root also its own, for an auditor."""
     listed = READ_READINGS.listed(ctx)
     units = frozenset(ctx.offices.ever if listed is None else filter(None, listed))
-    is_reviewer = READ_READINGS.units(ctx) is None and "auditor" in ctx.actor.roles
-    return units if is_reviewer else units - {ctx.actor.unit or ""}
+    is_auditor = READ_READINGS.units(ctx) is None and "auditor" in ctx.actor.roles
+    return units if is_auditor else units - {ctx.actor.unit or ""}
 
 
 def hidden_types(ctx: Ctx) -> frozenset[str]:

@@ -256,7 +256,7 @@ TEMPLATES: dict[str, str] = {
     "|it was proposed to find about {unit}: {finding}; it is heard until {hear_by}",
     "finding.office_heard": "{unit}陈述意见：{answered}|{unit} stated its view: {answered}",
     "finding.decision_asked": "督查员认为成立：{confirms}，待另一人同意"
-    "|a reviewer finds that it holds: {confirms}; another person must agree",
+    "|an auditor finds that it holds: {confirms}; another person must agree",
     "finding.confirmed": "{unit}认定成立|{unit} confirmed the finding",
     "finding.rejected": "{unit}认定不成立|{unit} rejected the finding",
     "finding.lapsed": "认定失效（{cause}）|the finding lapsed ({cause})",

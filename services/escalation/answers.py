@@ -90,7 +90,7 @@ class Clock(Answered):
     late_by: float | None
     """By how many seconds it was recorded late; null if it was in time or is missing."""
     late_by_happened: float | None
-    """By how many seconds it was done late. A reviewer decides which of the two counts."""
+    """By how many seconds it was done late. An auditor decides which of the two counts."""
     cancelled: str | None
     """Why the duty ended without being done."""
     cancelled_at: Instant | None

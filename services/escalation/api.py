@@ -244,7 +244,7 @@ def router() -> APIRouter:
 
     @api.post("/incidents/{id}/annul", **documents.answers(Done))
     async def annul_breach(runtime: http.Serving, id: Id, body: AnnulBreach, caller: http.Command) -> Response:
-        """A reviewer finds that a breach does not stand. Breach and finding both stay on record."""
+        """An auditor finds that a breach does not stand. Breach and finding both stay on record."""
         return await command(runtime, caller, id, body)
 
     @api.get("/surges", **documents.answers(answers.Surges))

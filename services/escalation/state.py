@@ -37,7 +37,7 @@ class OnRecord:
     asked: str | None = None
     """Digest of the person who asked to annul that breach."""
     excused: bool = False
-    """A reviewer annulled its breach, so it is not breached again."""
+    """An auditor annulled its breach, so it is not breached again."""
     rungs: Mapping[e.Rung, datetime] = field(default_factory=dict)
     """When each rung of the ladder was sent or spared."""
 

@@ -79,7 +79,7 @@ def router() -> APIRouter:
     ) -> Response:
         """Incidents in which the caller's office, or one below it, has a part, newest first.
 
-        Two filters are for reviewers. `state=dismissed` lists incidents that ended because every report was refused an
+        Two filters are for auditors. `state=dismissed` lists incidents that ended because every report was refused an
         answer, each with the latest reason. `entered_late=true` lists incidents with a discovery that was old when it
         was entered.
         """

@@ -92,7 +92,7 @@ class Heard(Answered):
 
 
 class Said(Answered):
-    """What a reviewer proposed or decided."""
+    """What an auditor proposed or decided."""
 
     at: Instant
     """When."""

@@ -77,4 +77,4 @@ class RejectFinding(Command, json_schema_extra=example(reason="通信中断属�
     """Why it does not hold."""
 
 
-OfReviewer = ConfirmFinding | RejectFinding
+OfAuditor = ConfirmFinding | RejectFinding

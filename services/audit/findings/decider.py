@@ -1,4 +1,4 @@
-"""The rules of a finding's stream. It stands by its rule; or it is proposed, and a reviewer decides."""
+"""The rules of a finding's stream. It stands by its rule; or it is proposed, and an auditor decides."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from services.audit.findings.commands import (
     ConfirmFinding,
     EndHearing,
     LapseFinding,
-    OfReviewer,
+    OfAuditor,
     ProposeFinding,
     RaiseFinding,
     RejectFinding,
@@ -184,7 +184,7 @@ def _proposed(command: ProposeFinding, ctx: Ctx) -> Decided:
     ]
 
 
-def _decided(state: State, command: OfReviewer, ctx: Ctx) -> Decided:
+def _decided(state: State, command: OfAuditor, ctx: Ctx) -> Decided:
     """A unit above decides at once. On the root's own, the first word asks, and another person's same word decides."""
     assert state.made is not None, "a stream without a finding is refused before"
     by, reason, unit = ctx.by(ctx.seen["stream"]), Typed(text=command.reason), ctx.actor.unit or ""

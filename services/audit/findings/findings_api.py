@@ -1,4 +1,4 @@
-"""The HTTP paths of findings: what the record shows against an office, its hearing, and what reviewers decide."""
+"""The HTTP paths of findings: what the record shows against an office, its hearing, and what auditors decide."""
 
 from typing import Annotated, Any
 

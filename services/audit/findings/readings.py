@@ -77,9 +77,9 @@ NAMED: dict[str, tuple[Setting[Any], str, str]] = {
         "signs of omitting",
     ),
     "reading.reviewer": (
-        Setting(value=0, source=_ours("A reviewer read the record and gives the reason.")),
+        Setting(value=0, source=_ours("An auditor read the record and gives the reason.")),
         "督查员的提请",
-        "proposed by a reviewer",
+        "proposed by an auditor",
     ),
     "reading.erased": (
         Setting(

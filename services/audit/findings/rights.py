@@ -70,9 +70,9 @@ def _can_be_decided(judged: Judged, ctx: Ctx, verb: str) -> Rejected | None:
             until=judged.hear_by,
         )
     if judged.handled or judged.by == judged.said:
-        return Rejected("you worked on this matter; another reviewer must decide", code="handled-by-you")
+        return Rejected("you worked on this matter; another auditor must decide", code="handled-by-you")
     if judged.by == judged.proposed_by:
-        return Rejected("you proposed this; another reviewer must decide", code="finding-proposed-by-you")
+        return Rejected("you proposed this; another auditor must decide", code="finding-proposed-by-you")
     if judged.asked == judged.by and judged.asked_confirms == (verb == "confirm-finding"):
         return Rejected("you decided so already; another person must agree", code="finding-asked-by-you")
     return None
@@ -80,7 +80,7 @@ def _can_be_decided(judged: Judged, ctx: Ctx, verb: str) -> Rejected | None:
 
 def _can_be_proposed(judged: Judged, ctx: Ctx, verb: str) -> Rejected | None:
     if judged.handled:
-        return Rejected("you worked on this matter; another reviewer must decide", code="handled-by-you")
+        return Rejected("you worked on this matter; another auditor must decide", code="handled-by-you")
     return None
 
 

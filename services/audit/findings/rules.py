@@ -8,7 +8,7 @@ from services.audit.findings import answering, duty, erasing, handling, limits, 
 from services.audit.findings.matter import Found, Record
 
 PROPOSALS: tuple[str, ...] = get_args(Proposed)
-"""The kinds that a reviewer decides on."""
+"""The kinds that an auditor decides on."""
 RULES: tuple[Callable[[Record], Iterator[Found]], ...] = (
     limits.late_reports,
     limits.missed_receipts,

@@ -75,7 +75,7 @@ READ = upcast.types_of(
 RECEIVED = upcast.types_of(i.ReportReceived)
 GAPS = upcast.types_of(e.RosterDutyGapFound)
 REVIEWING = upcast.types_of(e.ClockAnnulmentAsked, e.ClockBreachAnnulled)
-"""What reviewers do there is no work on the matter."""
+"""What auditors do there is no work on the matter."""
 
 
 async def position(connection: AsyncConnection) -> int:

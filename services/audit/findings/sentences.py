@@ -46,7 +46,7 @@ EXPLANATIONS: dict[str, str] = {
     "same_text": "{unit}发布的说明与另一事项的说明有 {count}% 相同，满 {beyond}% 即为敷衍"
     "|the statement of {unit} is the same as one on another matter to {count} per cent; {beyond} count",
     "no_fact": "{unit}没有查明任何事实就作了答复|{unit} answered without any established fact",
-    "reviewer": "督查员提请认定{unit}：{finding}|a reviewer proposed to find about {unit}: {finding}",
+    "reviewer": "督查员提请认定{unit}：{finding}|an auditor proposed to find about {unit}: {finding}",
 }
 """The finding, or its sign where one kind has several -> `Chinese|English`."""
 LATE = ("late_report", "receipt_missed", "late_reply", "corrected_late")

@@ -1,4 +1,4 @@
-"""Who read what citizens wrote, and what for: for the unit above the reader's and for reviewers, never added up."""
+"""Who read what citizens wrote, and what for: for the unit above the reader's and for auditors, never added up."""
 
 import functools
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""The rights over referrals: reviewers above propose, the post is heard, and another person, a leader above, decides.
+"""The rights over referrals: auditors above propose, the post is heard, and another person, a leader above, decides.
 
 Nobody decides about the own post, and nobody praises it.
 """

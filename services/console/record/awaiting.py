@@ -23,7 +23,7 @@ def decides(me: Staff, unit: str) -> bool:
 
 
 def below(me: Staff) -> list[tuple[str, str]]:
-    """The units on which a reviewer of this post decides: those directly below its own; at the root also its own."""
+    """The units on which an auditor of this post decides: those directly below its own; at the root also its own."""
     units = me.offices.units
     return [
         (code, me.offices.unit(code))

@@ -67,7 +67,7 @@ def router(site: Site) -> APIRouter:
 
     @pages.get("/findings/new")
     async def proposing(request: Request, me: Signed, incident: str) -> Response:
-        """The form in which a reviewer proposes one by hand."""
+        """The form in which an auditor proposes one by hand."""
         return await verbs.form(request, me, await _proposed(request, me, incident))
 
     @pages.post("/findings/new")

@@ -1,4 +1,4 @@
-"""Who read what citizens wrote, and what for: for the unit above and for reviewers. Nothing is added up."""
+"""Who read what citizens wrote, and what for: for the unit above and for auditors. Nothing is added up."""
 
 import re
 

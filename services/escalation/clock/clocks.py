@@ -37,7 +37,7 @@ class Clock:
     met_at: datetime | None = None
     """When the owed act was recorded, even if it was late."""
     happened_at: datetime | None = None
-    """When it was done, if it was entered later. A reviewer's finding decides which of the two counts."""
+    """When it was done, if it was entered later. An auditor's finding decides which of the two counts."""
     cancelled: Cancelled | None = None
     provisional: bool = False
     """Whether the due instant rests on a year whose days are not announced."""
