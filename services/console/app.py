@@ -55,6 +55,7 @@ PAGES = (
     "operations.repairs",
     "operations.integrations",
     "operations.imports",
+    "operations.subscriptions",
     "access.people",
     "offices.units",
     "offices.setup",

@@ -70,6 +70,7 @@ NAVIGATION = (
     ("units", N_("单位"), ("admin",)),
     ("setup", N_("设置"), ("admin",)),
     ("keys", N_("密钥"), ("admin",)),
+    ("subscriptions", N_("推送"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""

@@ -54,6 +54,7 @@ FORMS = (
     "/periods/",
     "/packs/",
     "/setup/pack/",
+    "/subscriptions/",
 )
 """Pages whose typed words outlast a session and a service that is down. No password is among them."""
 NO_FORM = "/preview"
