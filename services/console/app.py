@@ -56,6 +56,7 @@ PAGES = (
     "operations.integrations",
     "operations.imports",
     "operations.subscriptions",
+    "operations.public_forms",
     "access.people",
     "offices.units",
     "offices.setup",

@@ -71,6 +71,7 @@ NAVIGATION = (
     ("setup", N_("设置"), ("admin",)),
     ("keys", N_("密钥"), ("admin",)),
     ("subscriptions", N_("推送"), ("admin",)),
+    ("forms", N_("网上表单"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""

@@ -70,7 +70,8 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
 
 
 ADMINISTERED = (
-    "/keys", "/imports", "/dead-letters", "/subscriptions", "/subscriptions/new",
+    "/keys", "/imports", "/dead-letters", "/subscriptions", "/subscriptions/new", "/forms", "/forms/town-east",
+    "/forms/town-east/open-form", "/forms/town-east/close-form",
     "/accounts", "/health", "/addresses", "/addresses/new", "/units", "/units/town-east",
     "/units/town-east/place-post", "/units/new", "/units/site", "/units/town-east/place-unit",
     "/units/town-east/end-unit", "/setup/pack/assign", "/setup/pack/load", "/tour",
@@ -215,6 +216,7 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
     for language in ("en-GB", "zh-CN"):
         browser = await town.at(*posts, language=language)
         admin = await town.at("admin@town-east", language=language)
+        await town.done(admin, "/forms/town-east/open-form", introduction="急事请打值班电话。")
         opened = [await admin.open(path) for path in ADMINISTERED]
         assert [page.status for page in opened] == [200] * len(ADMINISTERED)
         opened += await pages_of_operating(town, language)
