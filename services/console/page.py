@@ -152,6 +152,10 @@ class Reader:
         """The title of a form of statements."""
         return words.form_title(code, self.language)
 
+    def problem(self, code: str) -> str:
+        """What a refusal of the APIs is called."""
+        return words.problem_title(code, self.language)
+
     def done(self, verb: str) -> str:
         """The title of a verb that was just done; empty for what is none, since it comes from the address."""
         return words.title(verb, self.language) if verb in TITLES else ""
