@@ -471,6 +471,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "subscribe": ("订阅事件推送", "subscribe to events"),
     "replay": ("重新推送", "send again"),
     "renew-secret": ("更换密钥", "renew the secret"),
+    "end-subscription": ("退订", "end the subscription"),
     # saved queries
     "keep-queries": ("常用查询", "saved queries"),
     "saved-queries": ("存为常用查询", "save this query"),

@@ -55,6 +55,8 @@ PAGES = (
     "operations.repairs",
     "operations.integrations",
     "operations.imports",
+    "operations.subscriptions",
+    "operations.public_forms",
     "access.people",
     "offices.units",
     "offices.setup",

@@ -58,6 +58,7 @@ FIELDS: Mapping[str, str] = {
     "incident": N_("所属事项"),
     "incident_id": N_("所属事项"),
     "into": N_("并入哪一事项（编号）"),
+    "introduction": N_("表单上的话"),
     "key": N_("事实项"),
     "kind": N_("种类"),
     "language": N_("语言"),
@@ -127,6 +128,7 @@ FIELDS: Mapping[str, str] = {
     "trend": N_("走势"),
     "truth": N_("问题真实性"),
     "type": N_("有哪类记录"),
+    "types": N_("推送哪些"),
     "unit": N_("单位"),
     "units": N_("参加单位"),
     "until": N_("结束时间"),
@@ -139,7 +141,7 @@ FIELDS: Mapping[str, str] = {
     "way": N_("方式"),
     "written_at": N_("何时写下"),
     "yes": N_("是否如此办理"),
-    "position": N_("从记录的第几条起"),
+    "position": N_("从哪个位置起"),
     "purpose": N_("用途"),
     "addressee": N_("提供给"),
     "package": N_("附可读的目录（压缩包）"),
@@ -174,6 +176,7 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("channels", "kind"): N_("怎么发布"),
     ("channels", "title"): N_("渠道名称"),
     ("channels", "address"): N_("渠道地址"),
+    ("subscriptions", "address"): N_("推送到哪个地址"),
     ("change-channel", "title"): N_("渠道名称"),
     ("change-channel", "address"): N_("渠道地址"),
     ("change-channel", "renew_secret"): N_("换签名密钥"),
@@ -268,6 +271,10 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
     ("channels", "code"): N_("小写字母开头，如 county_site；本单位内不重复"),
     ("channels", "kind"): N_("网络回调：自动推送，带签名。人工发布：没有接口的网站或账号，由人贴上去再确认"),
     ("channels", "address"): N_("网络回调写 https:// 开头的网址；人工发布写网站或账号，如 微信公众号：东镇发布"),
+    ("forms", "introduction"): N_("写在表单上面，如何时受理、急事打哪个电话；不写个人的姓名和号码"),
+    ("subscriptions", "address"): N_("接收方给的网址，须是加密的"),
+    ("subscriptions", "types"): N_("一项也不选，就是全部能推送的"),
+    ("replay", "position"): N_("现在写着下一条要推送的位置。写更小的数，以前的就再送一遍，编号不变；停止了的会恢复"),
     ("change-channel", "renew_secret"): N_("原来的密钥立即作废；新的只显示一次"),
     ("confirm", "address"): N_("发布页的网址，或者账号和标题"),
     ("confirm", "text"): N_("从发布页上整段复制过来，不要从这里抄；与核准的文字逐字比对"),
@@ -284,6 +291,7 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
 """Verb and field -> what helps to fill it in there."""
 
 EMPTY: Mapping[tuple[str, str], str] = {
+    ("subscriptions", "position"): N_("不填就从现在起；填 0 就是从头推送"),
     ("assign", "unit"): N_("不选就由最先收到反映的单位承办"),
     ("statements", "unit"): N_("不选就是事项的责任单位，通告是您所在的单位；由它的经办人送审"),
     ("statements", "form"): N_("不选时，事实说明是答复，处置情况是阶段答复"),
@@ -733,6 +741,17 @@ DELIVERIES: Mapping[str, str] = {
     "superseded": N_("已有更新的"),
 }
 """What became of a release at a channel -> how it is said."""
+
+REMEDIES: Mapping[str, str] = {
+    "too_slow": N_("接收方十秒之内没有应答。请对方先应答，再慢慢处理。"),
+    "unreachable": N_("请对方看服务是否开着、网络是否放行，并核对地址；地址变了的，退订后另订。"),
+    "not_taken": N_("接收方应答了，但没有收下。请对方查自己的日志，签名的密钥换过的也要换上。"),
+    "redirected": N_("接收方要求转到别的地址，推送不跟着转。请对方给出最终的地址，退订后另订。"),
+    "private_address": N_("地址在内部网络。确要推送到那里的，请运维人员放行内部网络的地址。"),
+    "unreadable": N_("地址或密钥读不出，多半是恢复过备份。请更换密钥；还不行，退订后另订。"),
+    "gone": N_("接收方说不再接收。还要推送的，请对方恢复；不要的，退订。"),
+}
+"""Why a receiver has not taken a message -> what to do."""
 
 ACTS: Mapping[str, str] = {
     "drafted": N_("起草"),

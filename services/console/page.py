@@ -70,6 +70,8 @@ NAVIGATION = (
     ("units", N_("单位"), ("admin",)),
     ("setup", N_("设置"), ("admin",)),
     ("keys", N_("密钥"), ("admin",)),
+    ("subscriptions", N_("推送"), ("admin",)),
+    ("forms", N_("网上表单"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""
@@ -149,6 +151,10 @@ class Reader:
     def form(self, code: str) -> str:
         """The title of a form of statements."""
         return words.form_title(code, self.language)
+
+    def problem(self, code: str) -> str:
+        """What a refusal of the APIs is called."""
+        return words.problem_title(code, self.language)
 
     def done(self, verb: str) -> str:
         """The title of a verb that was just done; empty for what is none, since it comes from the address."""

@@ -54,6 +54,8 @@ FORMS = (
     "/periods/",
     "/packs/",
     "/setup/pack/",
+    "/subscriptions/",
+    "/forms/",
 )
 """Pages whose typed words outlast a session and a service that is down. No password is among them."""
 NO_FORM = "/preview"

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from schemas.fields import parse_instant
+from schemas.problems import TYPES
 from schemas.titles import TITLES, Language, form_titled
 from services.kernel import languages
 
@@ -25,6 +26,12 @@ def title(code: str | None, language: Language) -> str:
         return ""
     found = TITLES[code][language == "en"] if code in TITLES else code
     return found[:1].upper() + found[1:]
+
+
+def problem_title(code: str, language: Language) -> str:
+    """What a refusal of the APIs is called."""
+    known = TYPES.get(code)
+    return known.title_zh if known and language == "zh" else code.replace("-", " ").capitalize()
 
 
 def form_title(code: str, language: Language) -> str:

@@ -338,6 +338,10 @@ class Key(Answered):
     """When it was last used, to the hour; null if it never was."""
     refused: int
     """How many requests, lines of batches and messages of its integration were refused, by all its keys together."""
+    refusal: str | None
+    """The code of the problem for which the last of these was refused; null if none was."""
+    refused_at: Instant | None
+    """When that was."""
 
 
 class Keys(
@@ -354,6 +358,8 @@ class Keys(
                 "revoked_at": None,
                 "used_at": "2026-03-02T01:00:00.000000Z",
                 "refused": 0,
+                "refusal": None,
+                "refused_at": None,
             }
         ],
         next=None,

@@ -195,8 +195,8 @@ class Reader:
         waiting = [line for line in lines if line.prepared is not None]
         if waiting:
             await self._store(waiting)
-        refused = sum(isinstance(line.outcome, Problem) and line.outcome.status < 500 for line in lines)
-        self._runtime.part(Keys).refused(self._actor, refused)
+        problems = [line.outcome for line in lines if isinstance(line.outcome, Problem)]
+        self._runtime.part(Keys).refused(self._actor, *(one.code for one in problems if one.status < 500))
 
     async def _store(self, waiting: Sequence[Line]) -> None:
         outcomes: list[Answer | Problem] = []

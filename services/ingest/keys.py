@@ -5,11 +5,10 @@ An integration is its own identity: the reports of its keys belong to it alone. 
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from fastapi import Request
@@ -64,6 +63,16 @@ def owner(row: Any) -> Actor:
     return Actor(row.integration, row.unit, frozenset({ROLES[row.scope]}))
 
 
+class Refusals(NamedTuple):
+    """What was refused of an integration and is not written yet."""
+
+    times: int
+    code: str
+    """The problem of the last one."""
+    at: str
+    """When that was."""
+
+
 class Keys:
     """Finds the owner of a key, makes keys and revokes them."""
 
@@ -71,7 +80,7 @@ class Keys:
         self._runtime = runtime
         self._remembered = Remembered(self._look_up)
         self._noted: dict[str, datetime] = {}
-        self._refused = Counter[str]()
+        self._refused: dict[str, Refusals] = {}
         self._counting: asyncio.Task[None] | None = None
 
     async def sign_in(self, request: Request, key: str) -> Actor:
@@ -80,10 +89,15 @@ class Keys:
         request.state.refused = partial(self.refused, actor)
         return actor
 
-    def refused(self, actor: Actor, times: int = 1) -> None:
-        """Counts what an integration sent and was not taken. It is written a little later, and lost with a kill."""
-        if times and not actor.is_staff:
-            self._refused[actor.post] += times
+    def refused(self, actor: Actor, *codes: str) -> None:
+        """Counts what an integration sent and was not taken, by the codes of the problems, the last one at the end.
+
+        It is written a little later, and lost with a kill.
+        """
+        if codes and not actor.is_staff:
+            before = self._refused.get(actor.post)
+            times = len(codes) + (before.times if before else 0)
+            self._refused[actor.post] = Refusals(times, codes[-1], instant(self._runtime.time_source.now()))
             if self._counting is None:
                 self._counting = asyncio.create_task(self._count())
 
@@ -91,22 +105,25 @@ class Keys:
         try:
             while self._refused:
                 await asyncio.sleep(COUNT_SECONDS)
-                counts, self._refused = self._refused, Counter()
+                counts, self._refused = self._refused, {}
                 try:
                     await self._write(counts)
                 except (DBAPIError, OSError, Unavailable) as error:
-                    self._refused += counts
+                    for integration, lost in counts.items():
+                        newer = self._refused.get(integration)
+                        kept = newer._replace(times=newer.times + lost.times) if newer else lost
+                        self._refused[integration] = kept
                     logger.warning("key.refusals_not_counted", error=brief(error))
         finally:
             self._counting = None
 
-    async def _write(self, counts: Mapping[str, int]) -> None:
+    async def _write(self, counts: Mapping[str, Refusals]) -> None:
         async with self._runtime.database.transaction() as connection:
-            rows = [{"integration": integration, "count": 0} for integration in sorted(counts)]
-            await sql.add_missing(connection, REFUSED, rows)
-            for integration, times in sorted(counts.items()):
+            for integration, one in sorted(counts.items()):
+                last = {"code": one.code, "at": one.at}
+                await sql.add_missing(connection, REFUSED, [{"integration": integration, "count": 0, **last}])
                 more = update(REFUSED).where(REFUSED.c.integration == integration)
-                await connection.execute(more.values(count=REFUSED.c.count + times))
+                await connection.execute(more.values(count=REFUSED.c.count + one.times, **last))
 
     async def _look_up(self, key: str) -> Actor:
         async with self._runtime.database.read() as connection:

@@ -170,7 +170,13 @@ async def keys(
     joined = API_KEYS.outerjoin(KEY_USES, KEY_USES.c.id == API_KEYS.c.id)
     joined = joined.outerjoin(REFUSED, REFUSED.c.integration == API_KEYS.c.integration)
     chosen = (
-        select(*columns, KEY_USES.c.used_at, func.coalesce(REFUSED.c.count, 0).label("refused"))
+        select(
+            *columns,
+            KEY_USES.c.used_at,
+            func.coalesce(REFUSED.c.count, 0).label("refused"),
+            REFUSED.c.code.label("refusal"),
+            REFUSED.c.at.label("refused_at"),
+        )
         .select_from(joined)
         .where(API_KEYS.c.unit.in_(sorted(units)))
         .order_by(API_KEYS.c.id)

@@ -80,8 +80,12 @@ REFUSED = Table(
     METADATA,
     Column("integration", key(), primary_key=True),
     Column("count", BigInteger, nullable=False),
+    Column("code", key(100), nullable=False),
+    Column("at", key(27), nullable=False),
 )
-"""How much an integration sent that was not taken: requests, lines, messages. No event tells it."""
+"""How much an integration sent that was not taken: requests, lines, messages; the last one's problem, and when. No
+event tells it.
+"""
 READ_TOPICS = Table(
     "read_topics",
     METADATA,

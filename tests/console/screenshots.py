@@ -24,6 +24,7 @@ from tests.console.browser import HOME, Browser
 from tests.console.conftest import Desk, Town
 from tests.console.test_record import ended, finding, late, signed, until
 from tests.console.test_review import steady
+from tests.console.test_subscriptions import subscribed
 from tests.publish.test_pages import FLAGS
 
 POSTS = ("duty_officer@town-east", "chief@town-east", "admin@town-east", "auditor@town-east")
@@ -68,6 +69,11 @@ PAGES = {
     "contact": "/incidents/{matter}/press/log-contact",
     "keys": "/keys#posts",
     "imports": "/imports",
+    "subscriptions": "/subscriptions",
+    "subscription": "/subscriptions/{subscription}",
+    "subscribing": "/subscriptions/new",
+    "forms": "/forms",
+    "form": "/forms/town-east",
     "findings": "/findings",
     "review": "/incidents/{steady}/review",
     "archive": "/incidents/{sealed}/archive",
@@ -87,6 +93,7 @@ POSTS_OF: dict[str, Sequence[str]] = {
     "channels": ("admin@town-east",),
     "channel": ("admin@town-east",),
     "keys": ("admin@county",),
+    **dict.fromkeys(("subscriptions", "subscription", "subscribing", "forms", "form"), ("admin@town-east",)),
     "draft": ("handler@town-east",),
     "editor": ("handler@town-east",),
     "drafted": ("handler@town-east",),
@@ -183,6 +190,8 @@ async def _answered(town: Town, matter: str) -> dict[str, str]:
         typed = {"code": code, "kind": kind, "title": title, "address": address}
         form = "/channels/new?unit=town-east"
         await admin.send(await admin.open(form), form, **typed)
+    await town.done(admin, "/forms/town-east/open-form", introduction="工作日当天受理，急事请打值班电话。")
+    subscription = await subscribed(admin)
     establishing = f"/incidents/{matter}/triage/establish-fact"
     await town.done(water, establishing, key="households", value="120", source="现场统计")
     concluding = f"/incidents/{matter}/triage/conclude-verification"
@@ -208,7 +217,8 @@ async def _answered(town: Town, matter: str) -> dict[str, str]:
     said = "人民路水管爆裂，涉及120户。起因：水管老化。抢修人员已经到场。"
     await town.done(handler, f"{press}/log-contact", statement=number, text=said, **given)
     await town.system.settle()
-    return {name: path.rpartition("/")[2] for name, path in (("published", published), ("draft", draft))}
+    made = {"published": published, "draft": draft, "subscription": subscription}
+    return {name: path.rpartition("/")[2] for name, path in made.items()}
 
 
 async def _drafted(handler: Browser, drafting: str, typed: dict[str, str], *facts: str) -> str:

@@ -1,5 +1,6 @@
 """How the services run, dead letters and keys in a browser without script."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from schemas.fields import instant
 from services.console import calls
 from services.console.calls import Calls
 from services.console.worklist import many
+from services.ingest import keys
 from services.ingest.commands import KeyRequest
 from services.ingest.keys import Keys
 from services.kernel.core.decider import Actor
@@ -169,7 +171,10 @@ async def test_more_than_are_done_at_once_are_counted_and_left(town: Town, monke
     assert sorted(await states(town, "triage")) == ["discarded", "discarded", "open"]
 
 
-async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(town: Town) -> None:
+async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "COUNT_SECONDS", 0)
     browser = await town.at("admin@county")
     page = await browser.open("/keys")
     assert (await browser.send(page, "/keys", unit="town-east", name="")).status == 422
@@ -183,7 +188,13 @@ async def test_a_key_is_made_shown_once_used_and_withdrawn_with_a_reason(town: T
     body = {"unit": "town-east", "channel": "hotline", "subject": "x", "text": "y", "discovered_at": now}
     async with town.system.client(key) as client:
         assert (await client.post("/ingest/v1/reports", json=body)).status_code == 201
-    assert "没有用过" not in (await browser.open("/keys")).said
+        shown = await browser.open("/keys")
+        assert "没有用过" not in shown.said and "1 件" not in shown.said
+        assert (await client.post("/ingest/v1/reports", json=body | {"unit": "city"})).status_code == 403
+    async with asyncio.timeout(20):
+        while "1 件" not in (shown := await browser.open("/keys")).said:
+            await asyncio.sleep(0.05)
+    assert re.search(r"1 件 最近 [^：]*：无权操作", shown.said), "how much was refused, and why the last time"
     (link,) = [link.removeprefix(HOME) for link in listed.links if link.endswith("/revoke")]
     form = await browser.open(link)
     assert (await browser.send(form, link, reason="")).status == 422

@@ -9,6 +9,7 @@ from playwright.async_api import Page
 from tests.console.browser import HOME
 from tests.console.conftest import MISSING, PASSWORD, Desk, faults
 from tests.console.test_operating import aside
+from tests.console.test_subscriptions import subscribed
 from tests.console.test_words import ADMINISTERED
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
@@ -75,7 +76,10 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         found += await faults(page)
     await context.close()
     context, page = await desk.at("admin@town-east", language=language, color_scheme=scheme)
-    for path in ADMINISTERED:
+    admin = await desk.town.at("admin@town-east")
+    told = await subscribed(admin)
+    await desk.town.done(admin, "/forms/town-east/open-form", introduction="急事请打值班电话。")
+    for path in (*ADMINISTERED, told, f"{told}/replay", f"{told}/end-subscription"):
         await desk.open(page, path)
         found += await faults(page)
     await context.close()

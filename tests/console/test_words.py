@@ -21,12 +21,13 @@ from services.kernel.rules import pack_words
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
 from tests.console.test_operating import aside
+from tests.console.test_subscriptions import subscribed
 
 HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 HALF = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!()][\u4e00-\u9fff]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 CODE = re.compile(
-    r"P\d{6}-\w{6}|[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z][a-z0-9-]*@\d+|"
+    r"https://\S+|P\d{6}-\w{6}|[a-z_]+@[a-z-]+|person\d+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z][a-z0-9-]*@\d+|"
     r"[a-z_]+(\.[a-z0-9_]+)+|\w+-[0-9a-f]{8}-[0-9a-f-]+"
 )
 WORD = re.compile(r"[A-Za-z]{2,}")
@@ -69,7 +70,8 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
 
 
 ADMINISTERED = (
-    "/keys", "/imports", "/dead-letters",
+    "/keys", "/imports", "/dead-letters", "/subscriptions", "/subscriptions/new", "/forms", "/forms/town-east",
+    "/forms/town-east/open-form", "/forms/town-east/close-form",
     "/accounts", "/health", "/addresses", "/addresses/new", "/units", "/units/town-east",
     "/units/town-east/place-post", "/units/new", "/units/site", "/units/town-east/place-unit",
     "/units/town-east/end-unit", "/setup/pack/assign", "/setup/pack/load", "/tour",
@@ -199,6 +201,8 @@ async def pages_of_operating(town: Town, language: str) -> list[Page]:
     opened.append(await browser.send(opened[-1], "/dead-letters/settle", reason="误"))
     opened.append(await browser.send(await browser.open("/keys"), "/keys", unit="town-east", name="hotline"))
     opened.append(await browser.send(await browser.open(own), own, text="id: a\nid: b"))
+    told = await subscribed(browser)
+    opened += [await browser.open(path) for path in ("/subscriptions", told, f"{told}/replay", f"{told}/renew-secret")]
     assert {one.status for one in opened} == {200}, [(one.path, one.status) for one in opened]
     return opened
 
@@ -212,6 +216,7 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
     for language in ("en-GB", "zh-CN"):
         browser = await town.at(*posts, language=language)
         admin = await town.at("admin@town-east", language=language)
+        await town.done(admin, "/forms/town-east/open-form", introduction="急事请打值班电话。")
         opened = [await admin.open(path) for path in ADMINISTERED]
         assert [page.status for page in opened] == [200] * len(ADMINISTERED)
         opened += await pages_of_operating(town, language)

@@ -189,10 +189,10 @@ async def test_what_an_integration_sent_in_vain_is_counted(ingest: Ingest, monke
     refused(await post(ingest, ingest.staff("chief"), subject=None), 422, field="subject")
     await asyncio.sleep(0)
 
-    async def told() -> list[int]:
+    async def told() -> list[tuple[int, str]]:
         listed = await ingest.client.get(KEYS, headers=ingest.staff("admin", unit="city"))
-        return [one["refused"] for one in listed.json()["items"]]
+        return [(one["refused"], one["refusal"]) for one in listed.json()["items"]]
 
     async with asyncio.timeout(5):
-        while await told() != [4, 4]:
+        while await told() != [(4, "wrong-form")] * 2:
             await asyncio.sleep(0.01)

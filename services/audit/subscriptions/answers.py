@@ -1,13 +1,13 @@
 """The answers on subscriptions, for the API's documents."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.fields import Code, Instant, Post, StreamId, UnitCode, WebhookError
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered
 
 ID = "subscription-01890a5d-ac96-774b-bcce-b302099a8057"
-_ITEM = {
+_ITEM: dict[str, Any] = {
     "id": ID,
     "unit": "town-east",
     "integration": None,
@@ -21,6 +21,8 @@ _ITEM = {
     "tries": 0,
     "next_at": None,
     "error": None,
+    "delivered_at": "2026-03-02T02:11:00.000000Z",
+    "may": ["replay", "renew-secret", "end-subscription"],
 }
 _DELIVERY = {
     "position": 1840,
@@ -62,13 +64,25 @@ class Subscription(Answered):
     """When it is tried again."""
     error: WebhookError | None
     """Why it was not taken."""
+    delivered_at: Instant | None
+    """When a message was last taken; null if none of the newest ones was."""
+    may: tuple[Literal["replay", "renew-secret", "end-subscription"], ...]
+    """What the caller may do with it now."""
 
 
-class Subscriptions(Answered, json_schema_extra=example(items=[_ITEM])):
+class Subscriptions(
+    Answered, json_schema_extra=example(items=[_ITEM], size=1852, types=["incident.graded"], may=["subscribe"])
+):
     """Subscriptions, oldest first."""
 
     items: tuple[Subscription, ...]
     """The subscriptions."""
+    size: int
+    """How many events the log holds."""
+    types: tuple[Code, ...]
+    """The types of events that can be sent, in short."""
+    may: tuple[Literal["subscribe"], ...]
+    """`subscribe` if the unit may have another one."""
 
 
 class SubscriptionDelivery(Answered):
@@ -105,8 +119,8 @@ class Subscribed(Answered, json_schema_extra=example(id=ID, secret=_SECRET)):
 
     id: StreamId
     """The subscription."""
-    secret: str
-    """The secret, as libraries of Standard Webhooks take it."""
+    secret: str | None
+    """The secret, as libraries of Standard Webhooks take it. Null if the request is a repetition."""
 
 
 class SubscriptionDone(Answered, json_schema_extra=example(id=ID)):

@@ -1,10 +1,12 @@
 """Subscriptions: events of a unit's matters, or of an integration's own reports, at an address by webhooks."""
 
 import functools
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import Fact, Typed
 from schemas.operation import (
@@ -54,6 +56,14 @@ SUBSCRIBER = SignIn(_judge, sign_in.KEY, sign_in.STAFF)
 Who = Annotated[Actor, Depends(SUBSCRIBER)]
 
 
+async def _caller(request: Request, who: Who, idempotency_key: http.IdempotencyKey = None) -> Caller:
+    return await http.conditions(request, who, None, idempotency_key, None)
+
+
+Once = Annotated[Caller, Depends(_caller)]
+"""Who asks, for what makes a secret: a repetition with the same `Idempotency-Key` makes no second one."""
+
+
 @functools.cache
 def router() -> APIRouter:
     """The paths of subscriptions."""
@@ -70,17 +80,25 @@ def router() -> APIRouter:
             chosen = select(SUBSCRIPTIONS).where(_own(ctx)).order_by(SUBSCRIPTIONS.c.made_at, SUBSCRIPTIONS.c.id)
             rows = (await connection.execute(chosen)).all()
             addresses = await resolve(connection, METADATA, [row.address for row in rows])
-            items = [_shown(row, addresses(row.address), await sending.progress(connection, row)) for row in rows]
-        return http.json_response({"items": items})
+            delivered = await _delivered(connection, ctx)
+            items = [
+                _shown(row, addresses(row.address), await sending.progress(connection, row), delivered.get(row.id))
+                for row in rows
+            ]
+            size, _ = await queries.head(connection)
+            may = () if await _is_full(connection, who.unit or "") else ("subscribe",)
+        types = sorted({told.short(one) for one in told.TYPES})
+        return http.json_response({"items": items, "size": size, "types": types, "may": may})
 
     @routes.post("/subscriptions", **documents.answers(Subscribed, 201))
-    async def make_subscription(runtime: http.Serving, body: Subscribe, who: Who) -> Response:
+    async def make_subscription(runtime: http.Serving, body: Subscribe, caller: Once) -> Response:
         """Get events at an address, signed as Standard Webhooks describe. The answer shows the secret, once.
 
         A unit's administrator gets what concerns the matters of the unit and those below it; an integration gets what
-        becomes of its own reports. Messages hold facts, and neither words nor posts. See `docs/webhooks.md`.
+        becomes of its own reports. Messages hold facts, and neither words nor posts. See `docs/webhooks.md`. A
+        repetition with the same `Idempotency-Key` makes no second one, and shows no secret.
         """
-        secret = ""
+        secret = None
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             nonlocal secret
@@ -94,9 +112,7 @@ def router() -> APIRouter:
                         field="types",
                         known=sorted({told.short(one) for one in told.TYPES}),
                     )
-            count = select(func.count()).select_from(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.unit == unit)
-            count = count.where(SUBSCRIPTIONS.c.state != "ended")
-            if (await session.connection.execute(count)).scalar_one() >= MOST:
+            if await _is_full(session.connection, unit):
                 raise Rejected(
                     f"{unit} has {MOST} subscriptions already; end one first",
                     code="subscriptions-full",
@@ -116,7 +132,7 @@ def router() -> APIRouter:
             secret = await sending.renew(session.connection, runtime.keys, id_, 1)
             return await _keep(session, ctx, id_, fact)
 
-        answer = await transact(runtime, Caller(actor=who), act)
+        answer = await transact(runtime, caller, act)
         return http.json_response({**answer.body, "secret": secret}, status=201)
 
     @routes.delete("/subscriptions/{id}", **documents.answers(SubscriptionDone))
@@ -133,9 +149,9 @@ def router() -> APIRouter:
         return http.reply(await transact(runtime, Caller(actor=who), act))
 
     @routes.post("/subscriptions/{id}/renew-secret", **documents.answers(Subscribed))
-    async def renew_secret(runtime: http.Serving, id: Id, who: Who) -> Response:
+    async def renew_secret(runtime: http.Serving, id: Id, caller: Once) -> Response:
         """Gives a subscription another secret, which is shown once. The former one counts for nothing more."""
-        secret = ""
+        secret = None
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             nonlocal secret
@@ -143,7 +159,7 @@ def router() -> APIRouter:
             secret = await sending.renew(session.connection, runtime.keys, id, row.secret + 1)
             return await _keep(session, ctx, id, OperationSubscriptionRenewed(subscription=id, unit=row.unit))
 
-        answer = await transact(runtime, Caller(actor=who), act)
+        answer = await transact(runtime, caller, act)
         return http.json_response({**answer.body, "secret": secret})
 
     @routes.post("/subscriptions/{id}/replay", **documents.answers(SubscriptionDone))
@@ -232,8 +248,22 @@ async def _keep(session: Session, ctx: Ctx, id_: str, fact: Fact) -> Answer:
     return Answer({"id": id_})
 
 
-def _shown(row: Any, address: str | None, at: sending.Progress) -> dict[str, Any]:
+async def _is_full(connection: AsyncConnection, unit: str) -> bool:
+    of = SUBSCRIPTIONS.c
+    count = select(func.count()).select_from(SUBSCRIPTIONS).where(of.unit == unit, of.state != "ended")
+    return bool((await connection.execute(count)).scalar_one() >= MOST)
+
+
+async def _delivered(connection: AsyncConnection, ctx: Ctx) -> Mapping[str, str]:
+    """Subscription of the caller -> when a message was last taken."""
+    of, own = DELIVERIES.c, select(SUBSCRIPTIONS.c.id).where(_own(ctx))
+    chosen = select(of.id, func.max(of.at).label("at")).where(of.error.is_(None), of.id.in_(own)).group_by(of.id)
+    return {row.id: row.at for row in await connection.execute(chosen)}
+
+
+def _shown(row: Any, address: str | None, at: sending.Progress, delivered_at: str | None) -> dict[str, Any]:
     said = {name: getattr(row, name) for name in ("id", "unit", "integration", "by", "made_at", "state", "cause")}
     types = [one for one in row.types.split(",") if one]
     how = {name: getattr(at, name) for name in ("position", "tries", "next_at", "error")}
-    return {**said, "address": address, "types": types, **how}
+    may = () if row.state == "ended" else ("replay", "renew-secret", "end-subscription")
+    return {**said, "address": address, "types": types, **how, "delivered_at": delivered_at, "may": may}

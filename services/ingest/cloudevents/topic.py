@@ -195,6 +195,7 @@ class Reader:
             ready = [(found, replace(ctx, actor=actor)) for _, found in read if isinstance(found, Prepared)]
             outcomes = iter(await intake.receive(session, ready))
             aside: dict[tuple[int, str], list[int]] = {}
+            codes: list[str] = []
             for one, found in read:
                 outcome = next(outcomes) if isinstance(found, Prepared) else found
                 if isinstance(outcome, Unavailable):
@@ -202,6 +203,7 @@ class Reader:
                 if not isinstance(outcome, Answer):
                     why = outcome.code if isinstance(outcome, Problem) else outcome
                     aside.setdefault((one.partition, why), []).append(one.offset)
+                    codes.append(why)
             if aside:
                 facts = [
                     OperationMessageSetAside(
@@ -219,14 +221,14 @@ class Reader:
                 await operations.record(session, replace(ctx, actor=SYSTEM), *facts)
             rows = [_row(name, number, after[number]) for number in sorted({one.partition for one in messages})]
             session.also.append(Write(READ_TOPICS, rows, replaces=True))
-            return Answer({"aside": sum(map(len, aside.values()))})
+            return Answer({"aside": codes})
 
         answer = await transact(self._runtime, Caller(), act)
         failpoint("cloudevents.stored")
         self._places = after
         if answer.body["aside"] and actor is not None:
-            self._runtime.part(Keys).refused(actor, answer.body["aside"])
-            logger.warning("cloudevents.set_aside", topic=name, messages=answer.body["aside"])
+            self._runtime.part(Keys).refused(actor, *answer.body["aside"])
+            logger.warning("cloudevents.set_aside", topic=name, messages=len(answer.body["aside"]))
         await self._runtime.part(Keys).note(key)
 
     def _prepared(self, message: "Message", actor: Actor) -> Prepared | Problem:

@@ -307,7 +307,7 @@ async def _recorded(
 def _refusal(request: Request, problem: Problem) -> Response:
     """A problem, in the form of the standard that the path follows. Who signed the caller in may count refusals."""
     if problem.status < 500 and (told := getattr(request.state, "refused", None)) is not None:
-        told()
+        told(problem.code)
     says = request.app.state.says.get(_first(request.scope["path"]), _usually)
     answer: Response = says(request, problem)
     return answer

@@ -182,6 +182,8 @@ def upgrade() -> None:
         "refused",
         sa.Column("integration", key(64), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("code", key(100), nullable=False),
+        sa.Column("at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("integration", name=op.f("pk_refused")),
     )
     op.create_table(
