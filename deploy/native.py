@@ -4,8 +4,8 @@
     python deploy/native.py tools       installs all needed programs, and starts nothing
 
 Missing programs (Java, Maven, PostgreSQL, Dovecot) are installed from Debian's packages. Maven puts Kafka's jars and
-Keycloak into a cache folder. A server dies with the process that started it, however that process ends. This file uses only the
-standard library, so that it runs before anything is installed.
+Keycloak into a cache folder. A server dies with the process that started it, however that process ends. This file uses
+only the standard library, so that it runs before anything is installed.
 """
 
 import argparse

@@ -177,6 +177,7 @@ def test_what_stands_in_for_words_that_are_missing() -> None:
         (whole(b"\r\n" + b"\n" * 500_001), "unreadable"),
         (whole(b"\r\n" + b"a\r" * 500_001), "unreadable"),
         (whole(b"boundary" * 50), "unreadable"),
+        (whole(b"\r\n--x" * 5_001), "unreadable"),
     ],
 )
 def test_what_is_no_report_and_gets_no_reply(raw: bytes, cause: str) -> None:

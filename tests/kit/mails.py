@@ -24,10 +24,20 @@ class Office:
 
     server: MailServer
     user: str
-    client: IMAPClient
     sent: Mailbox
     smtp_port: int
     folder: Path
+    client: IMAPClient = None
+
+    def login(self) -> None:
+        """Connects again, after the server was away."""
+        if self.client is not None:
+            self.client.shutdown()
+        at = self.server
+        context = ssl.create_default_context(cafile=at.authority)
+        self.client = IMAPClient("127.0.0.1", at.dovecot.port, ssl_context=context)
+        self.client.login(self.user, at.password)
+        self.client.select_folder("INBOX")
 
     def put(self, raw: bytes, at: datetime | None = None, folder: str = "INBOX") -> None:
         """A mail arrives."""
@@ -65,10 +75,11 @@ class Office:
 @contextlib.contextmanager
 def office(folder: Path, user: str) -> Iterator[Office]:
     """The mailbox of `user`, empty."""
-    server = substrate.mail_server()
-    context = ssl.create_default_context(cafile=server.authority)
-    with mailbox.opened() as sent, IMAPClient("127.0.0.1", server.dovecot.port, ssl_context=context) as client:
-        client.login(user, server.password)
-        client.select_folder("INBOX")
+    with mailbox.opened() as sent:
         port = int(sent.address.partition("127.0.0.1:")[2].partition("?")[0])
-        yield Office(server, user, client, sent, port, folder)
+        made = Office(substrate.mail_server(), user, sent, port, folder)
+        made.login()
+        try:
+            yield made
+        finally:
+            made.client.logout()

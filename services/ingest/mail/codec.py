@@ -35,8 +35,9 @@ Missed = Literal["archive", "large", "many", "other"]
 CHANNEL = "mail"
 SOURCE = "mail:"
 """The sources of mailboxes begin with it. No integration may name such a source."""
-LINES, BOUNDARIES, DEPTH, LEAVES = 500_000, 40, 20, 200
-"""The most lines of a mail, boundaries named in it, parts inside each other, and parts that hold something."""
+LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 500_000, 5_000, 40, 20, 200
+"""The most lines of a mail, of them such as begin parts, boundaries named in it, parts inside each other, and parts
+that hold something."""
 FILES = 10
 HEADER = 4_000
 """The most characters of a header that are looked at."""
@@ -133,7 +134,8 @@ def report(mail: Mail, unit: str, arrived: datetime, keyed: Keyed) -> Report:
 
 def read(raw: bytes) -> Mail | Aside:
     """What a whole mail says."""
-    if max(raw.count(b"\n"), raw.count(b"\r")) > LINES or len(_BOUNDARY.findall(raw)) > BOUNDARIES:
+    lines, dashed = max(raw.count(b"\n"), raw.count(b"\r")), raw.count(b"\n--") + raw.count(b"\r--")
+    if lines > LINES or dashed > DASHED or len(_BOUNDARY.findall(raw)) > BOUNDARIES:
         return Aside("unreadable")
     try:
         return _read(raw)

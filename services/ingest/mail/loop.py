@@ -7,6 +7,7 @@ twice, with the same Message-ID. Nothing of a sender is logged or stored.
 
 import asyncio
 import io
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,7 +175,7 @@ class Reader:
         aside: dict[int, str] = {head.uid: "too-large" for head in heads if head.size > self.box.most_bytes}
         raw = await in_thread(inbox.contents, [head.uid for head in fitting])
         parsed = await in_thread(self._parsed, raw)
-        mails = list[tuple[Head, Mail]]()
+        mails: list[tuple[Head, Mail]] = []
         for head in fitting:
             match parsed.get(head.uid):
                 case Mail() as mail:
@@ -287,9 +288,8 @@ class Reader:
     async def _attach(self, taken: Taken, file: File) -> Missed | None:
         """Adds a file, once however often the mail is read. Returns why it was not taken; None if it was."""
         settings = self.runtime.settings
-        content = io.BytesIO(file.content)
-        kind = contents.recognised(content) or file.named
         limits = evidence.limits(settings)
+        kind = contents.recognised(io.BytesIO(file.content)) or file.named
         if kind == contents.ARCHIVE:
             return "archive"
         if kind not in limits:
@@ -299,7 +299,9 @@ class Reader:
         fewer = settings.model_copy(update={"evidence_pages": min(PAGES, settings.evidence_pages)})
         keep = partial(evidence.keep, listed=self.runtime.lists.telephones, threads=FILES)
         try:
-            upload = await keep(Sent(content, kind, file.charset, None), None, blobs_of(self.runtime), fewer)
+            with tempfile.TemporaryFile() as content:
+                content.write(file.content)
+                upload = await keep(Sent(content, kind, file.charset, None), None, blobs_of(self.runtime), fewer)
             key = f"mail {codec.external_id(taken.mail, self.runtime.keys.digest)} {upload.blob.sha256}"
             caller = Caller(actor=self._actor)
             await to_the_end(additions.add(self.runtime, f"/mail/{self.unit}", taken.report, caller, upload, key))
