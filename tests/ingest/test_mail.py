@@ -108,6 +108,8 @@ PAGE = """<html><head><style>p {color: red}</style></head><body><p style="paddin
         (b"Content-Type: text/plain; charset=\r\nContent-Transfer-Encoding: x-odd\r\n\r\nodd", "odd"),
         (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!YWJj", "abc"),
         (part("text/html", b"<table>" * 3_000 + b"deep"), None),
+        (part("text/html", b"<!-- no element -->"), None),
+        (part("text/html", b"<p>x</p>" + b" " * 400_000), f"x{codec.CUT}"),
     ],
 )
 def test_texts_of_forms(body: bytes, text: str | None) -> None:

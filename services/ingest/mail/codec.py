@@ -7,7 +7,7 @@ at the most, whatever it holds. Headers of persons are never part of the report.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email import policy
 from email.header import decode_header
@@ -15,11 +15,6 @@ from email.headerregistry import HeaderRegistry
 from email.message import Message
 from email.parser import BytesParser
 from typing import Any, Literal, NamedTuple, cast
-
-from inscriptis import Inscriptis
-from inscriptis.css_profiles import CSS_PROFILES
-from inscriptis.model.config import ParserConfig
-from lxml import html as trees  # type: ignore[import-untyped]
 
 from services.ingest.commands import Report
 from services.kernel.core.decider import Actor
@@ -41,8 +36,6 @@ that hold something."""
 FILES = 10
 HEADER = 4_000
 """The most characters of a header that are looked at."""
-HTML = 400_000
-"""The most characters of a page that are read."""
 SUBJECT, TEXT = 500, 100_000
 """The most characters of a report's subject and text."""
 NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
@@ -68,8 +61,6 @@ _SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 _TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
-_STYLE = ParserConfig(css=CSS_PROFILES["strict"])
-_ROWS = {"table": "div", "thead": "div", "tbody": "div", "tfoot": "div", "tr": "div", "td": "span", "th": "span"}
 
 
 class File(NamedTuple):
@@ -309,7 +300,8 @@ class _Found:
             return
         charset = _charset(part)
         if kind in ("text/plain", "text/html") and not _is_file(part):
-            self.texts.append(words(content, charset) if kind == "text/plain" else page(words(content, charset)))
+            text = words(content, charset)
+            self.texts.append(text if kind == "text/plain" else _page(text))
         elif len(self.files) >= FILES:
             self.missed["many"] += 1
         else:
@@ -339,30 +331,8 @@ def _is_file(part: Message) -> bool:
     return part.get_content_disposition() == "attachment" or part.get_filename() is not None
 
 
-def page(source: str) -> str:
-    """The words of an HTML page, without what it hides. Tables are read row by row: padded, a small page could fill
-    the memory.
-    """
-    source = re.sub(r"^\s*<\?xml[^>]*>", "", source[:HTML])
-    try:
-        tree = trees.fromstring(source)
-        for element in list(_elements(tree)):
-            if _is_hidden(element.attrib.pop("style", "")):
-                for child in list(element):
-                    element.remove(child)
-                element.text = None
-            elif element.tag in _ROWS:
-                if element.tag in ("td", "th"):
-                    element.tail = f" {element.tail or ''}"
-                element.tag = _ROWS[element.tag]
-        return _storable(Inscriptis(tree, _STYLE).get_text())
-    except Exception:  # noqa: BLE001  the libraries raise anything at a page that is wrong enough
-        return ""
+def _page(source: str) -> str:
+    from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
 
-
-def _elements(tree: Any) -> Iterator[Any]:
-    return (one for one in tree.iter() if isinstance(one.tag, str))
-
-
-def _is_hidden(style: str) -> bool:
-    return "display:none" in "".join(style.split()).lower()
+    cut = CUT if len(source) > pages.HTML else ""
+    return _storable(pages.text(source)) + cut
