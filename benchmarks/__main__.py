@@ -20,6 +20,7 @@ NAMES = (
     "receipts",
     "webhooks",
     "imports",
+    "mail",
     "relay",
     "projection",
     "record",

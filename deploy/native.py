@@ -1,11 +1,11 @@
-"""Apache Kafka, PostgreSQL and Keycloak as plain processes of this machine, without containers.
+"""Apache Kafka, PostgreSQL, Keycloak and Dovecot as plain processes of this machine, without containers.
 
     python deploy/native.py kafka|postgres|keycloak|stack [--data DIR]
     python deploy/native.py tools       installs all needed programs, and starts nothing
 
-Missing programs (Java, Maven, PostgreSQL) are installed from Debian's packages. Maven puts Kafka's jars and Keycloak
-into a cache folder. A server dies with the process that started it, however that process ends. This file uses only the
-standard library, so that it runs before anything is installed.
+Missing programs (Java, Maven, PostgreSQL, Dovecot) are installed from Debian's packages. Maven puts Kafka's jars and
+Keycloak into a cache folder. A server dies with the process that started it, however that process ends. This file uses
+only the standard library, so that it runs before anything is installed.
 """
 
 import argparse
@@ -13,9 +13,11 @@ import base64
 import contextlib
 import fcntl
 import functools
+import grp
 import hashlib
 import itertools
 import os
+import pwd
 import random
 import re
 import secrets
@@ -263,6 +265,46 @@ class Keycloak(Server):
         return _answers(self.issuer)
 
 
+class Dovecot(Server):
+    """An IMAP server over TLS, with mailboxes in `data`. Every user has the same password. Not run by root."""
+
+    name = "dovecot"
+
+    def __init__(self, data: Path, port: int, certificate: Path, password: str) -> None:
+        super().__init__(data, port)
+        self._program = dovecot_program()
+        # The tests may run as root. Debian's package makes this account for the server.
+        self._user = "dovecot" if os.geteuid() == 0 else None
+        account = self._user or pwd.getpwuid(os.geteuid()).pw_name
+        group = grp.getgrgid(pwd.getpwnam(account).pw_gid).gr_name
+        self._config = data / "dovecot.conf"
+        (data / "run").mkdir(parents=True, exist_ok=True)
+        shutil.copy(certificate, data / "certificate.pem")
+        self._config.write_text(
+            (HERE / "dovecot.conf")
+            .read_text()
+            .format(data=data, port=port, account=account, group=group, password=password, loopback=LOOPBACK)
+        )
+        if self._user:
+            for path in (data, *data.rglob("*")):
+                shutil.chown(path, self._user, self._user)
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return spawn([self._program, "-F", "-c", str(self._config)], log=log, user=self._user)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.port), 1):
+            return True
+        return False
+
+
+def start_dovecot(data_dir: str | Path, certificate: Path, password: str, port: int | None = None) -> Dovecot:
+    """A server on `.port`, with a key and its certificate from one PEM file."""
+    server = Dovecot(Path(data_dir).resolve(), port or free_port(), certificate, password)
+    server.start()
+    return server
+
+
 def start_kafka(
     data_dir: str | Path,
     port: int | None = None,
@@ -488,6 +530,17 @@ def postgres_programs() -> Path:
     raise NativeError("PostgreSQL was installed, but its initdb was not found")
 
 
+def dovecot_program() -> str:
+    """Dovecot, which Debian keeps out of PATH for users."""
+    found = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None or not Path("/usr/lib/dovecot/imap").exists():
+        _install("dovecot-imapd")
+        found = shutil.which("dovecot", path="/usr/sbin:/sbin")
+    if found is None:
+        raise NativeError("Dovecot was installed, but its program was not found")
+    return found
+
+
 def chromium() -> Path:
     """A Chromium for the tests of pages."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -496,7 +549,7 @@ def chromium() -> Path:
 
 def tools() -> None:
     """Tries all. What is missing is reported here, and again by the test that needs it."""
-    for tool in (kafka_jars, postgres_programs, keycloak_realm, chromium):
+    for tool in (kafka_jars, postgres_programs, keycloak_realm, chromium, dovecot_program):
         try:
             tool()
         except NativeError as problem:

@@ -406,6 +406,18 @@ class OperationMessageSetAside(Fact):
     unit: UnitCode
 
 
+@event("operation.mails_set_aside")
+class OperationMailsSetAside(Fact):
+    """Mails to a unit's mailbox were no reports, so they lie in a folder of it: how many had this cause.
+
+    A kill between the event and the folder counts them twice. Nothing tells what they held or who sent them.
+    """
+
+    unit: UnitCode
+    cause: Code
+    count: Figure
+
+
 @event("operation.topic_lost")
 class OperationTopicLost(Fact):
     """Another system's topic lacks what was to be read `next`: it `expired`, or the topic is `another` one.

@@ -16,7 +16,7 @@ from services.apps import up
 from services.apps.embedded import running
 from services.kernel.settings import Settings
 from tests.ingest import test_topic
-from tests.kit import integrate, receiver, substrate
+from tests.kit import integrate, mails, receiver, substrate
 
 
 async def test_each_event_of_the_page_gets_a_receipt(tmp_path: Path) -> None:
@@ -57,6 +57,27 @@ async def test_an_event_of_the_page_on_a_topic_becomes_a_report(tmp_path: Path) 
             while not (found := (await client.get("/audit/v1/events?type=report.received")).json()["items"]):
                 await asyncio.sleep(0.05)
         assert [one["actor"] for one in found] == [made["integration"]]
+
+
+@pytest.mark.requirement("ING-06")
+async def test_a_mail_of_the_page_becomes_a_report_and_its_sender_is_in_no_file(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with mails.office(tmp_path, f"page-{uuid.uuid4().hex[:8]}") as box:
+        more = {"MAIL_SECRET": box.server.password, "MAIL_CA": str(box.server.authority), "MAIL_USER": box.user}
+        more |= {"IMAP_HOST": "127.0.0.1", "IMAP_PORT": str(box.server.dovecot.port)}
+        more |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(box.smtp_port), "SMTP_TLS": "none"}
+        await integrate.run("Mail", "", "", tmp_path, **more)
+        settings = Settings(data=tmp_path / "data", mailboxes=tmp_path / "mailboxes.yaml")
+        async with running(settings) as system, system.client(system.token("city", "admin")) as client:
+            async with asyncio.timeout(20):
+                while box.counts != (0, 1, 0):
+                    await asyncio.sleep(0.05)
+            await system.settle()
+            found = (await client.get("/audit/v1/events?type=report.received")).json()["items"]
+        assert [one["data"]["channel"] for one in found] == ["mail"]
+        assert [one["To"] for one in box.sent.mails] == ["citizen@home.example"]
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert "无法通行".encode() in stored and b"itizen" not in stored and b"home.example" not in stored
 
 
 async def test_a_form_is_opened_and_answers_with_a_receipt(tmp_path: Path) -> None:
@@ -104,6 +125,7 @@ def test_every_section_is_run_and_holds_no_key() -> None:
         "Evidence",
         "Files",
         "Form",
+        "Mail",
         "Open311",
         "Probes",
         "State by receipt",

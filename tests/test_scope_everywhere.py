@@ -20,6 +20,7 @@ from schemas.fields import CODE
 from schemas.titles import TITLES
 from services.apps import cli, serve
 from services.console.store import METADATA as OF_CONSOLE
+from services.ingest.mail.mailboxes import Imap, Mailbox, Smtp
 from services.kernel.serving.validation import AUTHOR_FIELDS
 from services.kernel.settings import Settings
 from tests.test_scope import ALLOWED, COMMANDS, DECLINED, parts, subschemas
@@ -52,7 +53,7 @@ READ_OTHERWISE = {
     "score": "how alike two matters are",
     "spread": "in which places a matter was reported",
     "track": "the problem's track or the answer's",
-    "user": "the name of a service on the brokers",
+    "user": "the name of a service on the brokers, or of an office's mailbox on its server",
 }
 """Words that are declined or name an author elsewhere, with what they mean in names."""
 AT = {
@@ -67,7 +68,7 @@ AT = {
     "score": re.compile(r"^score$"),
     "spread": re.compile(r"^Spread$"),
     "track": re.compile(r"^track$"),
-    "user": re.compile(r"^kafka_user$"),
+    "user": re.compile(r"^(kafka_)?user$"),
 }
 """Where alone they may stand."""
 WORDS = re.findall(
@@ -148,8 +149,10 @@ def of_stores() -> Iterator[Named]:
 
 
 def of_programs() -> Iterator[Named]:
-    """Settings, and the command line with its options."""
+    """Settings, fields of the file of mailboxes, and the command line with its options."""
     yield from (Named("setting", "", name) for name in Settings.model_fields)
+    for model in (Mailbox, Imap, Smtp):
+        yield from (Named("mailbox", model.__name__, name) for name in model.model_fields)
     waiting: list[Any] = [typer.main.get_command(cli.app)]
     while waiting:
         one = waiting.pop()

@@ -139,7 +139,10 @@ def import_parts(name: str, settings: Settings) -> None:
     from services.apps import front, web  # noqa: F401
     from services.kernel.serving import connection, http  # noqa: F401
 
-    event_log(load(name), settings)
+    service = load(name)
+    if service.check is not None:
+        service.check(settings)
+    event_log(service, settings)
     gc.collect()
     gc.freeze()
 

@@ -328,6 +328,8 @@ TEMPLATES: dict[str, str] = {
     "operation.redriven": "死信重新处理|a dead letter was redriven",
     "operation.discarded": "死信弃用|a dead letter was discarded",
     "operation.message_set_aside": "外部消息未能受理|a message of another system was set aside",
+    "operation.mails_set_aside": "{unit}有 {count} 封来信未作反映受理（{cause}）"
+    "|{count} mails to {unit} were set aside: {cause}",
     "operation.topic_lost": "外部消息主题缺失|a topic of another system lost messages",
     "operation.recovered": "自 {topic} 恢复 {events} 条|{events} events recovered from {topic}",
 }

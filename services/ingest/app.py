@@ -4,6 +4,7 @@ from schemas import deeds, offices
 from services.ingest.cloudevents import topic
 from services.ingest.decider import DECIDER
 from services.ingest.evidence_files import keep_swept, sweep
+from services.ingest.mail import loop, mailboxes
 from services.ingest.outages import decider as outages
 from services.ingest.views import METADATA, REVISIONS, VIEWS
 from services.kernel.delivery.runtime import Service
@@ -31,7 +32,8 @@ SERVICE = Service(
         "services.ingest.form.form_api",
         "services.ingest.outages.outages_api",
     ),
-    loops=(keep_swept, topic.run),
+    loops=(keep_swept, topic.run, loop.run),
+    check=mailboxes.load,
     on_start=sweep,
     stream="services.ingest.stream",
 )

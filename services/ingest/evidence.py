@@ -42,7 +42,7 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
     A form has `file`, and perhaps `note` and `redactions`. Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then
     nothing was stored.
     """
-    async with received(request, "evidence", _limits(settings), ("note", "redactions")) as sent:
+    async with received(request, "evidence", limits(settings), ("note", "redactions")) as sent:
         told = sent.fields or {}
         boxes = redaction.read(told.get("redactions", ""))
         return await keep(sent, note if sent.fields is None else told.get("note"), blobs, settings, listed, boxes)
@@ -86,8 +86,8 @@ def must_fit(media_type: str, redactions: Sequence[Redaction]) -> None:
 @asynccontextmanager
 async def previewed(request: Request, settings: Settings) -> AsyncIterator[tuple[Sent, Sequence[Redaction], int]]:
     """The picture or the document of a form that is only to be seen, its boxes, and the page. Raises as `take` does."""
-    limits = {kind: limit for kind, limit in _limits(settings).items() if kind in DRAWN}
-    async with received(request, "a picture to cover", limits, ("redactions", "page")) as sent:
+    drawn = {kind: limit for kind, limit in limits(settings).items() if kind in DRAWN}
+    async with received(request, "a picture to cover", drawn, ("redactions", "page")) as sent:
         told = sent.fields or {}
         boxes, page = redaction.read(told.get("redactions", "")), told.get("page", "1")
         must_fit(sent.media_type, boxes)
@@ -106,8 +106,8 @@ def preview(settings: Settings, redactions: Sequence[Redaction], page: int, sent
         yield from parts(new.file)
 
 
-def _limits(settings: Settings) -> Mapping[str, int]:
-    """The most bytes of a file of each type."""
+def limits(settings: Settings) -> Mapping[str, int]:
+    """The most bytes of a file of each type that is taken."""
     return {kind: settings.report_limit if kind == TEXT else settings.evidence_limit for kind in MEDIA_TYPES}
 
 

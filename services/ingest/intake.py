@@ -18,7 +18,8 @@ from schemas.ingest import ReportReceived
 from schemas.receipts import receipt_of
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
-from services.ingest.form import codec
+from services.ingest.form import codec as form
+from services.ingest.mail import codec as mail
 from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS, SOURCES
 from services.kernel.core.commands import Command
@@ -82,7 +83,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
                 code="code-looks-personal",
                 field=name,
             )
-    if report.source is not None and not codec.belongs(report.source, actor):
+    if report.source is not None and not (form.belongs(report.source, actor) and mail.belongs(report.source, actor)):
         raise _taken_by_another(report.source)
     clean, counts = masked(report, ReportReceived, runtime.lists.telephones)
     keyed = runtime.keys.digest

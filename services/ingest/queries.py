@@ -1,11 +1,13 @@
 """What answers of ingest read: a report as a resource, the owner of a key, files that must go."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.ingest import (
@@ -31,6 +33,8 @@ from services.ingest.views import (
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.serving import paging
 from services.kernel.store.words import resolve
+
+ERASED = catalogue.type_of(ReportErased)
 
 
 async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
@@ -186,6 +190,25 @@ async def keys(
         chosen = chosen.where(API_KEYS.c.id > paging.place_of(cursor, str)[0])
     rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
     return paging.page(rows, limit, lambda row: (row["id"],))
+
+
+async def is_erased(connection: AsyncConnection, report: str) -> bool:
+    """Whether the words of a report were erased."""
+    events = METADATA.tables["events"]
+    chosen = select(events.c.seq).where(events.c.stream_id == report, events.c.type == ERASED).limit(1)
+    return (await connection.execute(chosen)).first() is not None
+
+
+async def erased_since(connection: AsyncConnection, since: datetime) -> dict[str, ReportReceived]:
+    """The first events of reports that came in since then and were erased, by the report's id, which tells the time."""
+    events = METADATA.tables["events"]
+    stamp = f"{int(since.timestamp() * 1000):012x}"
+    first = f"report-{stamp[:8]}-{stamp[8:]}"
+    ids = select(events.c.stream_id).where(
+        events.c.stream_id >= first, events.c.stream_id < "report.", events.c.type == ERASED
+    )
+    erased = (await connection.execute(ids)).scalars().all()
+    return {id_: (await events_of(connection, id_))[0].data for id_ in erased}
 
 
 async def erased_files(connection: AsyncConnection) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """Settings. All come from the environment with the prefix `HUIYING_`, or from files of secrets.
 
-Nothing else reads the environment, but `huiying import`, which takes its key from `HUIYING_KEY`.
+Nothing else reads the environment, but `huiying import`, which takes its key from `HUIYING_KEY`, and the file of
+mailboxes, which may name variables with secrets.
 """
 
 import ipaddress
@@ -114,6 +115,8 @@ class Settings(BaseSettings):
     cloudevents_key: Annotated[str, StringConstraints(pattern=r"^(key-[0-9a-f-]{36})?$")] = ""
     """The id of the integration's key in whose name they are taken in, as `huiying keys list` shows it; it is no
     secret."""
+    mailboxes: Annotated[Path | None, AfterValidator(_file)] = None
+    """A YAML file with the mailboxes of units whose mails become reports, see `docs/integrate.md`."""
     prefix: str = "huiying"
     """Prefix of every topic and consumer group."""
     deployment: str = "local"

@@ -15,11 +15,12 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NewType
+from typing import NamedTuple, NewType
 
 import psycopg
 
 from deploy import native
+from tests.kit.tls import certified
 
 SERVICES = tuple(native.SERVICES)
 KAFKA_IMAGE = "apache/kafka:4.3.0"
@@ -59,6 +60,24 @@ def session_seconds() -> int:
 def postgres() -> str:
     """The URL (`postgresql://…`) of a server shared by the whole run, on which databases may be created."""
     return _first("PostgreSQL", "DATABASE_URL", _native_postgres, _container_postgres)
+
+
+class MailServer(NamedTuple):
+    """An IMAP server over TLS. Any user has a mailbox, with the same password."""
+
+    dovecot: native.Dovecot
+    authority: Path
+    password: str
+
+
+@functools.cache
+def mail_server() -> MailServer:
+    """A server shared by the whole run. Take a user of your own."""
+    folder = _running.enter_context(_folder())
+    authority, password = certified(folder), "secret-of-tests"
+    started = native.start_dovecot(folder / "dovecot", folder / "broker.pem", password)
+    _running.callback(started.stop)
+    return MailServer(started, authority, password)
 
 
 @contextlib.contextmanager
@@ -109,6 +128,7 @@ def close() -> None:
     _running.close()
     kafka.cache_clear()
     postgres.cache_clear()
+    mail_server.cache_clear()
 
 
 def _first(name: str, variable: str, on_this_machine: Callable[[], str], in_a_container: Callable[[], str]) -> str:

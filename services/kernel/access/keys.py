@@ -35,6 +35,8 @@ USES = frozenset(
         "notice-address",
         "set-up",
         "form",
+        "mail",
+        "mail-reply",
         "imported",
         "second-factor",
         "known-browser",

@@ -73,6 +73,8 @@ class Service(Owner):
     """Modules whose `router` has the paths of the HTTP API. They are imported only where HTTP is served."""
     loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
     """Background work of the API process. Only the leader runs it."""
+    check: Callable[[Settings], object] | None = None
+    """Raises `DocumentError` if a file that the settings name cannot be used. Then the process does not start."""
     on_start: Callable[["Runtime"], Awaitable[None]] | None = None
     """Runs in the leader after recovery. Commands may come already, so it must not rely on being alone."""
     work: Callable[["Runtime"], Any] | None = None
@@ -112,6 +114,8 @@ class Runtime:
         self.packs: dict[str, LoadedPack] = {}
         """The packs of the record that were read so far."""
         self.lists = load_lists(settings.policies)
+        if service.check is not None:
+            service.check(settings)
         self.wake = asyncio.Event()
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()

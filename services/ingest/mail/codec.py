@@ -1,0 +1,338 @@
+"""A mail becomes a report, or says why it is none. Pure.
+
+What strangers send is read within limits that are checked before the standard library parses it: a mail takes seconds
+at the most, whatever it holds. Headers of persons are never part of the report.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from email import policy
+from email.header import decode_header
+from email.headerregistry import HeaderRegistry
+from email.message import Message
+from email.parser import BytesParser
+from typing import Any, Literal, NamedTuple, cast
+
+from services.ingest.commands import Report
+from services.kernel.core.decider import Actor
+from services.kernel.core.ids import derived
+
+Keyed = Callable[..., str]
+Cause = Literal["automatic", "bulk", "returned", "encrypted", "empty", "unreadable", "too-large", "defect"]
+"""Why a mail is no report: an automatic answer, a mailing, a mail that came back, one that only its addressee can
+decipher, one without words and files, a damaged one, or a defect of ours."""
+Missed = Literal["archive", "large", "many", "other"]
+"""Why a file was not taken: an archive or a document of an office program, too large, one too many, another kind."""
+
+CHANNEL = "mail"
+SOURCE = "mail:"
+"""The sources of mailboxes begin with it. No integration may name such a source."""
+LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 500_000, 5_000, 40, 20, 200
+"""The most lines of a mail, of them such as begin parts, boundaries named in it, parts inside each other, and parts
+that hold something."""
+FILES = 10
+HEADER = 4_000
+"""The most characters of a header that are looked at."""
+SUBJECT, TEXT = 500, 100_000
+"""The most characters of a report's subject and text."""
+NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
+"""A subject without a letter, so that two mails without a subject are never taken for one matter."""
+FORWARDED = "（转发的邮件）"
+_CHARSETS = {
+    **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk", "cp936", "ms936", "euc-cn", "gb18030"), "gb18030"),
+    **dict.fromkeys(("hz-gb-2312", "hz"), "hz"),
+    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8"), "utf-8-sig"),
+    **dict.fromkeys(("us-ascii", "ascii", "ansi_x3.4-1968"), "ascii"),
+    **{name: name for name in ("utf-16", "utf-16le", "utf-16be", "utf-7", "big5", "big5-hkscs", "iso-2022-jp")},
+    **{name: name for name in ("shift_jis", "euc-jp", "euc-kr", "iso-2022-kr", "koi8-r")},
+    **{f"iso-8859-{number}": f"iso-8859-{number}" for number in range(1, 17) if number != 12},
+    **{f"windows-{number}": f"cp{number}" for number in (874, *range(1250, 1259))},
+}
+"""Charset as a mail names it -> codec. Other codecs of the library are none for words, or take time without end.
+Mails that name GB2312 often hold characters of GB18030, which contains it."""
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+_BOUNDARY = re.compile(rb"boundary", re.IGNORECASE)
+_END = re.compile(rb"\r?\n\r?\n")
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,250}")
+_SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
+_TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+_SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
+_ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
+
+
+class File(NamedTuple):
+    """An attachment as it came, with the media type and the charset that the sender names."""
+
+    content: bytes
+    named: str
+    charset: str | None
+
+
+class Answerable(NamedTuple):
+    """To whom the receipt goes, and the mail's own id. It stays in memory."""
+
+    address: str
+    sent_id: str | None
+
+
+class Mail(NamedTuple):
+    """What a mail says. `identity` is the same for the same mail; nothing in it names the sender."""
+
+    subject: str
+    text: str
+    files: tuple[File, ...]
+    missed: Mapping[Missed, int]
+    identity: tuple[str, str, str]
+    answerable: Answerable | None
+
+
+class Aside(NamedTuple):
+    """A mail that becomes no report."""
+
+    cause: str
+
+
+def sender(unit: str) -> Actor:
+    """The mailbox of a unit, as the sender of what comes in there."""
+    return Actor(f"integration-{derived('mail', unit)}", unit, frozenset({"integration"}))
+
+
+def belongs(source: str, actor: Actor) -> bool:
+    """Whether a sender may name this source, as far as mailboxes go."""
+    return not source.startswith(SOURCE) or actor.post == sender(source.removeprefix(SOURCE)).post
+
+
+def external_id(mail: Mail, keyed: Keyed) -> str:
+    """The id of a mail's report. It has only letters: digits in a row could be masked as somebody's number."""
+    return keyed("mail", *mail.identity).translate(_TO_LETTERS)
+
+
+def report(mail: Mail, unit: str, arrived: datetime, keyed: Keyed) -> Report:
+    """The report of a mail that came to the server at `arrived`."""
+    return Report(
+        unit=unit,
+        channel=CHANNEL,
+        subject=mail.subject,
+        text=mail.text,
+        discovered_at=arrived,
+        source=f"{SOURCE}{unit}",
+        external_id=external_id(mail, keyed),
+    )
+
+
+def read(raw: bytes) -> Mail | Aside:
+    """What a whole mail says."""
+    lines, dashed = max(raw.count(b"\n"), raw.count(b"\r")), raw.count(b"\n--") + raw.count(b"\r--")
+    if lines > LINES or dashed > DASHED or len(_BOUNDARY.findall(raw)) > BOUNDARIES:
+        return Aside("unreadable")
+    try:
+        return _read(raw)
+    except RecursionError:
+        return Aside("unreadable")
+
+
+def _read(raw: bytes) -> Mail | Aside:
+    message = _PARSER.parsebytes(raw)
+    if cause := _no_report(message):
+        return Aside(cause)
+    found = _Found()
+    found.take(message)
+    text = "\n\n".join(filter(None, map(_trimmed, found.texts)))
+    subject = _subject(message) or next((line.strip()[:100] for line in text.splitlines() if line.strip()), "")
+    if not (subject or text or found.files or found.missed):
+        return Aside("empty")
+    if len(text) > TEXT:
+        text = text[: TEXT - len(CUT)] + CUT
+    sent_id = _first(message, "message-id").strip()
+    return Mail(
+        subject[:SUBJECT].strip() or NO_SUBJECT,
+        text or (NO_TEXT if found.files or found.missed else subject),
+        tuple(found.files),
+        dict(found.missed),
+        (sent_id or _first(message, "date"), _first(message, "subject"), _body_digest(raw)),
+        _answerable(message, sent_id),
+    )
+
+
+def _body_digest(raw: bytes) -> str:
+    """The digest of what stands below the headers, which servers on the way leave alone."""
+    end = _END.search(raw)
+    return hashlib.sha256(raw[end.end() :] if end else b"").hexdigest()
+
+
+class _Headers:
+    """Makes headers as the standard library does, of their beginning alone. What it cannot read is an empty text."""
+
+    def __init__(self) -> None:
+        self._make = HeaderRegistry()
+
+    def __call__(self, name: str, value: str) -> Any:
+        try:
+            return self._make(name, value[:HEADER])
+        except Exception:  # noqa: BLE001  the library raises anything at a header that is wrong enough
+            return self._make("x-unreadable", "")
+
+
+_PARSER = BytesParser(policy=policy.default.clone(header_factory=_Headers()))
+
+
+def _all(message: Message, name: str) -> list[str]:
+    """The values of a header as they came, each on one line. Bytes that are not ASCII are surrogates."""
+    raw = cast("Any", message).raw_items()
+    return [" ".join(str(value)[:HEADER].split()) for key, value in raw if key.lower() == name]
+
+
+def _first(message: Message, name: str) -> str:
+    value = next(iter(_all(message, name)), "")
+    return value.encode("ascii", "surrogateescape").decode("latin-1")
+
+
+def _no_report(message: Message) -> Cause | None:
+    """Why a mail is no report by its headers."""
+    kind, told = message.get_content_type(), {name.lower() for name in message.keys()}  # noqa: SIM118
+    who = _address(message, "from") or ""
+    if kind == "multipart/report" or any(path.strip() == "<>" for path in _all(message, "return-path")):
+        return "returned"
+    if who.lower().partition("@")[0] in ("mailer-daemon", "postmaster"):
+        return "returned"
+    if any(one.partition(";")[0].strip().lower() not in ("", "no") for one in _all(message, "auto-submitted")):
+        return "automatic"
+    if told & {"x-autoreply", "x-autorespond", "x-autoresponder"}:
+        return "automatic"
+    precedence = {one.strip().lower() for one in _all(message, "precedence")}
+    if "auto_reply" in precedence:
+        return "automatic"
+    if "list-id" in told or precedence & {"bulk", "list", "junk"}:
+        return "bulk"
+    return "encrypted" if kind in _ENCRYPTED else None
+
+
+def _answerable(message: Message, sent_id: str) -> Answerable | None:
+    """Where the receipt goes: one plain address, and no other one is tried."""
+    address = _address(message, "reply-to") if _all(message, "reply-to") else _address(message, "from")
+    return Answerable(address, sent_id if _SENT_ID.fullmatch(sent_id) else None) if address else None
+
+
+def _address(message: Message, name: str) -> str | None:
+    try:
+        header = cast("Any", message.get(name))
+        found = [one.addr_spec for one in getattr(header, "addresses", ())]
+    except Exception:  # noqa: BLE001  as above
+        return None
+    return found[0] if len(found) == 1 and _ADDRESS.fullmatch(found[0]) else None
+
+
+def _subject(message: Message) -> str:
+    """The subject in words. Encoded words of one charset are joined first: mailers cut characters in two."""
+    value = next(iter(_all(message, "subject")), "")
+    try:
+        parts = decode_header(value.encode("ascii", "surrogateescape").decode("latin-1"))
+    except Exception:  # noqa: BLE001  as above
+        parts = [(value.encode("ascii", "surrogateescape"), None)]
+    said = "".join(
+        words((part if isinstance(part, bytes) else part.encode("latin-1", "replace")), charset)
+        for part, charset in parts
+    )
+    return " ".join(said.split())
+
+
+def words(content: bytes, charset: str | None) -> str:
+    """The text of these bytes: in the named charset, or in the one that fits. It never fails."""
+    known = _CHARSETS.get((charset or "").strip().lower())
+    if content.startswith(_WIDE) and known in (None, "utf-8-sig", "ascii"):
+        known = "utf-16"
+    for codec in (known, "utf-8-sig", "gb18030"):
+        if codec is not None:
+            try:
+                return _storable(content.decode(codec))
+            except UnicodeError:
+                continue
+    return _storable(content.decode(known or "utf-8", "replace"))
+
+
+def _storable(text: str) -> str:
+    """The text without null characters and halves of characters, which no store takes."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _trimmed(text: str) -> str:
+    """The text with line feeds, and with one empty line where several were."""
+    lines = (line.rstrip() for line in re.sub(r"\r\n?", "\n", text).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+class _Found:
+    """What the parts of a mail hold, in their order."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.files: list[File] = []
+        self.missed = Counter[Missed]()
+        self._leaves = 0
+
+    def take(self, part: Message, depth: int = 0) -> None:
+        """Takes a part with all that is in it."""
+        kind = part.get_content_type()
+        if part.is_multipart():
+            inner = cast("list[Message]", part.get_payload())
+            if depth >= DEPTH:
+                self.missed["many"] += 1
+            elif kind == "multipart/alternative":
+                self._alternative(inner, depth)
+            else:
+                for one in inner:
+                    if kind.startswith("message/"):
+                        # Another mail's headers name persons, too; its subject is part of what is told.
+                        self.texts.append("\n".join(filter(None, (FORWARDED, _subject(one)))))
+                    self.take(one, depth + 1)
+            return
+        if kind in _SIGNATURES or kind.startswith("multipart/"):
+            return
+        self._leaves += 1
+        if self._leaves > LEAVES:
+            self.missed["many"] += 1
+            return
+        content = part.get_payload(decode=True)
+        if not isinstance(content, bytes) or not content.strip():
+            return
+        charset = _charset(part)
+        if kind in ("text/plain", "text/html") and not _is_file(part):
+            text = words(content, charset)
+            self.texts.append(text if kind == "text/plain" else _page(text))
+        elif len(self.files) >= FILES:
+            self.missed["many"] += 1
+        else:
+            self.files.append(File(content, kind, charset))
+
+    def _alternative(self, parts: list[Message], depth: int) -> None:
+        """Takes the plain form of a text that comes in several, or the last one. Files of all forms are taken."""
+        before, chosen = len(self.texts), list[str]()
+        plain = False
+        for one in parts:
+            self.take(one, depth + 1)
+            new = [text for text in self.texts[before:] if text.strip()]
+            del self.texts[before:]
+            if new and not plain:
+                chosen, plain = new, one.get_content_type() == "text/plain"
+        self.texts += chosen
+
+
+def _charset(part: Message) -> str | None:
+    try:
+        return part.get_content_charset()
+    except ValueError:
+        return None
+
+
+def _is_file(part: Message) -> bool:
+    return part.get_content_disposition() == "attachment" or part.get_filename() is not None
+
+
+def _page(source: str) -> str:
+    from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
+
+    cut = CUT if len(source) > pages.HTML else ""
+    return _storable(pages.text(source)) + cut

@@ -1,0 +1,158 @@
+"""The folders of a mailbox, over IMAP. Everything here blocks: call it in a thread.
+
+No sentence of an error holds anything that a server sent, since that could be part of a mail.
+"""
+
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientError, LoginError
+
+from services.ingest.mail.mailboxes import Mailbox, Server
+from services.kernel.logging import brief
+
+TIMEOUT = SocketTimeout(connect=15, read=60)
+BODY = "BODY.PEEK[]"
+AT_ONCE = 500
+"""So many mails are named in one command."""
+
+
+class Away(Exception):
+    """A server cannot be used now. The sentence is for whoever runs it."""
+
+
+class Head(NamedTuple):
+    """A mail in the inbox. `arrived` is when it came to the server; None if it does not say so."""
+
+    uid: int
+    arrived: datetime | None
+    size: int
+    answered: bool
+
+
+def context_of(server: Server) -> ssl.SSLContext:
+    """Checks certificates against the authority of the settings, or those that the system trusts."""
+    return ssl.create_default_context(cafile=server.ca)
+
+
+class Inbox:
+    """One connection to a mailbox."""
+
+    def __init__(self, box: Mailbox) -> None:
+        self._box, self._at = box, f"{box.imap.host}:{box.imap.port}"
+        self._client: IMAPClient = None
+
+    def open(self) -> int:
+        """Signs in, makes the folders that are missing, and opens the inbox. Returns the validity of its numbers."""
+        box, imap = self._box, self._box.imap
+        with self._doing("reached"):
+            context = context_of(imap) if imap.tls != "none" else None
+            encrypted = imap.tls == "tls"
+            self._client = IMAPClient(imap.host, imap.port, ssl=encrypted, ssl_context=context, timeout=TIMEOUT)
+            self._client.normalise_times = False
+            if imap.tls == "starttls":
+                self._client.starttls(context)
+        with self._doing("signed in to"):
+            self._client.login(imap.user, imap.secret())
+        with self._doing(f"asked for {box.done} and {box.aside}"):
+            for folder in (box.done, box.aside):
+                if not self._client.folder_exists(folder):
+                    self._client.create_folder(folder)
+        with self._doing(f"asked for {box.inbox}"):
+            return int(self._client.select_folder(box.inbox)[b"UIDVALIDITY"])
+
+    def heads(self) -> list[Head]:
+        """The mails of the inbox, in the order of their numbers."""
+        with self._doing("read"):
+            numbers = sorted(self._client.search(["NOT", "DELETED"]))
+            told = self._fetched(numbers, ["INTERNALDATE", "RFC822.SIZE", "FLAGS"])
+        return [
+            Head(uid, one.get(b"INTERNALDATE"), one[b"RFC822.SIZE"], b"\\Answered" in one.get(b"FLAGS", ()))
+            for uid, one in sorted(told.items())
+            if b"RFC822.SIZE" in one
+        ]
+
+    def contents(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """The whole mails of the open folder. One that has gone meanwhile is missing."""
+        with self._doing("read"):
+            return {
+                uid: one[b"BODY[]"]
+                for uid, one in self._fetched(numbers, [BODY]).items()
+                if isinstance(one.get(b"BODY[]"), bytes)
+            }
+
+    def answered(self, numbers: Sequence[int]) -> None:
+        """Marks mails as answered."""
+        with self._doing("written"):
+            for some in _parts(numbers):
+                self._client.add_flags(some, [b"\\Answered"], silent=True)
+
+    def move(self, numbers: Sequence[int], folder: str) -> None:
+        """Moves mails out of the open folder."""
+        with self._doing("written"):
+            for some in _parts(numbers):
+                if self._client.has_capability("MOVE"):
+                    self._client.move(some, folder)
+                else:
+                    self._client.copy(some, folder)
+                    self._delete(some)
+
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Deletes mails of the open folder for good."""
+        with self._doing("written"):
+            for some in _parts(numbers):
+                self._delete(some)
+
+    def open_done(self, before: date) -> None:
+        """Opens the folder `done`, and deletes what arrived before a day."""
+        with self._doing(f"asked for {self._box.done}"):
+            self._client.select_folder(self._box.done)
+            old = self._client.search(["BEFORE", before])
+        self.delete(old)
+
+    def arrived_between(self, first: date, last: date) -> list[int]:
+        """The mails of the open folder that arrived from one day to another."""
+        with self._doing("read"):
+            return sorted(self._client.search(["SINCE", first, "BEFORE", last]))
+
+    def close(self) -> None:
+        """Ends the connection in order."""
+        with suppress(Exception):
+            self._client.logout()
+
+    def cut(self) -> None:
+        """Ends the connection at once, also while another thread waits for an answer."""
+        with suppress(Exception):
+            self._client.shutdown()
+
+    def _delete(self, numbers: Sequence[int]) -> None:
+        self._client.delete_messages(numbers, silent=True)
+        if self._client.has_capability("UIDPLUS"):
+            self._client.uid_expunge(numbers)
+        else:
+            self._client.expunge()
+
+    def _fetched(self, numbers: Sequence[int], what: Iterable[str]) -> Mapping[int, Mapping[bytes, Any]]:
+        found: dict[int, Mapping[bytes, Any]] = {}
+        for some in _parts(numbers):
+            found.update(self._client.fetch(some, what))
+        return {uid: one for uid, one in found.items() if uid in set(numbers)}
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except LoginError:
+            raise Away(f"{self._at} refuses the user or the secret of the mailbox; correct them") from None
+        except IMAPClientError as error:
+            raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
+        except OSError as error:
+            raise Away(f"{self._at} cannot be {what}: {brief(error)}") from None
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))

@@ -1,0 +1,314 @@
+"""What a mail says: its words and files, in whatever charset and form, and which mails are no reports."""
+
+import base64
+import time
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.ingest.mail import codec, mailboxes, reply
+from services.ingest.mail.codec import Answerable, Aside, Mail
+from services.kernel.rules.documents import DocumentError
+from services.kernel.settings import Settings
+
+HEADS = b"From: =?gbk?b?1cXI/Q==?= <zhangsan@sender.example>\r\nMessage-ID: <1@sender.example>\r\nMIME-Version: 1.0\r\n"
+LAMP = "路灯不亮"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 30
+
+
+def mail(raw: bytes) -> Mail:
+    found = codec.read(raw)
+    assert isinstance(found, Mail), found
+    return found
+
+
+def heads(**more: str) -> bytes:
+    """The headers of a usual mail, with more of them."""
+    return HEADS + b"".join(f"{name.replace('_', '-')}: {text}\r\n".encode() for name, text in more.items())
+
+
+def part(kind: str, content: bytes, *more: str) -> bytes:
+    lines = [f"Content-Type: {kind}", *more, "Content-Transfer-Encoding: base64", ""]
+    return "\r\n".join(lines).encode() + b"\r\n" + base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+def several(kind: str, *parts: bytes, mark: str = "mark") -> bytes:
+    """A part that holds others."""
+    inner = b"".join(f"--{mark}\r\n".encode() + one + b"\r\n" for one in parts)
+    return f'Content-Type: multipart/{kind}; boundary="{mark}"\r\n\r\n'.encode() + inner + f"--{mark}--\r\n".encode()
+
+
+def whole(body: bytes, subject: str = "x", **more: str) -> bytes:
+    return heads(Subject=subject, **more) + body
+
+
+@pytest.mark.parametrize(
+    ("subject", "says"),
+    [
+        ("=?gb2312?B?" + base64.b64encode("朱镕基路灯".encode("gbk")).decode() + "?=", "朱镕基路灯"),
+        ("=?GBK?Q?=C2=B7=B5?=\r\n =?GBK?Q?=C6?=", "路灯"),
+        ("=?UTF-8?B?6Lev54G=?=\r\n =?UTF-8?B?r+S4jeS6rg==?=", "路灯不亮"),
+        ("=?gb18030?B?" + base64.b64encode("𠮷路".encode("gb18030")).decode() + "?= A12", "𠮷路 A12"),
+        ("=?utf-8?b?!!!?=", "第一行"),
+        ("=?x-unknown?b?wrc=?=", "·"),
+        ("=?punycode?b?" + "YWFh" * 5 + "?=", "aaa" * 5),
+        ("路灯\t不亮", "路灯 不亮"),
+        ("  ", "第一行"),
+    ],
+)
+def test_subjects(subject: str, says: str) -> None:
+    found = mail(whole("\r\n第一行\r\n第二行\r\n".encode(), subject))
+    assert found.subject.startswith(says), found.subject
+    found.subject.encode()
+
+
+@pytest.mark.parametrize("charset", ["gbk", "gb2312", "GB18030", "x-gbk", "hz-gb-2312", "utf-8", "UTF-16", "big5", ""])
+def test_charsets_of_texts(charset: str) -> None:
+    codec_ = {"x-gbk": "gbk", "hz-gb-2312": "hz", "": "gbk"}.get(charset, charset)
+    text = "路燈" if charset == "big5" else LAMP
+    kind = f"text/plain; charset={charset}" if charset else "text/plain"
+    assert mail(whole(part(kind, text.encode(codec_)))).text == text
+
+
+@pytest.mark.parametrize("name", ["utf-8", "us-ascii", "rot13", "zlib", "punycode", "utf-7", "x\x00y", "a" * 9_000])
+def test_wrong_charsets_never_fail_and_loose_nothing_readable(name: str) -> None:
+    raw = whole(f"Content-Type: text/plain; charset={name}\r\n\r\n".encode() + LAMP.encode("gbk"))
+    assert mail(raw).text == LAMP
+    assert mail(whole(b"Content-Type: text/plain\r\n\r\na\x00b\xff\xff\x80")).text.startswith("ab")
+
+
+def test_a_raw_subject_in_gbk_is_read() -> None:
+    assert mail(HEADS + b"Subject: " + LAMP.encode("gbk") + b"\r\n\r\nx").subject == LAMP
+
+
+PLAIN, RICH = part("text/plain; charset=gbk", LAMP.encode("gbk")), part("text/html; charset=utf-8", b"<p>rich</p>")
+PAGE = """<html><head><style>p {color: red}</style></head><body><p style="padding-left:99999em">路灯<br>不亮</p>
+<table><tr><td>东镇</td><td>三号</td></tr></table><div style="display: NONE">hidden <b>words</b></div>
+<script>alert(1)</script><a href="https://a.example/?user=1">链接</a>&#0;&amp;</body></html>"""
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (several("alternative", PLAIN, RICH), LAMP),
+        (several("alternative", RICH, PLAIN), LAMP),
+        (several("alternative", part("text/plain", b" \n"), RICH), "rich"),
+        (several("mixed", PLAIN, RICH), f"{LAMP}\n\nrich"),
+        (several("mixed", several("alternative", PLAIN, several("related", RICH, mark="c"), mark="b")), LAMP),
+        (several("signed", PLAIN, part("application/pkcs7-signature", b"x" * 9)), LAMP),
+        (part("text/html", PAGE.encode()), "路灯\n不亮\n\n东镇 三号\n链接�&"),
+        (b"\r\nnew\r\n\r\n> old\r\n> mail\r\n", "new\n\n> old\n> mail"),
+        (b"\r\na\rb\r\n\r\n\r\n\r\n\r\nc\n", "a\nb\n\nc"),
+        (several("mixed", PLAIN)[:-12], LAMP),
+        (b"Content-Type: multipart/mixed\r\n\r\nno mark", None),
+        (b"Content-Type: text/plain; charset=\r\nContent-Transfer-Encoding: x-odd\r\n\r\nodd", "odd"),
+        (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!YWJj", "abc"),
+        (part("text/html", b"<table>" * 3_000 + b"deep"), None),
+        (part("text/html", b"<!-- no element -->"), None),
+        (part("text/html", b"<p>x</p>" + b" " * 400_000), f"x{codec.CUT}"),
+    ],
+)
+def test_texts_of_forms(body: bytes, text: str | None) -> None:
+    found = mail(whole(body))
+    assert text is None or found.text == text
+    assert found.subject == "x" and not found.files
+
+
+@pytest.mark.requirement("ING-02")
+def test_a_forwarded_mail_keeps_its_words_and_files_and_none_of_its_headers() -> None:
+    inner = b"From: Li Si <lisi@else.example>\r\nTo: a@b.example\r\nSubject: =?gbk?q?=C2=B7?=\r\n" + several(
+        "mixed", PLAIN, part("image/png", PNG), mark="inner"
+    )
+    raw = whole(several("mixed", part("text/plain", b"see"), b"Content-Type: message/rfc822\r\n\r\n" + inner))
+    found = mail(raw)
+    assert found.text == f"see\n\n{codec.FORWARDED}\n路\n\n{LAMP}"
+    assert [one.content for one in found.files] == [PNG]
+    told = repr(found._replace(answerable=None, identity=("", "", "")))
+    assert not any(word in told for word in ("lisi", "Li Si", "zhangsan", "张三", "a@b"))
+
+
+@pytest.mark.parametrize(
+    ("disposition", "kind", "count"),
+    [
+        ('attachment; filename="张三.png"', "image/png", 1),
+        ("inline", "image/png", 1),
+        ("attachment", "text/plain; charset=gbk", 1),
+        ("inline; filename*=gbk''%D5%C5", "text/html", 1),
+        ("inline", "application/ms-tnef; name=winmail.dat", 1),
+        ("inline", "text/plain", 0),
+        ("inline", "text/plain; name=a.txt", 1),
+    ],
+)
+def test_files(disposition: str, kind: str, count: int) -> None:
+    raw = whole(several("mixed", PLAIN, part(kind, b"content", f"Content-Disposition: {disposition}")))
+    found = mail(raw)
+    assert [one.content for one in found.files] == [b"content"] * count
+    assert "张三" not in repr(found.files), "the name of a file is dropped"
+
+
+def test_what_stands_in_for_words_that_are_missing() -> None:
+    raw = HEADS + several("mixed", part("image/png", PNG))
+    assert mail(raw)[:2] == (codec.NO_SUBJECT, codec.NO_TEXT)
+    assert mail(heads(Subject="only") + b"\r\n").text == "only"
+    long = mail(whole(b"\r\n" + "灯".encode() * 100_001, "s" * 900))
+    assert len(long.text) == 100_000 and long.text.endswith(codec.CUT) and len(long.subject) == 500
+
+
+@pytest.mark.requirement("ING-11")
+@pytest.mark.parametrize(
+    ("raw", "cause"),
+    [
+        (whole(b"\r\nx", Auto_Submitted="auto-replied; x=y"), "automatic"),
+        (whole(b"\r\nx", auto_submitted="AUTO-GENERATED"), "automatic"),
+        (whole(b"\r\nx", X_Autoreply="yes"), "automatic"),
+        (whole(b"\r\nx", Precedence="auto_reply"), "automatic"),
+        (whole(b"\r\nx", Precedence="Bulk"), "bulk"),
+        (whole(b"\r\nx", Precedence="junk"), "bulk"),
+        (whole(b"\r\nx", List_Id="<news.example>"), "bulk"),
+        (whole(b"\r\nx", Return_Path="<>"), "returned"),
+        (b"From: <MAILER-DAEMON@a.example>\r\nSubject: x\r\n\r\nx", "returned"),
+        (whole(several("report", PLAIN)), "returned"),
+        (whole(part("application/pkcs7-mime; smime-type=enveloped-data", b"x")), "encrypted"),
+        (whole(several("encrypted", PLAIN)), "encrypted"),
+        (HEADS + b"Subject:  \r\n\r\n \r\n", "empty"),
+        (b"", "empty"),
+        (whole(b"\r\n" + b"\n" * 500_001), "unreadable"),
+        (whole(b"\r\n" + b"a\r" * 500_001), "unreadable"),
+        (whole(b"boundary" * 50), "unreadable"),
+        (whole(b"\r\n--x" * 5_001), "unreadable"),
+    ],
+)
+def test_what_is_no_report_and_gets_no_reply(raw: bytes, cause: str) -> None:
+    assert codec.read(raw) == Aside(cause)
+
+
+def test_a_person_who_says_so_is_no_machine() -> None:
+    assert isinstance(codec.read(whole(b"\r\nx", Auto_Submitted="no", Return_Path="<a@b.example>")), Mail)
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("From: a@b.example", "a@b.example"),
+        ("From: a@b.example\r\nReply-To: Other <c@d.example>", "c@d.example"),
+        ("From: a@b.example\r\nReply-To: c@d.example, e@f.example", None),
+        ("From: a@b.example\r\nReply-To: broken", None),
+        ('From: "quoted local"@b.example', None),
+        ("From: 张三@b.example", None),
+        ("From: " + "(" * 3_000, None),
+        ("From: undisclosed:;", None),
+        ("X: y", None),
+    ],
+)
+def test_one_plain_address_gets_the_receipt_or_none(told: str, address: str | None) -> None:
+    found = mail(f"{told}\r\nMessage-ID: <1@b>\r\nSubject: x\r\n\r\nx".encode())
+    assert found.answerable == (Answerable(address, "<1@b>") if address else None)
+
+
+def test_the_id_of_a_mail_is_of_its_own_and_of_its_content_and_the_way_changes_nothing() -> None:
+    def keyed(*parts: str) -> str:
+        return codec.hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def id_(raw: bytes) -> str:
+        return codec.external_id(mail(raw), keyed)
+
+    raw = whole(b"\r\nbody")
+    assert id_(raw) == id_(b"Received: by elsewhere\r\n" + raw) and id_(raw).isalpha()
+    others = [raw + b"!", raw.replace(b"<1@", b"<2@"), raw.replace(b"Subject: x", b"Subject: y")]
+    without = [raw.replace(b"Message-ID", date) for date in (b"X", b"Date: Mon, 2 Mar 2026\r\nX")]
+    assert len({id_(one) for one in (raw, *others, *without)}) == 6
+    report = codec.report(mail(raw), "town-east", datetime(2026, 3, 2, tzinfo=UTC), keyed)
+    assert (report.channel, report.source) == ("mail", "mail:town-east")
+    assert codec.belongs("mail:town-east", codec.sender("town-east")) and codec.belongs("x", codec.sender("county"))
+    assert not codec.belongs("mail:town-east", codec.sender("county"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        whole(several("mixed", *[part("image/png", b"x")] * 3_000)),
+        whole(b"Content-Type: text/plain; " + b'a=";' * 50_000 + b"\r\n\r\nx"),
+        whole(b"\r\nx", "=?utf-8?q?a?= " * 20_000),
+        whole(b"Content-Type: " + b"(" * 100_000 + b"\r\n\r\nx"),
+        whole(b"Content-Type: text/plain; " + b"".join(b"a*%d=b; " % at for at in range(9_000)) + b"\r\n\r\nx"),
+        whole(part("text/html", b"<p style='padding-left:99999em'>x</p>" * 9_000)),
+        whole(part("text/html", b"<table><tr><td>" + b"x" * 200_000 + b"</td></tr>" + b"<tr><td>y</td></tr>" * 9_000)),
+        whole(b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 666 a\r\n" + b"M" * 900_000),
+        whole(b"Content-Type: message/rfc822\r\n\r\n" * 20_000),
+        b"".join(b"X-%d: y\r\n" % at for at in range(100_000)) + whole(b"\r\nx"),
+        whole(b"\r\n" + b"\n" * 400_000),
+    ],
+    ids=range(11),
+)
+def test_a_hostile_mail_takes_seconds_at_the_most(raw: bytes) -> None:
+    began = time.process_time()
+    codec.read(raw)
+    assert time.process_time() - began < 5
+
+
+def test_a_reply_holds_the_receipt_and_nothing_that_the_sender_wrote(tmp_path: Path) -> None:
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
+    told = reply.Told("ABCD-EFGH-IJKL", 2, {"archive": 1, "other": 3})
+    to = Answerable("zhangsan@sender.example", "<1@sender.example>")
+    made = reply.message(to, told, box, "东镇", "https://a.example/receipt", "f" * 40)
+    assert isinstance(made, EmailMessage)
+    assert {name: made[name] for name in ("Auto-Submitted", "In-Reply-To", "Message-ID", "From", "To")} == {
+        "Auto-Submitted": "auto-replied",
+        "In-Reply-To": "<1@sender.example>",
+        "Message-ID": f"<{'f' * 40}@town-east.example>",
+        "From": "office@town-east.example",
+        "To": "zhangsan@sender.example",
+    }
+    text = made.get_content()
+    for part_ in ("东镇", "ABCD-EFGH-IJKL", "https://a.example/receipt?lang=en", "2 个", "压缩包或办公软件文档 1 个"):
+        assert part_ in text
+    assert codec.read(made.as_bytes()) == Aside("automatic"), "two machines never answer each other"
+
+
+def _file(folder: Path, **more: Any) -> Path:
+    (folder / "secret").write_text("s\n")
+    sign_in = {"host": "mail.example", "user": "u", "secret_file": str(folder / "secret")}
+    box = {"imap": sign_in, "smtp": sign_in, "address": "office@town-east.example"} | more
+    file = folder / "mailboxes.yaml"
+    file.write_text(yaml.safe_dump({"mailboxes": {"town-east": {k: v for k, v in box.items() if v is not None}}}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (
+            {"imap": {"host": "mail.example", "user": "u"}},
+            "mailboxes.town-east.imap: user and its secret come together",
+        ),
+        ({"imap": {"host": "a", "user": "u", "secret_file": "/no"}}, "imap.secret_file: there is no file /no"),
+        (
+            {"smtp": {"host": "a", "user": "u", "secret_variable": "NO_SUCH"}},
+            "smtp.secret_variable: the environment has",
+        ),
+        ({"smtp": {"host": "a", "tls": "none"}}, "mailboxes.town-east.smtp: without TLS whoever is on the way"),
+        ({"smtp": {"host": "a", "port": "x"}}, "mailboxes.town-east.smtp.port"),
+        ({"smtp": None}, "mailboxes.town-east.smtp"),
+        ({"password": "x"}, "mailboxes.town-east.password"),
+        ({"done": "INBOX"}, "inbox, done and aside are three folders"),
+        ({"address": "no address"}, "mailboxes.town-east.address"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, fault: dict[str, Any], says: str) -> None:
+    with pytest.raises(DocumentError) as refused:
+        mailboxes.load(Settings(mailboxes=_file(tmp_path, **fault)))
+    told = str(refused.value)
+    assert says in told and str(tmp_path / "mailboxes.yaml:") in told, told
+
+
+def test_secrets_come_from_files_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_SECRET", "from the environment")
+    smtp = {"host": "mail.example", "user": "u", "secret_variable": "MAIL_SECRET"}
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path, smtp=smtp)))["town-east"]
+    assert (box.imap.secret(), box.smtp.secret()) == ("s", "from the environment")
+    assert (box.imap.port, box.smtp.port, box.done_days) == (993, 465, 7)
+    assert mailboxes.load(Settings()) == {}

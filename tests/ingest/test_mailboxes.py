@@ -1,0 +1,275 @@
+"""Mailboxes on a real IMAP server: each mail is one report, whatever ends the process on the way, and nobody's name is
+kept anywhere.
+"""
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from schemas.fields import instant
+from services.ingest.mail import codec, loop
+from services.ingest.mail.mailboxes import load
+from services.kernel import failpoints
+from services.kernel.settings import Settings
+from tests.ingest.conftest import Ingest, erase, running
+from tests.ingest.test_mail import LAMP, PLAIN, part, several, whole
+from tests.kit.mails import UNIT, Office, office
+
+pytestmark = pytest.mark.timeout(120)
+NUMBERS = itertools.count(1)
+SENDER = ("zhangsan", "sender.example", "张三", "1cXI", "203.0.113.7", "origin.example")
+"""What the headers tell of who wrote. Nothing of it may be found in any file."""
+ORIGIN = {
+    "Received": "from origin.example (203.0.113.7) by mx",
+    "X_Originating_IP": "203.0.113.7",
+    "Return_Path": "<zhangsan@sender.example>",
+    "Date": "Mon, 2 Mar 2020 09:00:00 +0800",
+}
+POINTS = ("mail.reported", "mail.attached", "mail.sent", "mail.answered", "mail.replied", "mail.moved", "mail.told")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Office]:
+    folder = tmp_path / "office"
+    folder.mkdir()
+    with office(folder, f"user{os.getpid()}-{next(NUMBERS)}") as opened:
+        yield opened
+
+
+def picture() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+def letter(name: str, *parts: bytes) -> bytes:
+    """A usual mail of its own."""
+    raw = whole(several("mixed", PLAIN, *parts) if parts else PLAIN, f"{LAMP} {name}", **ORIGIN)
+    return raw.replace(b"<1@", f"<{name}@".encode())
+
+
+def reader(ingest: Ingest, box: Office, **more: Any) -> loop.Reader:
+    (found,) = load(Settings(mailboxes=box.settings(**more))).items()
+    return loop.Reader(ingest.runtime, *found)
+
+
+async def received(ingest: Ingest) -> list[str]:
+    """The subjects of all reports."""
+    events = await ingest.events("report.received")
+    words = {row["ref"]: row["words"] for row in await ingest.rows("contents")}
+    return sorted(words[event.words["subject"]] for event in events)
+
+
+async def aside(ingest: Ingest) -> dict[str, int]:
+    return {one.data.cause: one.data.count for one in await ingest.events("mails_set_aside")}
+
+
+def everything(folder: Path, without: Path) -> bytes:
+    """The bytes of all files of a deployment."""
+    files = (path for path in folder.rglob("*") if path.is_file() and without not in path.parents)
+    return b"".join(path.read_bytes() for path in files)
+
+
+@pytest.mark.requirement("ING-01")
+@pytest.mark.requirement("ING-02")
+@pytest.mark.requirement("ING-03")
+@pytest.mark.requirement("ING-06")
+async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_known_by_it(
+    ingest: Ingest, box: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arrived = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+    files = [
+        part("image/png", picture(), 'Content-Disposition: attachment; filename="zhangsan.png"'),
+        part("application/octet-stream", b"PK\x03\x04 a workbook of zhangsan"),
+        part("text/plain; charset=gbk", f"{LAMP}，请回电 13912345678".encode("gbk"), "Content-Disposition: attachment"),
+        part("application/ms-tnef; name=winmail.dat", b"\x78\x9f\x3e\x22 zhangsan"),
+    ]
+    box.put(letter("one", *files), arrived)
+    box.put(whole(b"\r\ngone", Auto_Submitted="auto-replied", **ORIGIN))
+    box.put(whole(several("report", PLAIN), **ORIGIN))
+    box.put(whole(b"\r\n" + b"x" * 20_000, "large", **ORIGIN))
+    reads = reader(ingest, box, most_bytes=15_000)
+    assert not await reads.read()
+    assert box.counts == (0, 1, 3)
+    (event,) = await ingest.events("report.received")
+    data = event.data
+    assert (data.channel, data.source, data.unit, instant(data.discovered_at)) == (
+        *("mail", f"mail:{UNIT}", UNIT),
+        instant(arrived),
+    )
+    assert event.actor == codec.sender(UNIT).post
+    added = [one.data.media_type for one in await ingest.events("evidence_attached")]
+    assert added == ["image/png", "text/plain"]
+    assert await aside(ingest) == {"automatic": 1, "returned": 1, "too-large": 1}
+    (mail,) = box.sent.mails
+    assert (mail["To"], mail["In-Reply-To"]) == ("zhangsan@sender.example", "<one@sender.example>")
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    (receipt,) = set(re.findall(r"[A-Z0-9]{4}(?:-[A-Z0-9]{4}){2}", text.decode()))
+    state = await ingest.client.get(f"/ingest/v1/receipts/{receipt}")
+    assert state.status_code == 200 and "已收下附件 2 个" in text.decode()
+    assert "压缩包或办公软件文档 1 个、其他类型或已损坏的文件 1 个" in text.decode()
+
+    # A copy that comes back is the same report, and gets no second reply: the server knows that it was answered.
+    box.client.select_folder("Huiying-Done")
+    box.client.copy(box.client.search(), "INBOX")
+    box.client.select_folder("INBOX")
+    assert not await reads.read()
+    assert len(await ingest.events("report.received")) == len(box.sent.mails) == 1
+    assert len(await ingest.events("evidence_attached")) == 2
+    assert box.counts == (0, 2, 3)
+
+    told = capfd.readouterr()
+    rows = repr([await ingest.rows(name) for name in ingest.runtime.tables])
+    stored = everything(tmp_path, box.folder) + (told.out + told.err + rows).encode()
+    assert LAMP.encode() in stored and not [word for word in SENDER if word.encode() in stored]
+    assert b"13912345678" not in stored and b"huiying.operation.mails_set_aside" in stored
+
+    # Where its words are erased, the mail goes, too.
+    assert (await erase(ingest, event.stream)).status_code == 200
+    box.put(letter("other"), datetime.now(UTC) - timedelta(days=9))
+    reads = reader(ingest, box)
+    assert not await reads.read()
+    assert box.counts == (0, 0, 3), "the other one is older than its days"
+
+
+@pytest.mark.requirement("ING-06")
+async def test_a_server_that_is_away_is_an_alarm_and_receipts_wait_for_theirs(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "REST", 0.02)
+    box.sent.refuses = True
+    for name in ("one", "two"):
+        box.put(letter(name))
+    ingest.runtime.settings = Settings(data=ingest.runtime.settings.data, mailboxes=box.settings())
+    task = asyncio.create_task(loop.run(ingest.runtime))
+
+    async def until(says: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not says():
+                await asyncio.sleep(0.02)
+
+    alarms = ingest.runtime.alarms
+    try:
+        await until(lambda: "takes no mail now: 451" in alarms.get(f"mail.{UNIT}", ""))
+        assert await received(ingest) == [f"{LAMP} one", f"{LAMP} two"] and box.counts == (2, 0, 0)
+        box.server.dovecot.stop()
+        await until(lambda: "cannot be reached" in alarms.get(f"mail.{UNIT}", ""))
+        box.sent.refuses = False
+        box.server.dovecot.start()
+        await until(lambda: not alarms)
+    finally:
+        box.server.dovecot.start()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    box.login()
+    assert box.counts == (0, 2, 0) and len(box.sent.mails) == len(await ingest.events("report.received")) == 2
+    (box.folder / "secret").write_text("wrong")
+    ingest.runtime.settings = Settings(data=ingest.runtime.settings.data, mailboxes=box.folder / "mailboxes.yaml")
+    task = asyncio.create_task(loop.run(ingest.runtime))
+    await until(lambda: "refuses the user or the secret" in alarms.get(f"mail.{UNIT}", ""))
+    task.cancel()
+
+
+async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    read, prepare = codec.read, loop.intake.prepare
+
+    def breaks(raw: bytes) -> Any:
+        if b"<parse@" in raw:
+            raise ValueError(f"a defect at {raw!r}")
+        return read(raw)
+
+    def fails(report: Any, *more: Any) -> Any:
+        if "store" in report.subject:
+            raise KeyError(report.text)
+        return prepare(report, *more)
+
+    monkeypatch.setattr(codec, "read", breaks)
+    monkeypatch.setattr(loop.intake, "prepare", fails)
+    for name in ("one", "parse", "two", "store", "three"):
+        box.put(letter(name))
+    assert not await reader(ingest, box).read()
+    assert await received(ingest) == [f"{LAMP} {name}" for name in ("one", "three", "two")]
+    assert await aside(ingest) == {"defect": 2} and box.counts == (0, 3, 2)
+    told = capfd.readouterr()
+    assert "defect.found" in told.out + told.err and LAMP not in told.out + told.err
+    assert not await reader(ingest, box).read(), "an empty inbox is no fault"
+
+
+async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "REPLIES", 2)
+    for number in range(4):
+        box.put(letter(f"n{number}"))
+    box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
+    nobody = loop.Reader(ingest.runtime, "no-unit", reader(ingest, box).box)
+    with pytest.raises(loop.NoUnit, match="no unit no-unit"):
+        await nobody.read()
+    assert box.counts[0] == 5
+    assert not await reader(ingest, box).read()
+    assert len(await received(ingest)) == 5 and len(box.sent.mails) == 2 and box.counts == (0, 5, 0)
+
+
+def life(folder: Path, file: Path, point: str) -> int | None:
+    """A process that reads the mailbox once, until its failpoint. Returns how it ended."""
+
+    async def works() -> None:
+        async with running(folder, folder / "ingest.sqlite", again=True) as ingest:
+            (found,) = load(Settings(mailboxes=file)).items()
+            assert not await loop.Reader(ingest.runtime, *found).read()
+
+    def lives() -> None:
+        os.environ |= {"HUIYING_FAILPOINT": point}
+        failpoints._chosen.cache_clear()
+        failpoints._passes = itertools.count(1)
+        loop.THREADS = loop.ThreadPoolExecutor(2)
+        loop.FILES = loop.ThreadPoolExecutor(1)
+        asyncio.run(works())
+
+    process = multiprocessing.get_context("fork").Process(target=lives)
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def test_kills_at_every_step_double_no_report_and_lose_nothing(tmp_path: Path, box: Office) -> None:
+    async def begin() -> None:
+        async with running(tmp_path, tmp_path / "ingest.sqlite"):
+            pass
+
+    asyncio.run(begin())
+    file, sent = box.settings(), list[str]()
+    for point in POINTS:
+        name = point.removeprefix("mail.")
+        box.put(letter(name, part("image/png", picture())))
+        box.put(whole(b"\r\nx", Auto_Submitted="auto-replied"))
+        sent.append(f"{LAMP} {name}")
+        assert life(tmp_path, file, point) == -signal.SIGKILL, point
+    assert life(tmp_path, file, "") == 0
+
+    async def end() -> None:
+        async with running(tmp_path, tmp_path / "ingest.sqlite", again=True) as ingest:
+            assert await received(ingest) == sorted(sent)
+            assert len(await ingest.events("evidence_attached")) == len(sent)
+            assert sum(one.data.count for one in await ingest.events("mails_set_aside")) >= len(POINTS)
+
+    asyncio.run(end())
+    assert box.counts == (0, len(POINTS), len(POINTS))
+    ids = [mail["Message-ID"] for mail in box.sent.mails]
+    assert len(set(ids)) == len(sent) and 1 <= len(ids) - len(set(ids)) <= len(POINTS)
