@@ -8,24 +8,30 @@ import multiprocessing
 import os
 import re
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from PIL import Image
 
+from deploy.native import free_port
 from schemas.fields import instant
-from services.ingest.mail import codec, loop
-from services.ingest.mail.mailboxes import load
+from services.ingest.mail import codec, loop, reply
+from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
 from services.kernel.settings import Settings
 from tests.ingest.conftest import Ingest, erase, running
 from tests.ingest.test_mail import LAMP, PLAIN, part, several, whole
 from tests.kit.mails import UNIT, Office, office
+from tests.kit.tls import certified
 
 pytestmark = pytest.mark.timeout(120)
 NUMBERS = itertools.count(1)
@@ -140,9 +146,11 @@ async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_kno
     # Where its words are erased, the mail goes, too.
     assert (await erase(ingest, event.stream)).status_code == 200
     box.put(letter("other"), datetime.now(UTC) - timedelta(days=9))
+    box.put(letter("one", *files))
     reads = reader(ingest, box)
     assert not await reads.read()
     assert box.counts == (0, 0, 3), "the other one is older than its days"
+    assert len(box.sent.mails) == 2 and len(await ingest.events("evidence_attached")) == 2
 
 
 @pytest.mark.requirement("ING-06")
@@ -224,6 +232,65 @@ async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     assert box.counts[0] == 5
     assert not await reader(ingest, box).read()
     assert len(await received(ingest)) == 5 and len(box.sent.mails) == 2 and box.counts == (0, 5, 0)
+
+
+class Picky:
+    """Takes mails of who signed in, but not for every addressee."""
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if address[0] in "45":
+            return f"{address[0]}50 not {address}"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        return "554 spam of zhangsan" if b"spam" in envelope.content else "250 taken"
+
+
+def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=data.password == b"right", handled=False)
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd sees no TLS that is there from the first byte
+@pytest.mark.parametrize("tls", ["tls", "starttls"])
+def test_replies_go_over_tls_and_no_addressee_is_named_in_why_not(tmp_path: Path, tls: str) -> None:
+    authority, port = certified(tmp_path), free_port()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "broker.pem")
+    speaks = {"ssl_context": context} if tls == "tls" else {"tls_context": context, "require_starttls": True}
+    asks = {
+        "authenticator": authenticate,
+        "auth_required": True,
+        "auth_require_tls": False,
+        "auth_exclude_mechanism": ["LOGIN"],
+    }
+    controller = Controller(Picky(), hostname="127.0.0.1", port=port, **speaks, **asks)
+    controller.start()
+    (tmp_path / "secret").write_text("right\n")
+    at = {"host": "127.0.0.1", "port": port, "tls": tls, "user": "office", "secret_file": tmp_path / "secret"}
+    server = Smtp.model_validate(at | {"ca": authority})
+
+    def letters(*addresses: str) -> list[EmailMessage]:
+        made = []
+        for address in addresses:
+            one = EmailMessage()
+            one["From"], one["To"] = "office@town-east.example", address
+            one.set_content(address)
+            made.append(one)
+        return made
+
+    try:
+        sent = reply.send(server, letters("a@b.example", "5gone@b.example", "4later@b.example", "spam@b.example"))
+        assert sent == ([True, True, False, True], "")
+        (tmp_path / "secret").write_text("wrong")
+        settled, why = reply.send(server, letters("a@b.example"))
+        assert settled == [False] and "refuses the user, the secret or the address of the mailbox: 535" in why
+        settled, why = reply.send(Smtp.model_validate(at), letters("a@b.example"))
+        assert settled == [False] and "certificate verify failed" in why
+    finally:
+        controller.stop()
+    settled, why = reply.send(server, letters("a@b.example", "c@d.example"))
+    assert settled == [False, False] and "cannot be reached" in why and "b.example" not in why
 
 
 def life(folder: Path, file: Path, point: str) -> int | None:

@@ -335,4 +335,4 @@ def _page(source: str) -> str:
     from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
 
     cut = CUT if len(source) > pages.HTML else ""
-    return _storable(pages.text(source)) + cut
+    return _storable(pages.text(source)).rstrip() + cut

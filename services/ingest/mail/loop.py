@@ -357,14 +357,15 @@ class Reader:
 
     async def _clear(self, inbox: "Inbox") -> None:
         """From time to time deletes done mails that are old, and those whose reports were erased."""
-        now, days = self.runtime.time_source.now(), timedelta(days=self.box.done_days)
+        now, day = self.runtime.time_source.now(), timedelta(days=1)
+        days = self.box.done_days * day
         if self._cleared is not None and now - self._cleared < CLEAR:
             return
-        # A server's days begin elsewhere: a day more keeps a mail for its whole days.
+        # To the day, as the server counts days.
         await in_thread(inbox.open_done, (now - days).date())
         async with self.runtime.database.read() as connection:
-            erased = await queries.erased_since(connection, now - days - timedelta(days=30))
-        source, day = f"{codec.SOURCE}{self.unit}", timedelta(days=1)
+            erased = await queries.erased_since(connection, now - days - 2 * day)
+        source = f"{codec.SOURCE}{self.unit}"
         gone = {
             id_: received
             for id_, received in erased.items()
