@@ -272,7 +272,8 @@ def test_a_reply_holds_the_receipt_and_nothing_that_the_sender_wrote(tmp_path: P
 def _file(folder: Path, **more: Any) -> Path:
     (folder / "secret").write_text("s\n")
     sign_in = {"host": "mail.example", "user": "u", "secret_file": str(folder / "secret")}
-    box = {"imap": sign_in, "smtp": sign_in, "address": "office@town-east.example"} | more
+    box = {"imap": sign_in, "smtp": sign_in, "address": "office@town-east.example", "since": "2026-03-02"}
+    box |= more
     file = folder / "mailboxes.yaml"
     file.write_text(yaml.safe_dump({"mailboxes": {"town-east": {k: v for k, v in box.items() if v is not None}}}))
     return file
@@ -293,6 +294,7 @@ def _file(folder: Path, **more: Any) -> Path:
         ({"smtp": {"host": "a", "tls": "none"}}, "mailboxes.town-east.smtp: without TLS whoever is on the way"),
         ({"smtp": {"host": "a", "port": "x"}}, "mailboxes.town-east.smtp.port"),
         ({"smtp": None}, "mailboxes.town-east.smtp"),
+        ({"since": None}, "mailboxes.town-east.since"),
         ({"password": "x"}, "mailboxes.town-east.password"),
         ({"done": "INBOX"}, "inbox, done and aside are three folders"),
         ({"address": "no address"}, "mailboxes.town-east.address"),

@@ -226,12 +226,14 @@ async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     for number in range(4):
         box.put(letter(f"n{number}"))
     box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
+    box.put(letter("old"), datetime(2019, 12, 30, tzinfo=UTC))
     nobody = loop.Reader(ingest.runtime, "no-unit", reader(ingest, box).box)
     with pytest.raises(loop.NoUnit, match="no unit no-unit"):
         await nobody.read()
-    assert box.counts[0] == 5
+    assert box.counts[0] == 6
     assert not await reader(ingest, box).read()
-    assert len(await received(ingest)) == 5 and len(box.sent.mails) == 2 and box.counts == (0, 5, 0)
+    assert len(await received(ingest)) == 5 and len(box.sent.mails) == 2
+    assert box.counts == (1, 5, 0), "what came before the first day stays where it is"
 
 
 class Picky:

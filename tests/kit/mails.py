@@ -65,6 +65,7 @@ class Office:
             "imap": at | {"user": self.user, "secret_file": str(secret)},
             "smtp": {"host": "127.0.0.1", "port": self.smtp_port, "tls": "none"},
             "address": "office@town-east.example",
+            "since": "2020-01-01",
             "poll_seconds": 1,
         }
         file = self.folder / "mailboxes.yaml"

@@ -66,9 +66,9 @@ class Inbox:
             return int(self._client.select_folder(box.inbox)[b"UIDVALIDITY"])
 
     def heads(self) -> list[Head]:
-        """The mails of the inbox, in the order of their numbers."""
+        """The mails of the inbox since the day of the settings, in the order of their numbers."""
         with self._doing("read"):
-            numbers = sorted(self._client.search(["NOT", "DELETED"]))
+            numbers = sorted(self._client.search(["NOT", "DELETED", "SINCE", self._box.since]))
             told = self._fetched(numbers, ["INTERNALDATE", "RFC822.SIZE", "FLAGS"])
         return [
             Head(uid, one.get(b"INTERNALDATE"), one[b"RFC822.SIZE"], b"\\Answered" in one.get(b"FLAGS", ()))

@@ -5,6 +5,7 @@ Secrets stand in files of their own or in the environment, never in this file.
 
 import ipaddress
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -86,6 +87,8 @@ class Mailbox(BaseModel):
     smtp: Smtp
     address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,250}$")]
     """The unit's own address, from which receipts come."""
+    since: date
+    """The first day whose mails are taken in. Earlier ones stay where they are."""
     inbox: Folder = "INBOX"
     done: Folder = "Huiying-Done"
     """Mails that became reports. They are deleted from there."""
