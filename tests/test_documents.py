@@ -158,6 +158,9 @@ def test_whatever_is_sent_and_answered_has_a_shape_and_an_example_of_it(one: Ope
             if schema.get("type") == "string" or kind.startswith(FORMS):
                 assert part["example"]
                 continue
+            if "/open311/" in one.name:
+                assert schema["type"] in ("array", "object")
+                continue  # the standard defines the shapes
             shape = one.at(schema["$ref"])
             assert shape["examples"]
             whole = {**shape, "components": one.document["components"]}
@@ -176,6 +179,8 @@ def test_refusals_are_named_once_for_all_with_their_stable_types(one: Operation)
         assert {401, 403, 429} <= refused.keys()
     names = {parameter["name"].lower() for parameter in parameters(one)}
     assert ({412, 428} <= refused.keys()) == ("if-match" in names)
+    if "/bulletin/" in one.name and "$ref" not in refused.get(404, {"$ref": ""}):
+        assert refused.pop(404)["content"].keys() == {"text/html"}  # a page says so to people
     for status, told in refused.items():
         response = one.at(told["$ref"])
         codes = {code for code, of in problems.TYPES.items() if of.status == status}
