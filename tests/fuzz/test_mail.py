@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.ingest.mail import codec, reply
 from services.ingest.mail.codec import Aside, Mail
-from services.ingest.mail.mailboxes import Imap, Mailbox, Smtp
+from services.ingest.mail.mailboxes import Mailbox
 from services.kernel.access.keys import Keys
 from services.kernel.core.texts import check_value
 from tests.fuzz import INPUTS
@@ -85,7 +85,9 @@ MARKUP += [
     "\u202e",
 ]
 SEALED = {"host": "mail.example", "user": "u", "secret_variable": "PATH"}
-BOX = Mailbox(imap=Imap.model_validate(SEALED), smtp=Smtp.model_validate(SEALED), address="office@town-east.example")
+BOX = Mailbox.model_validate(
+    {"imap": SEALED, "smtp": SEALED, "address": "office@town-east.example", "since": "2026-03-02"}
+)
 fuzzed = settings(max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 

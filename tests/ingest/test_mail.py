@@ -297,7 +297,8 @@ def _file(folder: Path, **more: Any) -> Path:
         ({"since": None}, "mailboxes.town-east.since"),
         ({"password": "x"}, "mailboxes.town-east.password"),
         ({"done": "INBOX"}, "inbox, done and aside are three folders"),
-        ({"address": "no address"}, "mailboxes.town-east.address"),
+        ({"address": "no address"}, "mailboxes.town-east.address: is no address of mail; write one"),
+        ({"imap": {"host": "a b", "user": "u"}}, "mailboxes.town-east.imap.host: is no name of a server"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, fault: dict[str, Any], says: str) -> None:

@@ -5,6 +5,7 @@ Secrets stand in files of their own or in the environment, never in this file.
 
 import ipaddress
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -30,6 +31,18 @@ def _variable(named: str) -> str:
     return named
 
 
+def _host(named: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", named):
+        raise ValueError("is no name of a server; write one such as imap.example.gov.cn")
+    return named
+
+
+def _address(named: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,250}", named):
+        raise ValueError("is no address of mail; write one such as letters@town-east.example.gov.cn, without a name")
+    return named
+
+
 File = Annotated[Path, AfterValidator(_file)]
 
 
@@ -38,7 +51,7 @@ class Server(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")]
+    host: Annotated[str, AfterValidator(_host)]
     port: int = Field(ge=1, le=65535)
     tls: Literal["tls", "starttls", "none"] = "tls"
     """From the first byte, after STARTTLS, or not at all: that is for a server on this machine alone."""
@@ -85,7 +98,7 @@ class Mailbox(BaseModel):
 
     imap: Imap
     smtp: Smtp
-    address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,250}$")]
+    address: Annotated[str, AfterValidator(_address)]
     """The unit's own address, from which receipts come."""
     since: date
     """The first day whose mails are taken in. Earlier ones stay where they are."""
