@@ -98,7 +98,7 @@ async def test_a_stranger_checks_and_reads_what_comes_in_the_order_of_the_log(wo
     assert places == sorted(places)
     assert all(one.is_signed for one in receiver.messages)
     first = receiver.messages[0]
-    event = from_structured_event(HTTPMessage({"content-type": "application/cloudevents+json"}, first.raw))
+    event = from_structured_event(HTTPMessage({"content-type": first.kind}, first.raw))
     assert event.get_type() == "huiying.report.received.v1" and event.get_subject() == id_of("report", "one")
     assert first.body["data"] == {
         "unit": "town-east",
@@ -190,6 +190,9 @@ async def test_an_integration_gets_what_becomes_of_its_own_reports_while_it_has_
     await reports(world, "mine")
     await reports(world, "other", actor=id_of("integration", "another"))
     assert (await ask(world, "POST", key="hy_unknown", address=receiver.address)).status_code == 401
+    other = await ask(world, "POST", key=KEY, address=receiver.address, types=["report.received", "incident.graded"])
+    assert (other.status_code, other.json()["known"]) == (422, (await ask(world, "GET", key=KEY))["types"])
+    assert "report.erased" in other.json()["known"] and "incident.graded" in (await ask(world, "GET"))["types"]
     id_ = await subscribed(world, receiver, key=KEY)
     await opened(world, "matter")
     await world.erase("mine")

@@ -1,7 +1,6 @@
 """A reader who opens every page that pages lead to: whatever stands in the record, no link of the console is broken."""
 
 import re
-from collections import Counter
 
 from services.console.access.accounts import Accounts
 from tests.console.browser import HOME, Browser
@@ -9,8 +8,6 @@ from tests.console.browser import HOME, Browser
 PASSWORD = "a phrase for these tests"
 ONE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[a-z-]+-\d{4}-\d{5}|[0-9a-f]{16,}|\d+|@[^/&#]*")
 """What tells one record of a kind from another one."""
-EACH = 2
-"""So many pages of a kind are opened."""
 
 
 def kind_of(link: str) -> str:
@@ -20,23 +17,26 @@ def kind_of(link: str) -> str:
 
 
 async def broken(address: str, accounts: Accounts, post: str, language: str = "zh-CN") -> tuple[list[str], int]:
-    """Every link that a post is offered and that does not open, with where it stood; and how many pages were opened."""
+    """Every link that a post is offered and that does not open, with where it stood; and how many pages were opened.
+
+    One page of a kind is opened.
+    """
     login = f"crawl-{post.replace('@', '-')}"
     await accounts.make(login, "王敏", PASSWORD, (post,), must_change=False)
     browser = Browser(address, language)
     try:
         entered = await browser.sign_in(login, PASSWORD)
-        found, seen, kinds = list[str](), {entered.path}, Counter[str]()
+        found, seen, kinds = list[str](), {entered.path}, set[str]()
         waiting = [(link, entered.path) for link in entered.links]
         while waiting:
             link, at = waiting.pop(0)
             link = link.partition("#")[0]
             if link.startswith("?"):
                 link = at.partition("?")[0] + link
-            if not link.startswith(f"{HOME}/") or link in seen or "/static/" in link or kinds[kind_of(link)] >= EACH:
+            if not link.startswith(f"{HOME}/") or link in seen or "/static/" in link or kind_of(link) in kinds:
                 continue
             seen.add(link)
-            kinds[kind_of(link)] += 1
+            kinds.add(kind_of(link))
             page = await browser.open(link.removeprefix(HOME))
             if page.status != 200:
                 found.append(f"{post} on {at}: {link} answers {page.status}")

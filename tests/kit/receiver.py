@@ -21,6 +21,8 @@ class Message(NamedTuple):
     raw: bytes
     is_signed: bool
     """Whether one of the secrets signed it."""
+    kind: str
+    """Its media type."""
 
 
 @dataclass
@@ -70,7 +72,8 @@ def listening() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             known = receiver._is_signed(self.headers, raw)
-            receiver.messages.append(Message(self.headers["webhook-id"], json.loads(raw), raw, known))
+            kind = self.headers["Content-Type"]
+            receiver.messages.append(Message(self.headers["webhook-id"], json.loads(raw), raw, known, kind))
             receiver.waits.wait(30)
             status = receiver.answers.pop(0) if receiver.answers else 200
             try:

@@ -389,8 +389,21 @@ async def test_a_name_that_leads_into_a_private_network_gets_nothing(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     now = parse_instant("2026-03-02T01:00:00.000000Z")
-    assert await webhook.send("https://looks.example.gov.cn/in", b"x" * 32, "msg_1", b"{}", now) == "private_address"
+    message = webhook.Message("msg_1", b"{}")
+    assert await webhook.send("https://looks.example.gov.cn/in", b"x" * 32, message, now) == "private_address"
     assert asked == ["looks.example.gov.cn"], "a second answer of the name server is never asked for"
+
+
+async def test_an_address_of_a_host_that_leads_nowhere_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolved(host: str, port: int) -> list[webhook.Address]:
+        return [ipaddress.ip_address(one) for one in ("::1", "127.0.0.9", "127.0.0.1")]
+
+    monkeypatch.setattr(webhook, "_resolved", resolved)
+    now, message = parse_instant("2026-03-02T01:00:00.000000Z"), webhook.Message("msg_1", b"{}")
+    with kit.listening() as receiver:
+        assert await webhook.send(receiver.address, b"x" * 32, message, now, private=True) is None
+        assert [one.id for one in receiver.messages] == ["msg_1"]
+    assert await webhook.send(receiver.address, b"x" * 32, message, now, private=True) == "unreachable"
 
 
 def test_the_signature_is_the_one_of_standard_webhooks() -> None:

@@ -29,6 +29,7 @@ from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.sending import looping, webhook
+from services.kernel.sending.webhook import Message
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store import sql
@@ -44,6 +45,8 @@ LOOKED = 500
 KEPT = 200
 """So many deliveries of each subscription are kept."""
 USE = "subscription-secret"
+KIND = "application/cloudevents+json"
+"""The media type of a CloudEvent in the structured form. Some libraries know it by that alone."""
 
 
 @dataclass(slots=True)
@@ -151,7 +154,7 @@ async def _one(runtime: Runtime, id_: str, size: int) -> bool:
     if address is not None and secret is not None:
         private = runtime.settings.channels_private
         name, said = told.delivery_id(id_, event.id), told.body(event, found.position)
-        error = await webhook.send(address, secret, name, said, now, private=private)
+        error = await webhook.send(address, secret, Message(name, said, KIND), now, private=private)
     failpoint("subscription.sent")
     after = _after(row.run, found.position, before, error, now)
     delivery = {"id": id_, "position": found.position, "event": event.id, "type": event.type, "tries": before.tries + 1}
@@ -205,9 +208,8 @@ async def _next(
     runtime: Runtime, connection: AsyncConnection, row: Any, position: int, size: int
 ) -> tuple[Any | None, int]:
     """The next event that a subscription gets, and the position up to which there is none."""
-    wanted = {one for name in row.types.split(",") if name for one in told.types_of(name)} or told.TYPES
-    if row.integration is not None:
-        wanted = wanted & told.REPORTS.keys()
+    offered = told.offered(to_integration=row.integration is not None)
+    wanted = {one for name in row.types.split(",") if name for one in told.types_of(name)} & offered or offered
     ctx = await runtime.context(connection, Actor(f"admin@{row.unit}", row.unit, frozenset({"admin"})))
     end = min(position + LOOKED, size)
     of = EVENTS.c

@@ -87,7 +87,7 @@ def router() -> APIRouter:
             ]
             size, _ = await queries.head(connection)
             may = () if await _is_full(connection, who.unit or "") else ("subscribe",)
-        types = sorted({told.short(one) for one in told.TYPES})
+        types = sorted(map(told.short, told.offered(to_integration=not ctx.actor.is_staff)))
         return http.json_response({"items": items, "size": size, "types": types, "may": may})
 
     @routes.post("/subscriptions", **documents.answers(Subscribed, 201))
@@ -104,13 +104,14 @@ def router() -> APIRouter:
             nonlocal secret
             unit = await _held(session, ctx)
             webhook.must_be_usable(body.address, private=runtime.settings.channels_private)
+            offered = told.offered(to_integration=not ctx.actor.is_staff)
             for name in body.types:
-                if not told.types_of(name):
+                if not told.types_of(name) & offered:
                     raise Malformed(
                         f"types: no events of the type {name!r} are sent",
                         code="not-in-list",
                         field="types",
-                        known=sorted({told.short(one) for one in told.TYPES}),
+                        known=sorted(set(map(told.short, offered))),
                     )
             if await _is_full(session.connection, unit):
                 raise Rejected(

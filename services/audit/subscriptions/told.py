@@ -43,6 +43,11 @@ TYPES = frozenset(SHOWN) | frozenset(REPORTS)
 """The types of events that can be sent, with their versions."""
 
 
+def offered(*, to_integration: bool) -> frozenset[str]:
+    """The types that a subscriber can get: an integration what becomes of its reports, an administrator all."""
+    return frozenset(REPORTS) if to_integration else TYPES
+
+
 def types_of(name: str) -> frozenset[str]:
     """The types that a full or a short name means; none for one that is not sent."""
     return frozenset(one for one in TYPES if name in (one, one.removeprefix(catalogue.PREFIX), short(one)))

@@ -7,8 +7,10 @@ address. An address that sends too much gets 429; it is counted under a digest w
 import functools
 import os
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Annotated, Any, cast, get_args
 
 import structlog
@@ -49,18 +51,29 @@ _DIGITS = 16
 """Bytes of chance in a token."""
 PAGES = 30
 """The most pages of a document that anybody sends."""
-WAITING, BUSY = 8, 60
-"""So many forms with files are taken at once. Who comes then waits so many seconds."""
+WAITING, EACH, BUSY = 8, 2, 60
+"""So many forms with files are taken at once, so many from one address. Who comes then waits so many seconds."""
 THREAD = ThreadPoolExecutor(1, "form")
 """Draws what anybody sends, one file at a time, so that files of staff and integrations never wait for it."""
 logger = structlog.get_logger()
 
 
 class Queue:
-    """How many forms have files at work in this process."""
+    """The forms that have files at work in this process, by address."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.forms = 0
+        self.forms = Counter[str]()
+
+    @contextmanager
+    def place(self, address: str) -> Iterator[None]:
+        """A place while files are drawn. Raises `TooMany` if there is none."""
+        if self.forms.total() >= WAITING or self.forms[address] >= EACH:
+            raise TooMany(f"many files come in just now; wait {BUSY} s", BUSY, code="form-busy", seconds=BUSY)
+        self.forms[address] += 1
+        try:
+            yield
+        finally:
+            self.forms -= Counter([address])
 
 
 def refusal(request: Request, problem: Problem) -> Response:
@@ -116,7 +129,7 @@ def router() -> APIRouter:
                 return _form(runtime, site, form, _anew(runtime, unit, filled), 409, note="old", files=len(sent.files))
             _must_not_flood(runtime, request, sent.files)
             try:
-                uploads = await _kept(runtime, sent.files)
+                uploads = await _kept(runtime, address_of(request), sent.files)
             except Problem as problem:
                 if problem.status >= 500 or isinstance(problem, TooMany):
                     raise
@@ -217,23 +230,21 @@ def _form(
     )
 
 
-async def _kept(runtime: Runtime, files: Sequence[tuple[Any, str]]) -> list[evidence.Upload]:
+async def _kept(runtime: Runtime, address: str, files: Sequence[tuple[Any, str]]) -> list[evidence.Upload]:
     """The files as they are kept. Raises the problem of the first one that is not; then none is."""
-    queue, blobs, kept = runtime.part(Queue), blobs_of(runtime), list[evidence.Upload]()
-    if files and queue.forms >= WAITING:
-        raise TooMany(f"many files come in just now; wait {BUSY} s", BUSY, code="form-busy", seconds=BUSY)
+    blobs, kept = blobs_of(runtime), list[evidence.Upload]()
+    if not files:
+        return kept
     settings = runtime.settings.model_copy(update={"evidence_pages": min(PAGES, runtime.settings.evidence_pages)})
-    queue.forms += 1
-    try:
-        for file, named in files:
-            kind = _kind(contents.recognised(file) or named)
-            sent = Sent(file, kind, None, None)
-            kept.append(await evidence.keep(sent, None, blobs, settings, runtime.lists.telephones, threads=THREAD))
-    except BaseException:
-        blobs.delete([one.blob.file for one in kept])
-        raise
-    finally:
-        queue.forms -= 1
+    with runtime.part(Queue).place(address):
+        try:
+            for file, named in files:
+                kind = _kind(contents.recognised(file) or named)
+                sent = Sent(file, kind, None, None)
+                kept.append(await evidence.keep(sent, None, blobs, settings, runtime.lists.telephones, threads=THREAD))
+        except BaseException:
+            blobs.delete([one.blob.file for one in kept])
+            raise
     return kept
 
 
@@ -250,7 +261,8 @@ async def _taken(
 ) -> tuple[Answer, int, int]:
     """The answer, how many places were masked, and how many files were added.
 
-    A second sending adds what the first one could not. A file that no event names is deleted: no erasure would find it.
+    A second sending adds what the first one could not. A file that surely no event names is deleted: no erasure would
+    find it.
     """
     actor: Actor = codec.sender(unit)
     try:
@@ -270,7 +282,8 @@ async def _taken(
         # The report is in, so its sender must get the receipt.
         logger.warning("form.files_not_added", report=id_, code=problem.code, files=len(uploads) - added)
     finally:
-        blobs_of(runtime).delete([one.blob.file for one in uploads[added:]])
+        # The file that failed is left: `add` deleted it if it surely failed, and the sweep finds it otherwise.
+        blobs_of(runtime).delete([one.blob.file for one in uploads[added + 1 :]])
     return answer, sum(prepared.command.masked.values()), added
 
 

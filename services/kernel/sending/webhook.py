@@ -15,6 +15,7 @@ import secrets
 import socket
 import ssl
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -24,6 +25,8 @@ from services.kernel.core.problems import Malformed
 
 PATIENCE = 10.0
 """Seconds for all of a message: name, connection, answer."""
+TRIED = 4
+"""So many addresses of a host are tried."""
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -101,20 +104,28 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
+class Message(NamedTuple):
+    """What is sent: its id, which is the same in each try, its bytes, and their media type."""
+
+    id: str
+    body: bytes
+    kind: str = "application/json"
+
+
 async def send(
-    address: str, secret: bytes, delivery: str, body: bytes, now: datetime, *, private: bool = False
+    address: str, secret: bytes, message: Message, now: datetime, *, private: bool = False
 ) -> WebhookError | None:
     """One try. Returns why the receiver has not taken the message; None if it took it."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return await _send(address, secret, delivery, body, int(now.timestamp()), private)
+            return await _send(address, secret, message, int(now.timestamp()), private)
     except (TimeoutError, httpx.TimeoutException):
         return "too_slow"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
         return "unreachable"
 
 
-async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int, private: bool) -> WebhookError | None:
+async def _send(address: str, secret: bytes, message: Message, at: int, private: bool) -> WebhookError | None:
     parts = _parts(address)
     if parts is None or (parts.scheme != "https" and not private):
         return "unreadable"
@@ -122,20 +133,31 @@ async def _send(address: str, secret: bytes, delivery: str, body: bytes, at: int
     found = await _resolved(host, parts.port or (443 if parts.scheme == "https" else 80))
     if not private and not all(map(is_public, found)):
         return "private_address"
-    # To the address that was looked at: a name may lead elsewhere the next time that it is asked for.
-    url = httpx.URL(address).copy_with(host=str(found[0]))
     headers = {
         "Host": parts.netloc,
-        "Content-Type": "application/json",
+        "Content-Type": message.kind,
         "User-Agent": "Huiying",
-        "webhook-id": delivery,
+        "webhook-id": message.id,
         "webhook-timestamp": str(at),
-        "webhook-signature": signature(secret, delivery, at, body),
+        "webhook-signature": signature(secret, message.id, at, message.body),
     }
-    async with httpx.AsyncClient(verify=_trust(), trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
-        request = client.build_request("POST", url, content=body, headers=headers, extensions={"sni_hostname": host})
-        answer = await client.send(request, stream=True)
-        await answer.aclose()
+    # A host may have an address that leads nowhere from here, as one of IPv6 often does.
+    patience = httpx.Timeout(PATIENCE, connect=PATIENCE / (len(found) + 1))
+    async with httpx.AsyncClient(verify=_trust(), trust_env=False, timeout=patience, follow_redirects=False) as client:
+        for place in found:
+            # To the address that was looked at: a name may lead elsewhere the next time that it is asked for.
+            url = httpx.URL(address).copy_with(host=str(place))
+            request = client.build_request(
+                "POST", url, content=message.body, headers=headers, extensions={"sni_hostname": host}
+            )
+            try:
+                answer = await client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if place == found[-1]:
+                    raise
+                continue
+            await answer.aclose()
+            break
     return _judged(answer.status_code)
 
 
@@ -149,7 +171,7 @@ async def _resolved(host: str, port: int) -> list[Address]:
     """The addresses of a host; at least one. Raises `OSError`."""
     known = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found = [_literal(str(place[0]).partition("%")[0]) for *_, place in known]
-    addresses = [one for one in found if one is not None]
+    addresses = list(dict.fromkeys(one for one in found if one is not None))[:TRIED]
     if not addresses:
         raise OSError(f"{host} has no address")
     return addresses

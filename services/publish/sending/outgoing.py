@@ -21,6 +21,7 @@ from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.sending import looping, webhook
+from services.kernel.sending.webhook import Message
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.store.session import OWNER, Held
@@ -168,7 +169,7 @@ async def _deliver(runtime: Runtime, row: Row) -> SendingError | None:
     error: SendingError | None = "unreadable"
     if address is not None and secret is not None:
         private = runtime.settings.channels_private
-        error = await webhook.send(address, secret, delivery, body, now, private=private)
+        error = await webhook.send(address, secret, Message(delivery, body), now, private=private)
     failpoint("delivery.sent")
     if error == "gone":
         await commands.execute(runtime, Caller(), row["channel"], LoseChannel())
