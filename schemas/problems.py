@@ -791,6 +791,11 @@ TYPES: Mapping[str, ProblemType] = {
             "value-unlisted": ("值没有对应", "「{column}」的值「{given}」在对照表里没有对应的{field}。"),
             "time-unreadable": ("时间无法读出", "「{column}」的「{given}」不是认得的时间，请写成 2026-03-02 09:00。"),
             "sheet-missing": ("没有此工作表", "工作簿中没有工作表「{sheet}」。"),
+            "formula-unworked": (
+                "公式没有结果",
+                "这一行有公式没有结果或出错；请在表格软件中打开、改正这个单元格并保存后再发送。",
+            ),
+            "workbook-strict": ("工作簿格式不同", "工作簿存为 Strict Open XML 格式，请另存为普通的 .xlsx 再发送。"),
             "workbook-damaged": ("工作簿无法读取", "文件不是可以读取的工作簿，请在表格软件中另存为 .xlsx 再发送。"),
             "file-empty": ("文件是空的", "文件是空的，请重新发送完整的文件。"),
             "remark-unknown": ("没有此问题", "没有此项问题；共有 {count} 项。"),

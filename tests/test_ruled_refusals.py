@@ -27,7 +27,7 @@ UNRULED = {
         text-too-long text-too-short time-out-of-range wrong-form more-than-one-line nested-too-deep no-web-address
         mapping-twice mapping-missing mapping-unusable header-missing columns-too-many column-missing column-twice
         row-cells quote-open characters-damaged value-unlisted time-unreadable sheet-missing
-        workbook-damaged
+        workbook-damaged workbook-strict formula-unworked
         null-character not-utf-8 picture-damaged redaction-outside redaction-page redactions-elsewhere
         redactions-unreadable file-empty plan-date address-unknown-way address-unusable
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind

@@ -25,6 +25,7 @@ from services.ingest.imports.codec import Table
 from services.ingest.imports.imports_api import _lines, read, shipped
 from services.ingest.imports.mapping import Fields, is_personal
 from services.ingest.imports.mapping import Mapping as Map
+from services.ingest.imports.sheets import STRICT
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.rules.documents import DocumentError
@@ -210,12 +211,39 @@ def test_a_cell_may_be_as_long_as_a_row() -> None:
     assert row.fault is None and len(row.cells["诉求内容"]) == 300_000
 
 
+def test_a_text_with_a_damaged_character_keeps_its_encoding_and_loses_one_row() -> None:
+    raw = csv_of([("1", "", "", "长" * 30, "2026-03-02 09:00", ""), ("2", "", "", "井盖", "2026-03-02 09:00", "")])
+    cut = raw.replace("井盖".encode(), "井盖".encode()[:-1])
+    first, second = rows_of(cut)
+    assert (first.fault, first.cells["诉求内容"]) == (None, "长" * 30)
+    assert second.fault is not None and second.fault.code == "characters-damaged"
+
+
+def test_a_cell_that_says_it_is_text_is_that_text() -> None:
+    (row,) = rows_of(csv_of([('="0012"', "", "", "x", "2026-03-02 09:00", "")]))
+    assert row.cells["工单编号"] == "0012"
+
+
+def test_a_formula_is_its_saved_result_and_a_row_without_one_is_refused() -> None:
+    def formed(xml: bytes) -> bytes:
+        for number, kept in enumerate((b"<v>7</v>", b"", b"<v>#N/A</v>"), 2):
+            kind = b' t="e"' if b"#" in kept else b""
+            cell = b'<c r="A%d"%s><f>ROW()</f>%s</c>' % (number, kind, kept)
+            xml = re.sub(rb'<c r="A%d".*?</c>' % number, cell, xml, count=1)
+        return xml
+
+    rows = rows_of(changed(SHEET, formed))
+    assert [(row.cells["工单编号"], row.fault and row.fault.code) for row in rows] == [
+        ("7", None), ("", "formula-unworked"), ("", "formula-unworked"),
+    ]  # fmt: skip
+
+
 def test_cells_of_a_workbook_are_their_text() -> None:
     at = datetime(2026, 3, 2, 9, 5)  # noqa: DTZ001  as a sheet has it
-    told = [(20260302001, "甲", 13800138000, '=HYPERLINK("http://x")', at, 5.0), ("", "", "", True, None, 0.25)]
+    told = [(20260302001, "甲", 13800138000, '路灯 "一"', at, 5.0), ("", "", "", True, None, 0.25)]
     found = [row.cells for row in rows_of(xlsx_of(told))]
     assert [row["工单编号"] for row in found] == ["20260302001", ""]
-    assert found[0]["诉求内容"] == '=HYPERLINK("http://x")' and found[0]["受理时间"] == "2026-03-02 09:05:00"
+    assert found[0]["诉求内容"] == '路灯 "一"' and found[0]["受理时间"] == "2026-03-02 09:05:00"
     assert [row["事发地址"] for row in found] == ["5", "0.25"] and found[1]["诉求内容"] == "TRUE"
     assert all("来电" not in title for row in found for title in row), "no cell of a person is read"
     lost = rows_of(xlsx_of([(2026030212345678901, "甲", 1, "x", at, 5)]))
@@ -243,11 +271,12 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         (changed(SHEET, lambda xml: xml.replace(b't="s"><v>0', b't="s"><v>999999')), "workbook-damaged"),
         (zipped({"[Content_Types].xml": b"<x/>"}, zipfile.ZIP_LZMA), "workbook-damaged"),
         (changed("[Content_Types].xml", lambda xml: b"<x/>"), "workbook-damaged"),
+        (changed(SHEET, lambda xml: xml.replace(NAMESPACE, STRICT + b"spreadsheetml/main")), "workbook-strict"),
         (xlsx_of(ROWS).replace(b"PK\x05\x06", b"PK\x06\x07" + b"\0" * 16 + b"PK\x05\x06"), "workbook-damaged"),
         (changed(SHEET, lambda xml: xml.replace(b'r="4"', b'r="99999999999999999999"')), "workbook-damaged"),
         (changed(SHEET, lambda xml: xml.replace(b'r="4"', b'r="-4"')), "workbook-damaged"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_workbook_made_to_harm_is_refused(content: bytes, refused: str) -> None:
     with pytest.raises(Problem) as caught:

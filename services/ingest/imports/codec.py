@@ -19,6 +19,8 @@ from services.kernel.serving.bodies import parse_json
 from services.kernel.serving.sheets import unmarked
 
 Form = Literal["csv", "xlsx", "ndjson"]
+FEW = 20
+"""A text is still in UTF-8 if not more than one in so many of its characters is damaged."""
 SAMPLE = 65_536
 """So many bytes from the first one that is not ASCII on show the encoding."""
 DELIMITERS = (",", "\t", ";", "|")
@@ -36,6 +38,7 @@ _OTHER_FILES = (
     (b"7z\xbc\xaf", "an archive; unpack it"),
     (b"<", "a page or XML, though its name may end in .xls; open it and save it as .xlsx or CSV"),
 )
+_AS_TEXT = re.compile(r'="([^"]*)"')
 _JSON_LIST = re.compile(rb"\[\s*(\{|\Z)")
 csv.field_size_limit(2**31 - 1)  # the module's only limit; `_Lines` has that of a row
 
@@ -139,7 +142,7 @@ def _csv_rows(reader: Iterator[list[str]], lines: "_Lines", width: int, position
             return
         if not any(cell.strip() for cell in cells):
             continue
-        kept = {title: unmarked(cells[at]) for at, title in positions.items() if at < len(cells)}
+        kept = {title: _of_text(cells[at]) for at, title in positions.items() if at < len(cells)}
         row = checked(begins, kept)
         is_cut = len(cells) < width or any(cell.strip() for cell in cells[width:])
         yield row._replace(fault=_cut(len(cells), width)) if is_cut else row
@@ -152,6 +155,12 @@ def _cut(cells: int, width: int) -> Malformed:
         cells=cells,
         columns=width,
     )
+
+
+def _of_text(cell: str) -> str:
+    """A cell without what keeps a spreadsheet program from reading it as a formula or a number: `'-1`, `="0012"`."""
+    told = _AS_TEXT.fullmatch(cell)
+    return told[1] if told else unmarked(cell)
 
 
 def checked(number: int, cells: Mapping[str, str]) -> Row:
@@ -293,7 +302,10 @@ def _found(held: bytes, *, whole: bool = False) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(held, final=whole)
     except UnicodeDecodeError:
-        return "gb18030"
+        # A character that was cut in two makes no other encoding of the rest.
+        text = held.decode("utf-8", "replace")
+        damaged = text.count("\ufffd")
+        return "utf-8" if damaged * FEW < sum(not char.isascii() for char in text) - damaged else "gb18030"
     return "utf-8"
 
 

@@ -3,7 +3,7 @@
 openpyxl reads the parts and the cells. What it would hold for the whole workbook does not grow here: texts that cells
 share lie in a file beside, and a row is forgotten as soon as it was read. A workbook may be made to fill a memory or to
 name files elsewhere: each small part has a limit, each row, and the whole; a document type or an entity is refused. A
-formula is its text and is never worked out.
+formula is never worked out: its cell holds the result that the spreadsheet program saved.
 """
 
 import struct
@@ -38,6 +38,8 @@ SMALL = 4_000_000
 MOST_PARTS = 2_000
 WIDTH, HEIGHT = 16_384, 1_048_576
 """The columns and the rows of a sheet, as every spreadsheet program has them."""
+STRICT = b"http://purl.oclc.org/ooxml/"
+"""The names of a format that looks alike and that few programs write."""
 EXACT = 10**15
 """A workbook keeps 15 digits of a number."""
 _ITEM = f"{{{SHEET_MAIN_NS}}}si"
@@ -121,6 +123,12 @@ def _shown(value: Any) -> str:
     match value:
         case None:
             return ""
+        case _Unworked():
+            raise Malformed(
+                "a formula in the row has no result, or an error; open the workbook in a spreadsheet program, correct "
+                "the cell, and save it",
+                code="formula-unworked",
+            )
         case bool():
             return "TRUE" if value else "FALSE"
         case int() | float() if abs(value) >= EXACT:
@@ -138,11 +146,20 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-class _Cells(WorkSheetParser):  # type: ignore[misc]
-    """Takes a formula as its text."""
+class _Unworked:
+    """The value of a cell whose formula has no result, or an error."""
 
-    def parse_formula(self, element: Element) -> str:
-        return "=" + (element.findtext(FORMULA_TAG) or "")
+    def __str__(self) -> str:
+        return ""
+
+
+class _Cells(WorkSheetParser):  # type: ignore[misc]
+    """Takes the result of a formula."""
+
+    def parse_cell(self, element: Element) -> dict[str, Any]:
+        cell: dict[str, Any] = super().parse_cell(element)
+        has_none = cell["value"] is None and element.find(FORMULA_TAG) is not None
+        return cell | {"value": _Unworked()} if has_none or cell["data_type"] == "e" else cell
 
 
 class _Archive(zipfile.ZipFile):
@@ -194,6 +211,12 @@ class _Book(ExcelReader):  # type: ignore[misc]
         there = [(one, rel.target) for one, rel in found if rel is not None and rel.target in self.valid_files]
         for one, target in there:
             if plain(one.name) == plain(title) if title else one.state == "visible":
+                with self.archive.open(target) as sheet:
+                    if STRICT in sheet.read(2_000):
+                        raise Malformed(
+                            "the workbook is saved as Strict Open XML, which is another format; save it as .xlsx",
+                            code="workbook-strict",
+                        )
                 return str(target)
         names = ", ".join(str(one.name)[:40] for one, _ in there[:20])
         raise Malformed(
@@ -217,6 +240,7 @@ def _rows(book: _Book, part: str) -> Generator[tuple[int, dict[int, Any]], None,
     parser = _Cells(
         None,
         book.shared_strings,
+        data_only=True,
         epoch=book.wb.epoch,
         date_formats=book.wb._date_formats,  # noqa: SLF001  as its own reader does
         timedelta_formats=book.wb._timedelta_formats,  # noqa: SLF001
