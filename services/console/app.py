@@ -57,6 +57,7 @@ PAGES = (
     "operations.imports",
     "operations.subscriptions",
     "operations.public_forms",
+    "operations.mailboxes",
     "access.people",
     "offices.units",
     "offices.setup",

@@ -72,6 +72,7 @@ NAVIGATION = (
     ("keys", N_("密钥"), ("admin",)),
     ("subscriptions", N_("推送"), ("admin",)),
     ("forms", N_("网上表单"), ("admin",)),
+    ("mailboxes", N_("邮箱"), ("admin",)),
     ("health", N_("运行"), ("admin", "auditor")),
 )
 """Path, title and the roles that see it: one navigation by what a post does."""

@@ -308,6 +308,54 @@ class Forms(
     """The entries."""
 
 
+class Mailbox(Answered):
+    """A mailbox whose mails become reports."""
+
+    unit: UnitCode
+    """The unit."""
+    address: str
+    """Its address."""
+    aside_in: str
+    """The folder of the mails that became no reports."""
+    read_at: Instant | None
+    """When it was read last; null if it never was."""
+    trouble: str | None
+    """Why it cannot be read, or why replies wait; null if nothing is wrong."""
+    trouble_at: Instant | None
+    """Since when that is so."""
+    reports: int
+    """How many reports came from it. A note, not the record."""
+    aside: int
+    """How many of its mails were set aside."""
+    aside_at: Instant | None
+    """When one was set aside last."""
+
+
+class Mailboxes(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "town-east",
+                "address": "letters@town-east.example",
+                "aside_in": "Huiying-Aside",
+                "read_at": "2026-03-02T01:00:00.000000Z",
+                "trouble": None,
+                "trouble_at": None,
+                "reports": 120,
+                "aside": 3,
+                "aside_at": "2026-03-01T02:00:00.000000Z",
+            }
+        ],
+        next=None,
+    ),
+):
+    """Mailboxes, in the order of their units."""
+
+    items: tuple[Mailbox, ...]
+    """The entries."""
+
+
 class FormTurned(Answered, json_schema_extra=example(unit="town-east", open=True)):
     """How the form is now."""
 

@@ -30,6 +30,7 @@ SERVICE = Service(
         "services.ingest.api",
         "services.ingest.open311.open311_api",
         "services.ingest.form.form_api",
+        "services.ingest.mail.mail_api",
         "services.ingest.outages.outages_api",
     ),
     loops=(keep_swept, topic.run, loop.run),

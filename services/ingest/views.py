@@ -11,6 +11,7 @@ from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationFormClosed, OperationFormOpened, OperationKeyMade, OperationKeyRevoked
 from services.ingest.imports import views as imports
+from services.ingest.mail import views as mail
 from services.ingest.open311 import views as open311
 from services.ingest.outages import views as outages
 from services.kernel.core.ids import stream_of
@@ -26,6 +27,7 @@ open311.tables(METADATA)
 IMPORTS, IMPORT_NOTES = imports.tables(METADATA)
 OUTAGES = outages.table(METADATA)
 HEARD = outages.heard(METADATA)
+MAILBOXES = mail.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",

@@ -71,7 +71,7 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
 
 ADMINISTERED = (
     "/keys", "/imports", "/dead-letters", "/subscriptions", "/subscriptions/new", "/forms", "/forms/town-east",
-    "/forms/town-east/open-form", "/forms/town-east/close-form",
+    "/forms/town-east/open-form", "/forms/town-east/close-form", "/mailboxes",
     "/accounts", "/health", "/addresses", "/addresses/new", "/units", "/units/town-east",
     "/units/town-east/place-post", "/units/new", "/units/site", "/units/town-east/place-unit",
     "/units/town-east/end-unit", "/setup/pack/assign", "/setup/pack/load", "/tour",

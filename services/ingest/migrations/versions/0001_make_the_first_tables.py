@@ -148,6 +148,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_limits")),
     )
     op.create_table(
+        "mailboxes",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("address", key(320), nullable=False),
+        sa.Column("aside_in", sa.Text(), nullable=False),
+        sa.Column("read_at", key(27), nullable=True),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.Column("trouble_at", key(27), nullable=True),
+        sa.Column("reports", sa.BigInteger(), nullable=False),
+        sa.Column("aside", sa.BigInteger(), nullable=False),
+        sa.Column("aside_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("unit", name=op.f("pk_mailboxes")),
+    )
+    op.create_table(
         "outages",
         sa.Column("id", key(64), nullable=False),
         sa.Column("site", key(20), nullable=False),
