@@ -65,6 +65,7 @@ listForms              | signed-in                     | everywhere
 openForm               | admin                         | own^
 closeForm              | admin                         | own^
 tellOutages            | probe                         | everywhere
+listMailboxes          | signed-in                     | everywhere
 listOutages            | signed-in                     | everywhere
 listKeys               | admin                         | own^
 listImports            | admin                         | own^

@@ -89,7 +89,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "assignLesson": {"unit": OWN, "post": f"handler@{OWN}", "due": "{far}"},
     "proposeFinding": {"incident": "{incident}", "unit": OWN, "events": ["{event}"]},
     "proposeReferral": {"unit": OWN, "post": "approver", "kind": "praise", "findings": []},
-    "makeSubscription": {"types": ["review.adopted"]},
+    "makeSubscription": {"types": ["report.received"]},
     "eraseWordsOfAudit": {"stream": "{operation of audit}"},
 }  # fmt: skip
 """Operation -> what its body has instead of the example's; None leaves a field out. `{name}` is a record."""
