@@ -241,11 +241,11 @@ class Settings(BaseSettings):
     """Where integrations reach ingest, if that is not below the public address. The probe tells there."""
     probe_log: Annotated[str, AfterValidator(_address_if_any)] = ""
     """Where the log of all events is reached, if that is not below the public address."""
-    probe_seconds: float = Field(60, ge=1)
+    probe_seconds: float = Field(60, ge=1, le=86_400)
     """How often the probe looks."""
     probe_failures: int = Field(3, ge=1)
     """How many rounds in a row something must be bad to be an outage, and good to be over."""
-    probe_timeout: float = Field(10, gt=0)
+    probe_timeout: float = Field(10, gt=0, le=3_600)
     """How many seconds the probe waits for a whole answer."""
     probe_beside: Annotated[str, AfterValidator(_address_if_any)] = ""
     """An address elsewhere, such as that of the provider. While neither it nor the deployment answers, the probe is

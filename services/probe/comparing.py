@@ -4,6 +4,7 @@ Each function raises `Fault` for what is wrong, and returns what is to be rememb
 to stop the probe: the work grows with the size alone, and `looking` takes every other error for a fault of the answer.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,10 +21,96 @@ from services.kernel.sealed.trust import SplitView, Trust
 from services.kernel.tlog import Refused
 from services.kernel.tlog.note import Verifier
 
-NEVER_SHOWN = frozenset({"applet", "base", "embed", "frame", "iframe", "object", "portal", "style", "video", "audio"})
-"""Elements that no page of the bulletin has."""
-OF_FORMS = frozenset({"button", "form", "input", "textarea", "select"})
-"""Elements that only the front page has, to narrow the list."""
+_WRITTEN = """
+html: ; lang
+head: html;
+meta: head; charset content name
+title: head;
+link: head; href hreflang rel title type
+script: head; type
+body: html;
+header: body; class
+main: body; id tabindex
+footer: body;
+nav: main footer; aria-label class
+article: main; aria-labelledby
+section: article section; class
+aside: article; aria-label class
+div: header article dl; class
+h1: main article;
+h2: article section; id
+h3: section;
+p: div main article section aside footer; class role
+dl: article; class
+dt: div;
+dd: div;
+ul: section; aria-label class
+ol: section;
+li: ul ol;
+figure: li;
+figcaption: figure;
+a: body p h2 dd li figure nav; aria-describedby class href hreflang lang rel
+img: a aside; alt class height loading src width
+strong: p; class
+span: p li figcaption; class
+time: p dd h3 li; datetime
+code: dd;
+br: p;
+"""
+_WRITTEN_IN_FORMS = """
+form: main; action aria-label class method role
+details: form; class
+summary: details;
+div: details;
+p: form; id
+label: p; for
+input: p; aria-describedby id maxlength name type value
+select: p; id name
+option: select; value
+button: p;
+"""
+"""Only the front page has them, to narrow the list."""
+
+
+def _table(*written: str) -> dict[str, tuple[set[str], set[str]]]:
+    """Element -> those that it stands in, and the attributes that it has."""
+    made: dict[str, tuple[set[str], set[str]]] = {}
+    for line in "".join(written).split("\n"):
+        if line:
+            element, _, told = line.partition(":")
+            for known, more in zip(made.setdefault(element, (set(), set())), told.split(";"), strict=True):
+                known.update(more.split())
+    return made
+
+
+OF_PAGES, OF_THE_FRONT = _table(_WRITTEN), _table(_WRITTEN, _WRITTEN_IN_FORMS)
+"""All that pages of the bulletin write. What stands elsewhere, a browser may place as it likes."""
+CLASSES = {
+    "a": {"home", "language", "skip"},
+    "aside": {"code"},
+    "details": {"wide"},
+    "div": {"text", "text void"},
+    "dl": {"meta"},
+    "form": {"filter"},
+    "header": {"top"},
+    "img": {"logo"},
+    "nav": {"feeds", "pages"},
+    "p": {
+        "hint", "lead", "leads", "marks", "notice corrected", "notice follow", "notice withdrawn", "printed", "reason",
+        "when", "why", "why reason", "wide", "wide act", "wide hint",
+    },
+    "section": {"earlier", "history", "notice corrected", "notice withdrawn", "text", "text void"},
+    "span": {"hint", "printed"},
+    "strong": {"mark corrected", "mark follow", "mark withdrawn"},
+    "ul": {"files"},
+}  # fmt: skip
+"""The looks that they have."""
+UNSEEN = frozenset({"printed", "skip"})
+"""The looks that a reader does not see on a screen."""
+IN_TEXTS = frozenset({"", "files", "hint", "why", "why reason"})
+"""The looks within a text."""
+RELATIONS = {"link": {"alternate", "canonical", "icon", "stylesheet"}, "a": {"next"}}
+VOID = frozenset({"br", "img", "input", "link", "meta"})
 DEEPEST = 50
 """The most elements that are open at once. Pages of the bulletin have a dozen."""
 _VALUE = r"""(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>=`]++)"""
@@ -31,6 +118,10 @@ _TAG = re.compile(
     rf"""<(?:!doctype html|/?[a-z][a-z0-9]*+(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+{_VALUE})?+)*+\s*+/?)>""", re.IGNORECASE
 )
 """Each < of the bulletin begins one of these; in texts and values it is written &lt;."""
+_is_heading = re.compile(r"正文|现行文本|撤回前的文本|[0-9]+年[0-9]+月[0-9]+日[0-9]{2}:[0-9]{2}(?:发布|更正)").fullmatch
+"""The headings of texts."""
+_SIZE = re.compile(r"(?:PDF|[A-Z]{3,4})[0-9.]+[KM]B$")
+"""What stands behind the title of a file."""
 _is_statement = re.compile(f"statement-{UUID}").fullmatch
 
 
@@ -57,8 +148,7 @@ class Entry(NamedTuple):
 
     statement: str
     modified: str
-    lines: tuple[str, ...]
-    """Its texts, as `Page.lines`."""
+    shown: "Page"
     files: tuple[str, ...] = ()
     """The addresses of its files."""
 
@@ -69,7 +159,11 @@ class Signed(NamedTuple):
     title: str
     texts: tuple[str, ...]
     """The text that holds, then the earlier ones, the latest first."""
+    titles: tuple[str, ...]
+    """Of all releases."""
     reasons: tuple[str, ...]
+    names: tuple[str, ...]
+    """The titles of all files, also earlier ones."""
     digests: tuple[str, ...]
     files: tuple[str, ...]
     """The digests of the files that hold."""
@@ -92,15 +186,18 @@ def public_keys(body: bytes, known: Mapping[str, Ed25519PublicKey]) -> dict[str,
     return {kid: key for kid, key in known.items() if kid not in revoked}
 
 
-def feed(body: bytes, modified: Mapping[str, str]) -> list[Entry]:
-    """The newest statements. `modified` are those seen before, with the time of the last change that was signed."""
+def feed(body: bytes, modified: Mapping[str, str], home: str) -> list[Entry]:
+    """The newest statements.
+
+    `modified` are those seen before, with the time of the last change that was signed; `home` is the public address.
+    """
     try:
         told = json.loads(body)
         found = [
             Entry(
                 "statement-" + item["id"].removeprefix("urn:uuid:"),
                 item["date_modified"],
-                page(item["content_html"]).lines,
+                page(item["content_html"], home, is_part=True),
                 tuple(one["url"] for one in item["attachments"]),
             )
             for item in told["items"]
@@ -142,56 +239,81 @@ def manifest(body: bytes, statement: str, keys: Mapping[str, Ed25519PublicKey], 
     return Signed(
         texts[-1]["title"],
         tuple(content["text"] for content in reversed(texts)),
+        tuple(content["title"] for content in texts),
         tuple(content["reason"] for content in contents if content["reason"]),
+        tuple(one["title"] for content in contents for one in content["attachments"]),
         tuple(now),
         tuple(one["sha256"] for one in contents[-1]["attachments"]),
         proven.state["changed_at"],
     )
 
 
-def statement_page(body: bytes, signed: Signed, host: str) -> None:
-    """The page of a statement shows exactly what was signed."""
-    shown = page(_text(body))
-    must_be_ours(shown, host, forms=False)
+def statement_page(body: bytes, signed: Signed, home: str) -> str:
+    """The page of a statement shows title, texts, reasons and files as signed. Returns the style sheet's address."""
+    shown = page(_text(body), home)
     if shown.title != _normal(signed.title):
         raise altered("changed", "the page has another title than was signed")
-    must_show(shown.lines, signed)
-    for reason in signed.reasons:
-        if _normal(reason) not in shown.everything:
-            raise altered("changed", "the page lacks the reason of a release")
-    for data in shown.linked:
-        text = data.get("articleBody", data.get("text"))
-        if text is not None and _normal(str(text)) != _normal(signed.texts[0]):
-            raise altered("changed", "the data for search engines have another text than was signed")
+    must_show(shown, signed)
+    data = shown.linked
+    if _normal(str(data.get("articleBody", data.get("text")))) != _normal(signed.texts[0]):
+        raise altered("changed", "the data for search engines have another text than was signed")
+    if _normal(str(data.get("headline", data.get("name")))) != shown.title:
+        raise altered("changed", "the data for search engines have another title than was signed")
+    return shown.sheet
 
 
 def must_be_as_signed(entry: Entry, signed: Signed) -> None:
     """The entry of the feed shows exactly what was signed, and when."""
-    must_show(entry.lines, signed)
+    must_show(entry.shown, signed)
     if parse_instant(entry.modified) != parse_instant(signed.changed_at):
         raise altered("changed", "the feed shows another time of the last change than was signed")
 
 
-def must_show(lines: Sequence[str], signed: Signed) -> None:
-    """The texts of a page or of an entry of the feed are those that were signed, in their order, and nothing else."""
-    wanted = [_normal(line) for text in signed.texts for line in text.splitlines() if line.strip()]
-    if list(lines) != wanted:
-        raise altered("changed", "a text is not the one that was signed")
+def must_show(shown: "Page", signed: Signed) -> None:
+    """The texts of a page or of an entry of the feed are those that were signed, in their order, and nothing else.
 
-
-def front_page(body: bytes, entries: Sequence[Entry] | None, signed: Mapping[str, Signed], host: str) -> None:
-    """The front page lists the newest statements of a feed, in its order, and shows signed titles.
-
-    `entries` is None if the feed was bad in this round: what is wrong there is no fault of the front page.
+    Also what stands between their lines is signed, or one of the headings.
     """
-    shown = page(_text(body))
-    must_be_ours(shown, host, forms=True)
+    if shown.texts != tuple(map(_lines, signed.texts)):
+        raise altered("changed", "a text is not the one that was signed")
+    known = {_normal(f"标题：{title}") for title in signed.titles} | {
+        _normal(f"更正理由：{one}") for one in signed.reasons
+    }
+    names = {_normal(name) for name in signed.names}
+    for beside in shown.beside:
+        if not (_is_heading(beside) or beside in known or beside in names or _SIZE.sub("", beside) in names):
+            raise altered("changed", "between the lines of a text is something that was not signed")
+    if any(_normal(reason) not in shown.everything for reason in signed.reasons):
+        raise altered("changed", "the reason of a release is not shown")
+
+
+def front_page(body: bytes, entries: Sequence[Entry] | None, signed: Mapping[str, Signed], home: str) -> str:
+    """The front page lists the newest statements of a feed, in its order, and shows signed titles and texts.
+
+    `entries` is None if the feed was bad in this round: what is wrong there is no fault of the front page. Returns the
+    address of the style sheet.
+    """
+    shown = page(_text(body), home, forms=True)
     listed = list(shown.headings)
     if entries is not None and listed != [entry.statement for entry in entries[: max(len(listed), 1)]]:
         raise altered("changed", "the front page lists other statements than the feed")
-    for statement, title in shown.headings.items():
-        if statement in signed and title != _normal(signed[statement].title):
+    if len(shown.texts) != len(listed):
+        raise altered("changed", "the front page has another number of texts than of titles")
+    for (statement, title), text in zip(shown.headings.items(), shown.texts, strict=True):
+        if statement not in signed:
+            continue
+        if title != _normal(signed[statement].title):
             raise altered("changed", f"the front page shows {statement} under another title than was signed")
+        whole = signed[statement].texts[0]
+        if text not in (_lines(whole), (_normal(f"{whole[:300]}……"), "阅读全文")):
+            raise altered("changed", f"the front page shows another text of {statement} than was signed")
+    return shown.sheet
+
+
+def style_sheet(body: bytes, address: str) -> None:
+    """The style sheet is the one that a page names by its digest."""
+    if hashlib.sha256(body).hexdigest()[:32] != address.rpartition("?")[2]:
+        raise altered("changed", "the style sheet is not the one that the page names")
 
 
 def checkpoint(note: bytes, keys: Collection[Verifier], before: bytes | None) -> tuple[int, int] | None:
@@ -231,30 +353,24 @@ def _joined(keys: Collection[Verifier], note: bytes, before: bytes, proofs: Sequ
         raise altered("forked", str(refused)) from None
 
 
-def must_be_ours(shown: "Page", host: str, *, forms: bool) -> None:
-    """The page has no element, handler or address that pages of the bulletin never have."""
-    elements = set(shown.elements) & (NEVER_SHOWN if forms else NEVER_SHOWN | OF_FORMS)
-    if elements or shown.scripts:
-        raise altered("foreign", f"the page has {', '.join(sorted(elements) or ['a script'])}")
-    for address in shown.addresses:
-        parts = urlsplit(address)
-        if (parts.scheme or parts.netloc) and (parts.scheme not in ("http", "https", "") or parts.netloc != host):
-            raise altered("foreign", f"the page leads to {parts.scheme}://{parts.netloc}")
-
-
 class Page(HTMLParser):
-    """What a reader sees of a page of the bulletin, without white space."""
+    """What a reader sees of a page of the bulletin, without white space. Raises `Fault` for what it never writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str, *, forms: bool, is_part: bool) -> None:
         super().__init__()
-        self.elements: list[str] = []
-        self.addresses: list[str] = []
-        self.scripts = 0
-        """Scripts, and what else runs or leads away by itself."""
+        parts = urlsplit(home)
+        origin, path = f"{parts.scheme}://{parts.netloc}", parts.path
+        self._is_ours = re.compile(rf"#main|(?:{re.escape(origin)})?/(?!/)[^\s\\\x00-\x20\x7f]*").fullmatch
+        self._is_sheet = re.compile(rf"{re.escape(path)}bulletin/style\.css\?[0-9a-f]{{32}}").fullmatch
+        self._table = OF_THE_FRONT if forms else OF_PAGES
+        self._is_part, self._around = is_part, [] if is_part else ["html", "body", "main", "article"]
+        self.sheet = ""
         self._open: list[tuple[str, str]] = []
+        """The elements that are open, with their classes."""
         self._text: list[str] = []
         self._title: list[str] = []
-        self._lines: list[list[str]] = []
+        self._texts: list[list[list[str]]] = []
+        self._beside: list[list[str]] = []
         self._linked: list[list[str]] = []
         self._headings: dict[str, list[str]] = {}
         self._heading = ""
@@ -270,87 +386,152 @@ class Page(HTMLParser):
         return {statement: _normal("".join(parts)) for statement, parts in self._headings.items()}
 
     @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines of the texts of a statement."""
-        return tuple(line for line in (_normal("".join(parts)) for parts in self._lines) if line)
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The lines of each text of a statement."""
+        return tuple(_joined_lines(lines) for lines in self._texts)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What stands within the texts of a statement beside their lines: headings, reasons, files."""
+        return _joined_lines(self._beside)
 
     @property
     def everything(self) -> str:
-        """All text."""
+        """All text that a reader sees."""
         return _normal("".join(self._text))
 
     @property
-    def linked(self) -> list[dict[str, Any]]:
+    def linked(self) -> dict[str, Any]:
         """The data for search engines."""
         try:
-            found = [json.loads("".join(parts)) for parts in self._linked]
+            (found,) = ["".join(parts) for parts in self._linked]
+            told = json.loads(found)
         except ValueError:
-            raise altered("changed", "the data for search engines are no JSON") from None
-        return [data for data in found if isinstance(data, dict)]
+            told = None
+        if not isinstance(told, dict):
+            raise altered("changed", "the data for search engines are not as the bulletin writes them")
+        return told
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Notes an element."""
         told = {name: value or "" for name, value in attrs}
-        self.elements.append(tag)
-        self.addresses += [
-            told[name].strip() for name in ("href", "src", "action", "formaction", "srcset") if name in told
-        ]
-        runs = any(name.startswith("on") or name in ("style", "srcdoc", "http-equiv") for name in told)
-        if runs or (tag == "script" and told.get("type") != "application/ld+json"):
-            self.scripts += 1
+        look = told.get("class", "")
+        self._must_be_written(tag, told, attrs)
+        if "text" in look.split():
+            if [name for name, _ in self._open if name != "section"] != self._around or any(
+                kind not in ("", "earlier") for _, kind in self._open
+            ):
+                raise altered("changed", "a text is not where the bulletin shows it")
+            self._texts.append([])
+        elif self._in_text():
+            if look not in IN_TEXTS:
+                raise altered("changed", f"within a text is {tag} {look}")
+            if tag in ("h2", "h3", "li") or (tag == "p" and look):
+                self._beside.append([])
+            elif tag == "p":
+                self._texts[-1].append([])
         if tag == "script":
             self._linked.append([])
-        classes = told.get("class", "").split()
-        if tag == "p" and self._in_text() and "why" not in classes:
-            self._lines.append([])
-        if tag == "h2" and told.get("id", "").startswith("statement-"):
+        if tag == "h2" and "id" in told:
             self._heading = told["id"]
+            if not _is_statement(self._heading) or self._heading in self._headings:
+                raise altered("changed", "a heading is of no statement, or of one that has another")
             self._headings[self._heading] = []
-        if tag not in ("area", "br", "hr", "img", "input", "link", "meta", "wbr"):
-            is_line = tag == "p" and self._in_text() and "why" not in classes
-            kind = "text" if tag in ("section", "div") and "text" in classes else "line" if is_line else ""
-            self._open.append((tag, kind))
+        if tag not in VOID:
+            self._open.append((tag, look))
             if len(self._open) > DEEPEST:
                 raise altered("changed", f"the page has more than {DEEPEST} elements within each other")
 
+    def _must_be_written(self, tag: str, told: Mapping[str, str], attrs: Sequence[Any]) -> None:
+        """Whether the bulletin writes such an element at this place."""
+        if tag not in self._table:
+            raise altered("foreign", f"the page has {tag}")
+        parents, known = self._table[tag]
+        if unknown := sorted(told.keys() - known):
+            raise altered("foreign", f"the page has {tag} {unknown[0]}")
+        if "class" in told and told["class"] not in CLASSES.get(tag, ()):
+            raise altered("foreign", f"the page has {tag} class={told['class']}")
+        if len(told) != len(attrs):
+            raise altered("changed", f"an attribute of {tag} is written twice")
+        parent = self._open[-1][0] if self._open else ""
+        if parent not in (parents or {""}) and not (self._is_part and not parent and tag in ("p", "section")):
+            raise altered("changed", f"{tag} stands in {parent or 'nothing'}")
+        for address in (told[name] for name in ("action", "href", "src") if name in told):
+            if not self._is_ours(address):
+                raise altered("foreign", f"the page leads to {address}")
+        if "rel" in told and told["rel"] not in RELATIONS[tag]:
+            raise altered("foreign", f"the page has {tag} rel={told['rel']}")
+        if told.get("rel") == "stylesheet":
+            if self.sheet or not self._is_sheet(told.get("href", "")):
+                raise altered("foreign", "the page has another style sheet")
+            self.sheet = told["href"]
+        if tag == "script" and told.get("type") != "application/ld+json":
+            raise altered("foreign", "the page has a script")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """No page has one: browsers take it for a start alone."""
+        raise altered("changed", f"{tag} ends where it begins")
+
     def handle_endtag(self, tag: str) -> None:
-        """Closes the newest element of this name."""
-        for index in range(len(self._open) - 1, -1, -1):
-            if self._open[index][0] == tag:
-                del self._open[index:]
-                break
+        """Closes the innermost element."""
+        if not self._open or self._open.pop()[0] != tag:
+            raise altered("changed", f"{tag} ends where it is not the innermost element")
         if tag == "h2":
             self._heading = ""
 
     def handle_data(self, data: str) -> None:
         """Notes text."""
-        tags = [tag for tag, _ in self._open]
+        tags, looks = [tag for tag, _ in self._open], [look for _, look in self._open]
         if "script" in tags:
             self._linked[-1].append(data)
             return
-        self._text.append(data)
+        if "title" not in tags and not UNSEEN.intersection(looks):
+            self._text.append(data)
         if "h1" in tags:
             self._title.append(data)
         if self._heading:
             self._headings[self._heading].append(data)
-        kinds = [kind for _, kind in self._open]
-        if "line" in kinds:
-            self._lines[-1].append(data)
-        elif self._in_text() and data.strip() and not {"h2", "h3", "ul", "p"} & set(tags[kinds.index("text") :]):
-            self._lines.append([data])
+        if not self._in_text() or not data.strip():
+            return
+        inner = [(tag, look) for tag, look in self._open if tag in ("h2", "h3", "li", "p")]
+        if not inner:
+            self._texts[-1].append([data])
+        elif inner[-1] == ("p", ""):
+            self._texts[-1][-1].append(data)
+        else:
+            self._beside[-1].append(data)
 
     def _in_text(self) -> bool:
-        return any(kind == "text" for _, kind in self._open)
+        return any(look in ("text", "text void") for _, look in self._open)
+
+    def close(self) -> None:
+        """The end of the page."""
+        super().close()
+        if self._open:
+            raise altered("changed", f"{self._open[-1][0]} does not end")
+        if not self._is_part and not self.sheet:
+            raise altered("changed", "the page has no style sheet")
 
 
-def page(text: str) -> Page:
-    """What a page shows. Raises `Fault` if it has tags that readers may take differently: the bulletin has none."""
+def page(text: str, home: str, *, forms: bool = False, is_part: bool = False) -> Page:
+    """What a page below a public address shows, or a part of one.
+
+    Raises `Fault` if it has anything that the bulletin does not write, or that readers may take differently.
+    """
     if "<" in _TAG.sub("", text):
         raise altered("changed", "the page has a tag in a form that the bulletin does not write")
-    found = Page()
+    found = Page(home, forms=forms, is_part=is_part)
     found.feed(text)
     found.close()
     return found
+
+
+def _joined_lines(lines: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(line for line in (_normal("".join(parts)) for parts in lines) if line)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return _joined_lines([[line] for line in text.splitlines()])
 
 
 def _text(body: bytes) -> str:

@@ -30,6 +30,12 @@ REDIRECTS = 3
 DOUBTFUL = 3
 """The most statements in one round that are looked at because something was wrong with them."""
 CHECKPOINT, CONSISTENCY, LOG_KEYS = (f"audit/v1/log/{name}" for name in ("checkpoint", "proof/consistency", "keys"))
+HTML, FEED, STYLE, JSON = (
+    "text/html;charset=utf-8", "application/feed+json;charset=utf-8", "text/css;charset=utf-8", "application/json"
+)  # fmt: skip
+"""The types with which the bulletin answers: with another one, a reader sees something else."""
+LEADING = ("refresh", "link")
+"""Headers that lead readers elsewhere, or that bring other things into a page."""
 KEYS = ".well-known/huiying.json"
 logger = structlog.get_logger()
 
@@ -42,6 +48,8 @@ class Round:
     seen: dict[Key, Bad | None] = field(default_factory=dict)
     whole: list[str] = field(default_factory=list)
     """Statements that are as they were signed."""
+    sheets: set[str] = field(default_factory=set)
+    """Style sheets that are as pages name them."""
     said: dict[Site, str] = field(default_factory=dict)
     """What was wrong, in words, for the probe's own log."""
 
@@ -97,7 +105,7 @@ class Looker:
             if found.seen.get(("manifest", "unreachable", "")) or found.seen.get(("statement_page", "unreachable", "")):
                 break  # What does not answer is not waited for again.
         is_good = "feed" in well(found.seen)
-        await self._asked(found, "bulletin", self._front(entries if is_good else None, signed))
+        await self._asked(found, "bulletin", self._front(found, entries if is_good else None, signed))
         await self._asked(found, "log", self._log(found))
         return found
 
@@ -115,7 +123,7 @@ class Looker:
         return answer
 
     async def _keys(self, found: Round, pinned: Mapping[str, Ed25519PublicKey]) -> dict[str, Ed25519PublicKey]:
-        body = await self.get(KEYS)
+        body = await self.get(KEYS, media=JSON)
         keys = comparing.public_keys(body, pinned)
         if not pinned:
             kept = json.dumps({"keys": json.loads(body)["keys"]})
@@ -125,7 +133,7 @@ class Looker:
 
     async def _feed(self, memory: Memory) -> list[Entry]:
         seen = {id_: statement.modified for id_, statement in memory.statements.items()}
-        return comparing.feed(await self.get("bulletin/feed.json"), seen)
+        return comparing.feed(await self.get("bulletin/feed.json", media=FEED), seen, self.address)
 
     def _chosen(self, memory: Memory, entries: list[Entry], in_turn: list[str]) -> list[str]:
         """The newest statement, the newest that is not known, that in turn, and some with which something was wrong."""
@@ -151,7 +159,7 @@ class Looker:
             return None
         seen = Statement(modified=signed.changed_at, digests=signed.digests)
         found.memory = found.memory.model_copy(update={"statements": {**found.memory.statements, statement: seen}})
-        if await self._asked(found, "statement_page", self._page(statement, signed), statement) is None:
+        if await self._asked(found, "statement_page", self._page(found, statement, signed), statement) is None:
             return signed
         found.whole.append(statement)
         if entry is not None:
@@ -162,7 +170,7 @@ class Looker:
         self, statement: str, keys: dict[str, Ed25519PublicKey], known: Statement | None, entry: Entry | None
     ) -> Signed:
         """A statement as it was signed. With an entry, the files to which the feed leads are compared, too."""
-        body = await self.get(f"bulletin/statements/{statement}/manifest.json", is_kept=True)
+        body = await self.get(f"bulletin/statements/{statement}/manifest.json", is_kept=True, media=JSON)
         signed = comparing.manifest(body, statement, keys, known.digests if known else ())
         if entry is not None:
             if any(urlsplit(url).netloc != self.host for url in entry.files):
@@ -174,16 +182,22 @@ class Looker:
                     raise altered("changed", "a file is not the one that was signed")
         return signed
 
-    async def _page(self, statement: str, signed: Signed) -> bool:
-        body = await self.get(f"bulletin/statements/{statement}", is_kept=True)
-        comparing.statement_page(body, signed, self.host)
+    async def _page(self, found: Round, statement: str, signed: Signed) -> bool:
+        body = await self.get(f"bulletin/statements/{statement}", is_kept=True, media=HTML)
+        await self._sheet(found, comparing.statement_page(body, signed, self.address))
         return True
+
+    async def _sheet(self, found: Round, address: str) -> None:
+        if address not in found.sheets:
+            comparing.style_sheet(await self.get(address, media=STYLE), address)
+            found.sheets.add(address)
 
     async def _entry(self, entry: Entry, signed: Signed) -> None:
         comparing.must_be_as_signed(entry, signed)
 
-    async def _front(self, entries: list[Entry] | None, signed: dict[str, Signed]) -> None:
-        comparing.front_page(await self.get("bulletin/"), entries, signed, self.host)
+    async def _front(self, found: Round, entries: list[Entry] | None, signed: dict[str, Signed]) -> None:
+        body = await self.get("bulletin/", media=HTML)
+        await self._sheet(found, comparing.front_page(body, entries, signed, self.address))
 
     async def _log(self, found: Round) -> None:
         memory = found.memory
@@ -214,8 +228,11 @@ class Looker:
         except (KeyError, TypeError, ValueError) as error:
             raise altered("changed", f"this is no list of the log's keys: {error}") from None
 
-    async def get(self, path: str, *, most: int = PAGE, is_kept: bool = False) -> bytes:
-        """The body at a path. Raises `Fault`. What `is_kept` was published once, so it is never gone."""
+    async def get(self, path: str, *, most: int = PAGE, is_kept: bool = False, media: str = "") -> bytes:
+        """The body at a path, of a media type if one is given. Raises `Fault`.
+
+        What `is_kept` was published once, so it is never gone.
+        """
         address = urljoin(self.address, path)
         origin = urlsplit(address)[:2]
         for _ in range(REDIRECTS + 1):
@@ -226,6 +243,10 @@ class Looker:
                     raise Fault("altered", "redirected", f"{path} leads to {urlsplit(address).netloc[:100]}", status)
                 continue
             if status == 200:
+                if leading := next((name for name in LEADING if name in headers), ""):
+                    raise altered("foreign", f"{path} has the header {leading}")
+                if media and "".join(headers.get("content-type", "").lower().split()) != media:
+                    raise altered("changed", f"{path} is of the type {headers.get('content-type')}")
                 return body
             if is_kept and status in (404, 410):
                 raise Fault("altered", "missing", f"{path} is not there any more", status)

@@ -23,6 +23,10 @@ from services.probe.judging import Run
 from services.probe.looking import Looker, Round
 from services.probe.memory import Memory
 
+ANSWERS = 15
+"""The length of a round allows for so many late answers. No round waits for three times as many."""
+LONGEST = 86_400
+"""The most seconds that ingest takes for the length of a round."""
 OUTAGES = "ingest/v1/outages"
 MOST = 100
 """Outages in one telling."""
@@ -99,7 +103,7 @@ class Probe:
                 for run in outages
             ],
             **good,
-            "every": math.ceil(self._settings.probe_seconds),
+            "every": every(self._settings),
         }
         key = self._settings.probe_key.get_secret_value()
         status, _, body = await self._looker.ask(
@@ -137,6 +141,14 @@ def _good(kept: Memory, found: Round) -> dict[str, list[str]]:
     """What is as it should be. An outage lasts until enough rounds were good, so the site of one is left out."""
     doubted = {run.site for run in kept.runs if run.until is None}
     return {"well": [site for site in looking.well(found.seen) if site not in doubted], "whole": found.whole}
+
+
+def every(settings: Settings) -> int:
+    """The length of a round in seconds, as it is told: also of one in which much answers late.
+
+    After three times as long the probe counts as silent, so it must allow for the first slow round, too.
+    """
+    return min(math.ceil(max(settings.probe_seconds, ANSWERS * settings.probe_timeout)), LONGEST)
 
 
 _TOLD = ("site", "trouble", "symptom", "status", "statement", "since", "until")

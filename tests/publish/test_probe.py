@@ -5,9 +5,10 @@ import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,31 @@ import httpx
 import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import SecretStr
+from PIL import Image
+from pydantic import SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.ingest.outages.commands import Tell
+from services.ingest.outages.finding import SILENT
+from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 from services.kernel.tlog import note, tree, witness
 from services.kernel.tlog.checkpoint import Checkpoint
 from services.kernel.tlog.note import Signer, Verifier
 from services.probe import comparing, judging, looking, loop, memory
 from services.probe.comparing import Fault, checkpoint, consistent
 from services.probe.judging import Bad, Run, judged
+from services.publish.bulletin import pages
 from services.publish.verifying import keys
 from tests.ingest.conftest import Ingest, running
 from tests.kit import tls
-from tests.publish.conftest import PUBLIC, TEXT, Office
-from tests.publish.test_files import added, attach, pdf, publish
+from tests.publish.conftest import PUBLIC, TEXT, Office, established, graded, opened, staffed
+from tests.publish.test_files import added, attach, pdf, picture, publish
 
 pytestmark = pytest.mark.requirement("ING-13")
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -96,12 +103,12 @@ class Front:
                 sent = {"Authorization": request.headers["authorization"], "Content-Type": "application/json"}
                 told = await self.ingest.client.post(path, content=await request.body(), headers=sent)
                 return Response(told.content, told.status_code)
-            return Response(json.dumps({"recorded": [], "at": "2026-03-02T01:00:00.000000Z"}))
+            return JSONResponse({"recorded": [], "at": "2026-03-02T01:00:00.000000Z"})
         if path == "/audit/v1/log/checkpoint":
-            return Response(self.log.note())
+            return Response(self.log.note(), media_type="text/plain")
         if path == "/audit/v1/log/keys":
             return Response(
-                json.dumps({"keys": [{"vkey": self.log.key.verifier.vkey, "use": "log", "revoked_at": None}]})
+                json.dumps({"keys": [{"vkey": self.log.key.verifier.vkey, "use": "log", "revoked_at": None}]}),
             )
         if path == "/audit/v1/log/proof/consistency":
             return Response(self.log.consistency(int(query["old"]), int(query["size"])))
@@ -163,7 +170,9 @@ async def rounds(front: Front, tmp_path: Path) -> AsyncIterator[Rounds]:
 
 def body(change: Callable[[bytes], bytes]) -> Alter:
     def alter(response: Response) -> Response:
-        return Response(change(bytes(response.body)), response.status_code, {"content-type": response.media_type or ""})
+        return Response(
+            change(bytes(response.body)), response.status_code, {"content-type": response.headers["content-type"]}
+        )
 
     return alter
 
@@ -178,6 +187,14 @@ def replaced(old: str, new: str) -> Alter:
 
 def status(code: int, **headers: str) -> Alter:
     return lambda _: Response(b"", code, headers)
+
+
+def header(name: str, value: str) -> Alter:
+    def alter(response: Response) -> Response:
+        response.headers[name] = value
+        return response
+
+    return alter
 
 
 CASES: dict[str, tuple[str, Alter, tuple[str, str, str]]] = {
@@ -200,6 +217,12 @@ CASES: dict[str, tuple[str, Alter, tuple[str, str, str]]] = {
     "a form that sends elsewhere": (
         "/bulletin/", replaced('action="/bulletin/"', 'action="//pay.example/"'),
         ("bulletin", "altered", "foreign")),
+    "another style sheet": ("/bulletin/style.css", replaced(".skip", ".text"), ("bulletin", "altered", "changed")),
+    "a header that leads away": ("/bulletin/", header("Refresh", "0; url=/x"), ("bulletin", "altered", "foreign")),
+    "a header that brings a style": (
+        "/bulletin/statements/{id}", header("Link", "</x>; rel=stylesheet"), ("statement_page", "altered", "foreign")),
+    "another charset": (
+        "/bulletin/", header("Content-Type", "text/html; charset=gbk"), ("bulletin", "altered", "changed")),
     "the page is gone": ("/bulletin/statements/{id}", status(404), ("statement_page", "altered", "missing")),
     "the bulletin refuses": ("/bulletin/", status(502), ("bulletin", "unreachable", "refusing")),
     "it leads elsewhere": (
@@ -315,11 +338,11 @@ HOSTILE: dict[str, list[tuple[str, Alter]]] = {
     "manifest": [("{at}/manifest.json", wholly(DEEP))],
     "bulletin": [
         ("/bulletin/", replaced("</body>", made + "</body>"))
-        for made in ("<![<![", "<!-- <b>", "<p <p", "<p title='<'>", '<a href="http://[">x</a>', "<i>" * 99)
+        for made in ("<![<![", "<!-- <b>", "<p <p", "<p title='<'>", "<section>" * 99)
     ],
     "statement_page": [
         ("{at}", replaced("</body>", made + "</body>"))
-        for made in (f'<script type="application/ld+json">{DEEP.decode()}</script>', "<?", "<i>" * 99)
+        for made in (f'<script type="application/ld+json">{DEEP.decode()}</script>', "<?", "<section>" * 99)
     ],
     "intake": [("/ingest/v1/outages", wholly(made)) for made in (DEEP, b'{"at": "\\ud800"}', b'{"at": 1}')],
 }  # fmt: skip
@@ -378,6 +401,157 @@ async def test_a_forged_feed_makes_one_outage_and_few_requests(rounds: Rounds) -
         assert len([path for path in asked if "/statements/" in path]) == wanted
 
 
+class Written(HTMLParser):
+    """What a page is made of: elements with those around them, with their attributes, and with their looks."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.parents, self.attributes = set[tuple[str, str]](), set[tuple[str, str]]()
+        self.looks, self.open = set[tuple[str, str]](), list[str]()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.parents |= {(tag, self.open[-1])} if self.open else set()
+        self.attributes |= {(tag, name) for name, _ in attrs}
+        self.looks |= {(tag, value or "") for name, value in attrs if name == "class"}
+        self.open += [tag] if tag not in comparing.VOID else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@asynccontextmanager
+async def full(tmp_path: Path) -> AsyncIterator[tuple[Office, list[str]]]:
+    """An office with all that its pages may show: files, changes, neighbours, a logo; and its statements."""
+    logo = tmp_path / "logo.png"
+    Image.new("RGB", (64, 64), "red").save(logo, "PNG")
+    settings = Settings(data=tmp_path, public_url=HOME, site_logo=logo, site_contact="电话 0731-5550100")
+    async with staffed(Database(tmp_path / "publish.sqlite"), settings) as office:
+        await keys.make_first(office.runtime)
+        corrected = await office.draft(next_at="2030-01-01T00:00:00Z")
+        added(await attach(office, corrected, pdf()))
+        added(await picture(office, corrected))
+        await publish(office, corrected)
+        for change in (
+            {"text": "后日恢复通行。", "reason": "写错了"},
+            {"title": "路面的处置", "text": "明日恢复通行。", "reason": "时间有误"},
+        ):
+            answer = await office.act(corrected, "correct", "spokesperson", change, person=change["reason"])
+            assert answer.is_success, answer.text
+        await office.incident(established())
+        withdrawn = await office.published("水管破裂。\n\n正在回填。", kind="facts", facts=["cause"])
+        assert (await office.act(withdrawn, "withdraw", "spokesperson", {"reason": "不实"})).is_success
+        elsewhere = await office.incident(opened(), graded(), uuid=derived("elsewhere"))
+        long = await office.published("很长的一段话。" * 60, incident_id=elsewhere)
+        yield office, [corrected, withdrawn, long]
+
+
+HOME = "https://county.example/huiying/"
+
+
+async def test_pages_are_of_what_the_bulletin_writes_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lists of elements, places, attributes and looks hold all that real pages have, and no more."""
+    async with full(tmp_path) as (office, statements):
+
+        async def read(path: str) -> bytes:
+            return (await office.client.get(path)).content
+
+        known = comparing.public_keys(await read("/.well-known/huiying.json"), {})
+        signed = {
+            one: comparing.manifest(await read(f"/bulletin/statements/{one}/manifest.json"), one, known, ())
+            for one in statements
+        }
+        entries = comparing.feed(await read("/bulletin/feed.json"), {}, HOME)
+        for entry in entries:
+            comparing.must_be_as_signed(entry, signed[entry.statement])
+        drawn = [await read("/bulletin/")]
+        comparing.front_page(drawn[0], entries, signed, HOME)
+        for one in statements:
+            drawn.append(await read(f"/bulletin/statements/{one}"))
+            sheet = comparing.statement_page(drawn[-1], signed[one], HOME)
+        comparing.style_sheet(await read("/bulletin/style.css"), sheet)
+        with pytest.raises(Fault):
+            comparing.style_sheet(b"p { display: none }", sheet)
+        monkeypatch.setattr(pages, "PER_PAGE", 1)
+        drawn.append(await read("/bulletin/?from=elsewhere"))
+    async with staffed(Database(tmp_path / "empty.sqlite"), Settings(data=tmp_path, public_url=HOME)) as office:
+        drawn.append(await read("/bulletin/"))
+        comparing.front_page(drawn[-1], [], {}, HOME)
+
+    seen = [Written(page.decode()) for page in drawn]
+    parents = {tag: around for tag, (around, _) in comparing.OF_THE_FRONT.items()}
+    attributes = {tag: names for tag, (_, names) in comparing.OF_THE_FRONT.items()}
+    for known_of, found in (
+        (parents, [one.parents for one in seen]),
+        (attributes, [one.attributes for one in seen]),
+        (comparing.CLASSES, [one.looks for one in seen]),
+    ):
+        assert {(tag, value) for tag, values in known_of.items() for value in values} == set().union(*found)
+
+    front, page = drawn[0].decode(), drawn[1].decode()
+    judged_well = []
+    for old, new in FORGED:
+        assert old in page + front, old
+        for text, judge in (
+            (page, lambda made: comparing.statement_page(made, signed[statements[0]], HOME)),
+            (front, lambda made: comparing.front_page(made, entries, signed, HOME)),
+        ):
+            if old in text:
+                with suppress(Fault):
+                    judge(text.replace(old, new).encode())
+                    judged_well.append(new)
+    assert not judged_well
+
+
+FORGED = [
+    *(('<section class="text">', f'<{one}><section class="text">') for one in ("template", "noscript", "svg", "math")),
+    ('<section class="text">', '<section class="text" hidden>'),
+    ('<section class="text">', '<section class="text" style="display: none">'),
+    ('<section class="text">', '<section class="text printed">'),
+    ('<section class="text">', '<section class="text"><ul class="files"><li>请扫码缴费</li></ul>'),
+    ('<section class="text">', '<section class="text"><h2>请扫码缴费</h2>'),
+    ('<section class="text">', '<section class="text"><p class="why">请扫码缴费</p>'),
+    ('<section class="text">', '<section class="text"><section><p>请扫码缴费</p></section>'),
+    ('<section class="text">', '<section class="text"><p/>'),
+    ("<p>明日恢复通行。</p>", '<p class="printed">明日恢复通行。</p>'),
+    ("<p>明日恢复通行。</p>", '<p><span class="printed">明日恢复通行。</span></p>'),
+    ("<p>明日恢复通行。</p>", "<p>明日恢复通行。"),
+    ("<p>明日恢复通行。</p>", "<p><p>明日恢复通行。</p></p>"),
+    ("<p>很", "<p>请扫码缴费。很"),
+    ("PDF 1 KB", "PDF 1 KB 请扫码"),
+    ('<p class="reason">', '<p class="printed">'),
+    ('<p class="reason">理由：<span>', '<p class="reason">理由：<span class="printed">'),
+    ('"name":"路面的处置"', '"name":"路面"'),
+    ('<script type="application/ld+json">', '<script type="application/ld+json">[{}]</script>' * 2),
+    ("/bulletin/style.css?", "/bulletin/style.css?0"),
+    ("/bulletin/style.css?", "/other/style.css?"),
+    ('rel="canonical"', 'rel="stylesheet"'),
+    ('rel="icon"', 'rel="preload"'),
+    *(
+        ('<a class="home" href="/huiying/bulletin/">', f'<a class="home" href="{address}">')
+        for address in (
+            "/\\evil.example", "\\\\evil.example", "///evil.example", "//evil.example", "/&#9;/evil.example",
+            " //evil.example",
+            "https:evil.example", "https://county.example.evil.example/", "http://county.example/", "http://[",
+            "javascript:x", "https://county.example@evil.example/", "evil",
+        )
+    ),
+    *(
+        ("<body>", f"<body {more}>")
+        for more in ('background="/x"', 'onload="x"', 'style="x"', 'xlink:href="javascript:x"', "hidden", 'class="x"')
+    ),
+    *(
+        ('<a class="home" ', f'<a class="home" {more} ')
+        for more in ('ping="/x"', 'target="x"', 'download="x"', 'href="/x" ')
+    ),
+    ('<img class="logo" ', '<img class="logo" srcset="/a 1x, https://evil.example/b 2x" '),
+    ('<meta charset="utf-8">', '<meta http-equiv="refresh" content="0; url=/x">'),
+    ('<details class="wide">', '<details class="wide" open>'),
+]  # fmt: skip
+
+
 async def test_the_files_of_the_feed_are_those_that_were_signed(rounds: Rounds) -> None:
     front = rounds.front
     id_ = await front.office.draft()
@@ -427,7 +601,10 @@ async def test_an_old_copy_is_no_copy(rounds: Rounds) -> None:
     at = f"/bulletin/statements/{statement}"
     paths = ("/bulletin/", "/bulletin/feed.json", at, f"{at}/manifest.json", "/audit/v1/log/checkpoint")
     async with httpx.AsyncClient(base_url=front.address) as client:
-        old = {path: Response((await client.get(path)).content) for path in paths}
+        old = {}
+        for path in paths:
+            got = await client.get(path)
+            old[path] = Response(got.content, media_type=got.headers.get("content-type"))
     await front.office.act(statement, "correct", "spokesperson", {"text": "明日恢复通行。", "reason": "时间有误"})
     front.log.grow(4)
     assert await rounds.go(3) == {}, rounds.found.said
@@ -494,12 +671,25 @@ def test_a_run_ends_after_as_many_good_rounds_as_made_it() -> None:
     assert not going.is_outage
 
 
+def test_no_length_of_a_round_is_refused_and_a_slow_one_is_not_silence() -> None:
+    """A round asks for some forty answers at most. While each is late, it ends before the probe counts as silent."""
+    for seconds, timeout in ((1, 0.1), (60, 10), (86_400, 3_600), (3_600, 30)):
+        told = loop.every(Settings(probe_seconds=seconds, probe_timeout=timeout))
+        Tell(at=START, every=told)
+        assert SILENT * told >= min(40 * timeout, 86_400)
+        assert told >= seconds
+    for wrong in ({"probe_seconds": 90_000}, {"probe_timeout": 90_000}):
+        with pytest.raises(ValidationError):
+            Settings(**wrong)
+
+
 def test_the_work_for_a_page_grows_with_its_size_alone() -> None:
-    for hostile in ("<![", "<!--", "<a ", "</", "<p title='", "<script></", "&", '<a b="', "<?", "<i>"):
+    for hostile in ("<![", "<!--", "<a ", "</", "<p title='", "<script></", "&", '<a b="', "<?", "<section>"):
         with pytest.raises(Fault):
-            comparing.page(hostile * 300_000 + "<")
-    for wide in ("<b>x</b>", "</i>", "<br>x", "x<p>y</p>", "<script>x</script>"):
-        comparing.page('<div class="text"><h2 id="statement-x">' + "<b>" * 40 + wide * 30_000).headings  # noqa: B018
+            comparing.page(hostile * 300_000 + "<", PUBLIC)
+    for wide in ("x<p>y</p>", "<p>x<br>y</p>", "<section><h2>x</h2></section>", '<section class="text">x</section>'):
+        made = "<section>" * 40 + wide * 30_000 + "</section>" * 40
+        assert comparing.page(made, PUBLIC, is_part=True).everything
 
 
 def test_the_log_must_go_on_from_what_was_seen() -> None:
