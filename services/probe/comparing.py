@@ -118,8 +118,10 @@ _TAG = re.compile(
     rf"""<(?:!doctype html|/?[a-z][a-z0-9]*+(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+{_VALUE})?+)*+\s*+/?)>""", re.IGNORECASE
 )
 """Each < of the bulletin begins one of these; in texts and values it is written &lt;."""
-_is_heading = re.compile(r"正文|现行文本|撤回前的文本|[0-9]+年[0-9]+月[0-9]+日[0-9]{2}:[0-9]{2}(?:发布|更正)").fullmatch
-"""The headings of texts."""
+HEADINGS = {"published": "正文", "corrected": "现行文本", "withdrawn": "撤回前的文本"}
+"""The heading of the text that holds, or held last, of a statement in each state."""
+_is_earlier = re.compile(r"[0-9]+年[0-9]+月[0-9]+日[0-9]{2}:[0-9]{2}(?:发布|更正)").fullmatch
+"""The heading of an earlier text."""
 _SIZE = re.compile(r"(?:PDF|[A-Z]{3,4})[0-9.]+[KM]B$")
 """What stands behind the title of a file."""
 _is_statement = re.compile(f"statement-{UUID}").fullmatch
@@ -157,6 +159,8 @@ class Signed(NamedTuple):
     """A statement as it was signed."""
 
     title: str
+    heading: str
+    """Of the text that holds."""
     texts: tuple[str, ...]
     """The text that holds, then the earlier ones, the latest first."""
     titles: tuple[str, ...]
@@ -238,6 +242,7 @@ def manifest(body: bytes, statement: str, keys: Mapping[str, Ed25519PublicKey], 
     texts = [content for content in contents if content["text"] is not None]
     return Signed(
         texts[-1]["title"],
+        HEADINGS[proven.state["state"]],
         tuple(content["text"] for content in reversed(texts)),
         tuple(content["title"] for content in texts),
         tuple(content["reason"] for content in contents if content["reason"]),
@@ -280,8 +285,11 @@ def must_show(shown: "Page", signed: Signed) -> None:
         _normal(f"更正理由：{one}") for one in signed.reasons
     }
     names = {_normal(name) for name in signed.names}
-    for beside in shown.beside:
-        if not (_is_heading(beside) or beside in known or beside in names or _SIZE.sub("", beside) in names):
+    for number, beside in enumerate(shown.beside):
+        heading, others = "".join(beside[:1]), beside[1:]
+        if not (_is_earlier(heading) if number else heading == signed.heading):
+            raise altered("changed", "a text has another heading than it should")
+        if not all(other in known or other in names or _SIZE.sub("", other) in names for other in others):
             raise altered("changed", "between the lines of a text is something that was not signed")
     if any(_normal(reason) not in shown.everything for reason in signed.reasons):
         raise altered("changed", "the reason of a release is not shown")
@@ -297,8 +305,8 @@ def front_page(body: bytes, entries: Sequence[Entry] | None, signed: Mapping[str
     listed = list(shown.headings)
     if entries is not None and listed != [entry.statement for entry in entries[: max(len(listed), 1)]]:
         raise altered("changed", "the front page lists other statements than the feed")
-    if len(shown.texts) != len(listed):
-        raise altered("changed", "the front page has another number of texts than of titles")
+    if shown.beside != ((),) * len(listed):
+        raise altered("changed", "the front page has not one text for each title, or something beside its lines")
     for (statement, title), text in zip(shown.headings.items(), shown.texts, strict=True):
         if statement not in signed:
             continue
@@ -370,7 +378,7 @@ class Page(HTMLParser):
         self._text: list[str] = []
         self._title: list[str] = []
         self._texts: list[list[list[str]]] = []
-        self._beside: list[list[str]] = []
+        self._beside: list[list[list[str]]] = []
         self._linked: list[list[str]] = []
         self._headings: dict[str, list[str]] = {}
         self._heading = ""
@@ -391,9 +399,9 @@ class Page(HTMLParser):
         return tuple(_joined_lines(lines) for lines in self._texts)
 
     @property
-    def beside(self) -> tuple[str, ...]:
-        """What stands within the texts of a statement beside their lines: headings, reasons, files."""
-        return _joined_lines(self._beside)
+    def beside(self) -> tuple[tuple[str, ...], ...]:
+        """What stands within each text beside its lines: the heading, reasons, files."""
+        return tuple(_joined_lines(others) for others in self._beside)
 
     @property
     def everything(self) -> str:
@@ -423,11 +431,12 @@ class Page(HTMLParser):
             ):
                 raise altered("changed", "a text is not where the bulletin shows it")
             self._texts.append([])
+            self._beside.append([])
         elif self._in_text():
             if look not in IN_TEXTS:
                 raise altered("changed", f"within a text is {tag} {look}")
             if tag in ("h2", "h3", "li") or (tag == "p" and look):
-                self._beside.append([])
+                self._beside[-1].append([])
             elif tag == "p":
                 self._texts[-1].append([])
         if tag == "script":
@@ -499,7 +508,7 @@ class Page(HTMLParser):
         elif inner[-1] == ("p", ""):
             self._texts[-1][-1].append(data)
         else:
-            self._beside[-1].append(data)
+            self._beside[-1][-1].append(data)
 
     def _in_text(self) -> bool:
         return any(look in ("text", "text void") for _, look in self._open)
