@@ -211,7 +211,7 @@ class Reader:
         found: dict[int, Mail | Aside] = {}
         for uid, content in raw.items():
             try:
-                found[uid] = codec.read(content)
+                found[uid] = codec.read(content, self.box.lists)
             except Exception as error:  # noqa: BLE001  a mail holds up no other one
                 found[uid] = Aside(self._defect(error))
         return found
