@@ -344,7 +344,7 @@ def test_a_folder_of_an_account_has_one_use(tmp_path: Path, folders: dict[str, s
         return mailboxes.load(Settings(mailboxes=file))
 
     assert len(load({})) == 2
-    with pytest.raises(DocumentError, match="of town-west is the folder .* of town-east"):
+    with pytest.raises(DocumentError, match=r"of town-west is the folder .* of town-east"):
         load(folders or {"inbox": "inbox"})
 
 

@@ -10,6 +10,7 @@ import re
 import signal
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -24,7 +25,7 @@ from PIL import Image
 
 from deploy.native import free_port
 from schemas.fields import instant
-from services.ingest.mail import codec, loop, reply
+from services.ingest.mail import codec, files, loop, replies, reply, threads
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
 from services.kernel.settings import Settings
@@ -197,7 +198,7 @@ async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
 ) -> None:
     read, prepare = codec.read, loop.intake.prepare
 
-    def breaks(raw: bytes) -> Any:
+    def breaks(raw: bytes, lists: Any) -> Any:
         if b"<parse@" in raw:
             raise ValueError(f"a defect at {raw!r}")
         return read(raw)
@@ -222,7 +223,7 @@ async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
 async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "REPLIES", 2)
+    monkeypatch.setattr(replies, "EACH", 2)
     for number in range(4):
         box.put(letter(f"n{number}"))
     box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
@@ -241,11 +242,15 @@ class Picky:
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if address[0] in "45":
-            return f"{address[0]}50 not {address}"
+            return f"{address[:3] if address[:3].isdigit() else address[0] + '50'} not {address}"
+        if address[0] == "u":
+            return f"550 5.1.1 no {address}"
         envelope.rcpt_tos.append(address)
         return "250 known"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if b"busy" in envelope.content:
+            return "451 busy"
         return "554 spam of zhangsan" if b"spam" in envelope.content else "250 taken"
 
 
@@ -283,16 +288,27 @@ def test_replies_go_over_tls_and_no_addressee_is_named_in_why_not(tmp_path: Path
 
     try:
         sent = reply.send(server, letters("a@b.example", "5gone@b.example", "4later@b.example", "spam@b.example"))
-        assert sent == ([True, True, False, True], "")
+        assert sent == ([True, True, False, True], "", {550: 1, 554: 1})
+        for addresses, expected in (
+            (
+                ("5gone@b.example", "busy@b.example"),
+                ([False, False], f"127.0.0.1:{port} takes no mail now: 451, 550", {}),
+            ),
+            (("unknown@b.example",), ([True], "", {550: 1})),
+            (("421@b.example", "busy@b.example", "a@b.example", "5gone@b.example"), ([False, False, True, True], "")),
+            (("421@b.example",) * 6, ([False] * 4 + [None] * 2, f"127.0.0.1:{port} ends every connection")),
+        ):
+            found = reply.send(server, letters(*addresses))
+            assert found[: len(expected)] == expected, addresses
         (tmp_path / "secret").write_text("wrong")
-        settled, why = reply.send(server, letters("a@b.example"))
-        assert settled == [False] and "refuses the user, the secret or the address of the mailbox: 535" in why
-        settled, why = reply.send(Smtp.model_validate(at), letters("a@b.example"))
-        assert settled == [False] and "certificate verify failed" in why
+        settled, why, _ = reply.send(server, letters("a@b.example"))
+        assert settled == [None] and "refuses the user, the secret or the address of the mailbox: 535" in why
+        settled, why, _ = reply.send(Smtp.model_validate(at), letters("a@b.example"))
+        assert settled == [None] and "certificate verify failed" in why
     finally:
         controller.stop()
-    settled, why = reply.send(server, letters("a@b.example", "c@d.example"))
-    assert settled == [False, False] and "cannot be reached" in why and "b.example" not in why
+    settled, why, _ = reply.send(server, letters("a@b.example", "c@d.example"))
+    assert settled == [None, None] and "cannot be reached" in why and "b.example" not in why
 
 
 def life(folder: Path, file: Path, point: str) -> int | None:
@@ -307,8 +323,8 @@ def life(folder: Path, file: Path, point: str) -> int | None:
         os.environ |= {"HUIYING_FAILPOINT": point}
         failpoints._chosen.cache_clear()
         failpoints._passes = itertools.count(1)
-        loop.THREADS = loop.ThreadPoolExecutor(2)
-        loop.FILES = loop.ThreadPoolExecutor(1)
+        threads.THREADS = ThreadPoolExecutor(2)
+        files.THREADS = ThreadPoolExecutor(1)
         asyncio.run(works())
 
     process = multiprocessing.get_context("fork").Process(target=lives)
