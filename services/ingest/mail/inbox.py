@@ -60,6 +60,7 @@ class Inbox:
     def open(self) -> int:
         """Signs in, makes the folders that are missing, and opens the inbox. Returns the validity of its numbers."""
         box, imap = self._box, self._box.imap
+        self.cut()
         with self._doing("reached"):
             context = context_of(imap) if imap.tls != "none" else None
             encrypted = imap.tls == "tls"
@@ -180,8 +181,9 @@ class Inbox:
 
     def cut(self) -> None:
         """Ends the connection at once, also while another thread waits for an answer."""
-        with suppress(Exception):
-            self._client.shutdown()
+        if self._client is not None:
+            with suppress(Exception):
+                self._client.shutdown()
 
     def _delete(self, numbers: Sequence[int]) -> None:
         self._client.delete_messages(numbers, silent=True)

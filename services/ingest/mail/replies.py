@@ -88,14 +88,16 @@ class Replies:
         from services.ingest.mail import reply
 
         now = self._runtime.time_source.now()
-        async with self._runtime.database.read() as connection:
-            erased = [uid for uid, one in self.waiting.items() if await queries.is_erased(connection, one.report)]
-        await in_thread(inbox.delete, erased)
-        self._drop(erased)
         if now - self._hour >= HOUR:
             self._hour, self._sent = now, 0
         numbers = list(self.waiting)[: ALL - self._sent]
-        settled, ended, why = dict[int, bool | None](), list[int](), ""
+        async with self._runtime.database.read() as connection:
+            erased = [uid for uid in numbers if await queries.is_erased(connection, self.waiting[uid].report)]
+        await in_thread(inbox.delete, erased)
+        self._drop(erased)
+        numbers = [uid for uid in numbers if uid not in erased]
+        beyond = set(self.waiting) - set(numbers)
+        settled, why = dict[int, bool | None](), ""
         if numbers:
             letters = [self.waiting[uid].letter for uid in numbers]
             sent = await in_thread(reply.send, self._box.smtp, letters)
@@ -104,23 +106,21 @@ class Replies:
             for code, count in sent.refused.items():
                 logger.warning("mail.refused", unit=self._unit, code=code, count=count)
         ended = [uid for uid, is_settled in settled.items() if is_settled]
-        self._sent += len(ended)
-        self._replied.update(ended)
         tried = [uid for uid, is_settled in settled.items() if is_settled is False]
-        beyond = [uid for uid in self.waiting if uid not in settled]
         late = [uid for uid in (*tried, *beyond) if self.waiting[uid].since < now - LATE]
-        if late:
-            logger.warning("mail.replies_late", unit=self._unit, count=len(late))
         for uid in tried:
             self.waiting[uid] = self.waiting.pop(uid)
-        self._drop([*ended, *late])
-        await in_thread(inbox.answered, [*ended, *late])
+        if late:
+            logger.warning("mail.replies_late", unit=self._unit, count=len(late))
+        self._sent += len(ended)
+        ended += late
+        self._drop(ended)
+        self._replied.update(ended)
+        await in_thread(inbox.answered, ended)
         failpoint("mail.answered")
-        await in_thread(inbox.finish, [*ended, *late])
+        await in_thread(inbox.finish, ended)
         self._replied.difference_update(ended)
-        return why or (
-            f"{ALL} replies were sent within the hour, so the others wait" if set(beyond) - set(late) else ""
-        )
+        return why or (f"{ALL} replies were sent within the hour; the others wait" if beyond - set(late) else "")
 
     def _drop(self, numbers: Sequence[int]) -> None:
         for uid in numbers:
