@@ -27,7 +27,7 @@ from PIL import Image
 
 from deploy.native import free_port
 from schemas.fields import instant
-from services.ingest.mail import codec, files, loop, replies, reply, threads
+from services.ingest.mail import codec, files, loop, reading, replies, reply, threads
 from services.ingest.mail.inbox import Away, Inbox
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
@@ -160,7 +160,7 @@ async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_kno
     box.put(letter("other"), datetime.now(UTC) - timedelta(days=9))
     box.put(letter("ours"), datetime.now(UTC) - timedelta(days=9), "Huiying-Done")
     box.put(letter("one", *attached))
-    monkeypatch.setattr(loop, "GROUP_BYTES", 1)
+    monkeypatch.setattr(reading, "GROUP_BYTES", 1)
     fetched, contents = list[int](), Inbox.contents
     monkeypatch.setattr(Inbox, "contents", lambda one, uids: fetched.append(len(uids)) or contents(one, uids))
     reads = reader(ingest, box)
@@ -302,7 +302,7 @@ async def test_files_come_after_all_reports_and_are_drawn_once(
     ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = reader(ingest, box)
-    monkeypatch.setattr(loop, "GROUP", 1)
+    monkeypatch.setattr(reading, "GROUP", 1)
     monkeypatch.setattr("services.ingest.mail.inbox.STALE", -1)
     for name in ("one", "two"):
         box.put(letter(name, part("image/png", picture()), part("text/plain; name=a", name.encode())))
@@ -357,12 +357,12 @@ async def test_a_server_that_answers_oddly_loses_nothing_and_holds_up_no_other(
     monkeypatch.setattr(IMAPClient, "fetch", sizes)
     changed[b"PERMANENTFLAGS"] = (b"\\Answered", b"\\Deleted")
     assert not await reads.read() and box.counts == (0, 1, 0)
-    reads._cleared = None
+    reads._done._cleared = None
     assert not await reads.read() and box.counts == (0, 1, 0), "without marks nothing is deleted"
     assert "keeps no marks" in ingest.runtime.alarms[f"mail.{UNIT}.marks"]
 
     async def breaks() -> str:
-        raise KeyError(" ".join(("words", "of", "a", "mail")))
+        raise KeyError(LAMP * 2)
 
     monkeypatch.setattr(reads, "read", breaks)
     task = asyncio.create_task(loop.keep(reads))
@@ -371,7 +371,7 @@ async def test_a_server_that_answers_oddly_loses_nothing_and_holds_up_no_other(
     assert "a defect, which the log shows" in ingest.runtime.alarms[f"mail.{UNIT}"] and not task.done()
     task.cancel()
     told = capfd.readouterr()
-    assert "words of a mail" not in told.out + told.err
+    assert LAMP * 2 not in told.out + told.err
 
 
 class Picky:

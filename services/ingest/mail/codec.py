@@ -62,7 +62,7 @@ _SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 _TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
-_HARDLY_READ = "signed-data"
+_SIGNED = "signed-data"
 """The kind of S/MIME that holds a mail in its signature. Its subject and a file that is not taken are the report."""
 
 
@@ -90,6 +90,14 @@ class Mail(NamedTuple):
     missed: Mapping[Missed, int]
     identity: tuple[str, ...]
     answerable: Answerable | None
+
+
+class Told(NamedTuple):
+    """What a reply tells: the receipt, how many files were taken, and how many of each kind were not."""
+
+    receipt: str
+    taken: int
+    missed: Mapping[Missed, int]
 
 
 class Aside(NamedTuple):
@@ -219,7 +227,7 @@ def _no_report(message: Message, lists: Collection[str]) -> Cause | None:
     came_over = {one.rpartition("<")[2].partition(">")[0].strip().lower() for one in _all(message, "list-id")}
     if came_over - set(lists) or (not came_over and precedence & {"bulk", "list", "junk"}):
         return "bulk"
-    return "encrypted" if kind in _ENCRYPTED and _smime(message) != _HARDLY_READ else None
+    return "encrypted" if kind in _ENCRYPTED and _smime(message) != _SIGNED else None
 
 
 def _smime(message: Message) -> str:

@@ -16,8 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from services.ingest import additions, evidence
 from services.ingest.evidence_files import blobs_of
 from services.ingest.mail import codec
-from services.ingest.mail.codec import File, Mail, Missed
-from services.ingest.mail.reply import Told
+from services.ingest.mail.codec import File, Mail, Missed, Told
 from services.kernel.core.problems import Problem, TooLarge, Unavailable
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.commands import Caller

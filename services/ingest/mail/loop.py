@@ -9,20 +9,22 @@ sender is logged or stored.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from schemas.operation import OperationMailsSetAside
-from services.ingest import intake, queries, recognition
+from services.ingest import intake, queries
 from services.ingest.form.pace import Pace
 from services.ingest.intake import Prepared
 from services.ingest.mail import codec, files
 from services.ingest.mail.codec import Aside, Mail
+from services.ingest.mail.done import Done
 from services.ingest.mail.files import Files, Filing, is_elsewhere
 from services.ingest.mail.mailboxes import Mailbox, load
+from services.ingest.mail.reading import groups, parsed
 from services.ingest.mail.replies import Replies
 from services.ingest.mail.threads import in_thread
 from services.kernel.core.decider import Ctx
@@ -40,12 +42,8 @@ from services.kernel.tasks import side_by_side
 if TYPE_CHECKING:
     from services.ingest.mail.inbox import Head, Inbox
 
-GROUP, GROUP_BYTES = 50, 8_000_000
-"""So many mails, or bytes of them, are read at once. One larger mail comes alone."""
 REST, LONGEST = 2.0, 300.0
 """Seconds before another try. They double up to the longest."""
-CLEAR = timedelta(hours=1)
-"""From one look at the done mails to the next."""
 FILING = 60.0
 """Seconds. After so long with files, new mails come first again."""
 FEW = 10
@@ -117,9 +115,7 @@ class Reader:
         self._harmless = set[int]()
         """Mails that were read without harm, whatever their marks say."""
         self._day, self._counts = date.min, Counter[str]()
-        self._cleared: datetime | None = None
-        self._forgotten: set[str] = set()
-        """Erased reports whose mails are gone."""
+        self._done = Done(runtime, unit, box, self.defect)
 
     async def read(self) -> str:
         """Takes in all that is in the inbox now. Returns why replies wait, if any do. Raises `Away` or `NoUnit`."""
@@ -141,10 +137,11 @@ class Reader:
             self._harmless &= {head.uid for head in heads}
             new = [head._replace(begun=0) if head.uid in self._harmless else head for head in new]
             why = await self.replies.send(inbox)
-            for group in _groups(sorted(new, key=lambda head: head.begun), self.box.most_bytes):
+            for group in groups(sorted(new, key=lambda head: head.begun), self.box.most_bytes):
                 why = await self._take(inbox, group, name, why)
             why = await self._file(inbox, name, why)
-            await self._clear(inbox)
+            waiting = {one.report for one in self.replies.waiting.values()}
+            await self._done.clear(inbox, waiting | {one.report for one in self.filing.values()})
             await in_thread(inbox.close)
         finally:
             inbox.cut()
@@ -173,10 +170,10 @@ class Reader:
         fitting = [head for head in heads if head.size <= self.box.most_bytes and head.begun < 2]
         aside: dict[int, str] = {head.uid: "too-large" for head in heads if head.size > self.box.most_bytes}
         aside |= {head.uid: "unreadable" for head in heads if head.begun == 2}
-        parsed = await self._parsed_with_marks(inbox, fitting)
+        found = await self._parsed_with_marks(inbox, fitting)
         mails: list[tuple[Head, Mail]] = []
         for head in fitting:
-            match parsed.get(head.uid):
+            match found.get(head.uid):
                 case Mail() as mail:
                     mails.append((head, mail))
                 case Aside(cause):
@@ -219,7 +216,7 @@ class Reader:
                 break
             if not filing.ended and self._bytes.wait(filing.address, filing.size) is not None:
                 continue
-            mail = (await in_thread(self._parsed, await in_thread(inbox.contents, [uid]))).get(uid)
+            mail = (await self._parsed(await in_thread(inbox.contents, [uid]))).get(uid)
             if not isinstance(mail, Mail):
                 del self.filing[uid]
                 continue
@@ -244,10 +241,13 @@ class Reader:
 
         raw = await in_thread(inbox.contents, [head.uid for head in heads])
         await in_thread(inbox.begin, list(raw), ALONE if any(head.begun for head in heads) else READING)
-        parsed = await in_thread(self._parsed, raw)
-        self._harmless |= parsed.keys()
+        found = await self._parsed(raw)
+        self._harmless |= found.keys()
         await in_thread(inbox.end, list(raw))
-        return parsed
+        return found
+
+    async def _parsed(self, raw: Mapping[int, bytes]) -> dict[int, Mail | Aside]:
+        return await in_thread(parsed, raw, self.box.lists, self.defect)
 
     def _count(self, taken: int, aside: int) -> None:
         """Raises an alarm on a day on which most mails are set aside, which may be a fault of the settings."""
@@ -260,15 +260,6 @@ class Reader:
             "aside",
             f"most mails of today are set aside; look into {self.box.aside}" if self._counts["aside"] > most else "",
         )
-
-    def _parsed(self, raw: Mapping[int, bytes]) -> dict[int, Mail | Aside]:
-        found: dict[int, Mail | Aside] = {}
-        for uid, content in raw.items():
-            try:
-                found[uid] = codec.read(content, self.box.lists)
-            except Exception as error:  # noqa: BLE001  a mail holds up no other one
-                found[uid] = Aside(self.defect(error))
-        return found
 
     def defect(self, error: Exception) -> str:
         """Logs where an error arose. Its sentence could hold a part of the mail."""
@@ -331,60 +322,3 @@ class Reader:
         failpoint("mail.told")
         await in_thread(inbox.end, list(aside))
         await in_thread(inbox.move, list(aside), self.box.aside)
-
-    async def _clear(self, inbox: "Inbox") -> None:
-        """From time to time deletes done mails that are old, and those whose reports were erased."""
-        now, day = self.runtime.time_source.now(), timedelta(days=1)
-        days = self.box.done_days * day
-        if not inbox.keeps_marks or (self._cleared is not None and now - self._cleared < CLEAR):
-            return
-        # To the day, as the server counts days.
-        await in_thread(inbox.open_done, (now - days).date())
-        async with self.runtime.database.read() as connection:
-            erased = await queries.erased_since(connection, now - days - 2 * day)
-        source = f"{codec.SOURCE}{self.unit}"
-        gone = {
-            id_: received
-            for id_, received in erased.items()
-            if received.source == source and id_ not in self._forgotten
-        }
-        digests = {received.duplicate for received in gone.values()}
-        last = {id_: received.discovered_at.date() + day for id_, received in gone.items()}
-        for date_ in sorted({one - ago * day for one in last.values() for ago in range(3)}):
-            for group in _groups(await in_thread(inbox.done_on, date_), self.box.most_bytes):
-                fitting = [head.uid for head in group if head.size <= self.box.most_bytes]
-                raw = await in_thread(inbox.contents, fitting)
-                await in_thread(inbox.delete, await in_thread(self._among, raw, digests))
-            # One whose mail waits for its reply is not in this folder yet.
-            self._forgotten |= {id_ for id_, one in last.items() if one == date_} - self._in_inbox()
-        self._cleared = now
-
-    def _in_inbox(self) -> set[str]:
-        """The reports whose mails are not moved yet."""
-        return {one.report for one in self.replies.waiting.values()} | {one.report for one in self.filing.values()}
-
-    def _among(self, raw: Mapping[int, bytes], digests: set[str | None]) -> list[int]:
-        """The mails whose reports have these digests."""
-        keyed, now = self.runtime.keys.digest, self.runtime.time_source.now()
-        return [
-            uid
-            for uid, mail in self._parsed(raw).items()
-            if isinstance(mail, Mail)
-            and recognition.duplicate(codec.report(mail, self.unit, now, keyed), self._actor, keyed) in digests
-        ]
-
-
-def _groups(heads: Sequence["Head"], most: int) -> Iterable[list["Head"]]:
-    """The mails in groups that are read at once. One that is too large is not read, so it weighs nothing. One that may
-    have ended the process is alone.
-    """
-    group, size = list["Head"](), 0
-    for head in heads:
-        weighs = GROUP_BYTES + 1 if head.begun else head.size if head.size <= most else 0
-        if group and (len(group) == GROUP or size + weighs > GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(head)
-        size += weighs
-    if group:
-        yield group

@@ -9,7 +9,7 @@ import structlog
 from services.ingest import queries
 from services.ingest.form.pace import Pace
 from services.ingest.mail import codec
-from services.ingest.mail.codec import Mail
+from services.ingest.mail.codec import Mail, Told
 from services.ingest.mail.mailboxes import Mailbox
 from services.ingest.mail.threads import in_thread
 from services.kernel.delivery.runtime import Runtime
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from services.ingest.mail.inbox import Inbox
-    from services.ingest.mail.reply import Told
 
 HOUR, LATE = timedelta(hours=1), timedelta(days=1)
 """So long a reply is tried that is not taken."""
@@ -57,7 +56,7 @@ class Replies:
         self.waiting.clear()
         self._replied.clear()
 
-    def add(self, uid: int, mail: Mail, report: str, told: "Told", name: str) -> bool:
+    def add(self, uid: int, mail: Mail, report: str, told: Told, name: str) -> bool:
         """Lets a reply to a mail wait. False if none is to be sent."""
         to = mail.answerable
         if to is None or uid in self._replied:

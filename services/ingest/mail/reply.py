@@ -8,7 +8,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 from typing import NamedTuple
 
-from services.ingest.mail.codec import Answerable, Missed
+from services.ingest.mail.codec import Answerable, Missed, Told
 from services.ingest.mail.inbox import context_of
 from services.ingest.mail.mailboxes import Mailbox, Smtp
 from services.kernel.logging import brief
@@ -35,14 +35,6 @@ _TEXT = """{unit}已收到您的邮件。
 {unit} has received your mail. Receipt: {receipt}. With it you can ask for the state at {link}?lang=en; your name and \
 address were not kept.{english}
 """
-
-
-class Told(NamedTuple):
-    """What a reply tells: the receipt, how many files were taken, and how many of each kind were not."""
-
-    receipt: str
-    taken: int
-    missed: Mapping[Missed, int]
 
 
 def message(to: Answerable, told: Told, box: Mailbox, unit: str, link: str, digest: str) -> EmailMessage:
