@@ -124,6 +124,15 @@ def test_texts_of_forms(body: bytes, text: str | None) -> None:
     assert found.subject == "x" and not found.files
 
 
+def test_of_pages_only_what_is_needed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = [part("text/html", b"<p>x</p>" + b" " * 399_000), part("text/html", b"<p>" + b"y" * 2_000)]
+    text = mail(whole(several("mixed", *two))).text
+    assert 900 < text.count("y") < 1_000 and text.endswith(codec.CUT), "together they are read as one"
+    monkeypatch.setattr(codec, "_page", None)
+    assert mail(whole(several("alternative", PLAIN, RICH))).text == LAMP
+    assert len(mail(whole(several("mixed", part("text/plain", b"x" * 100_001), RICH))).text) == codec.TEXT
+
+
 @pytest.mark.requirement("ING-02")
 def test_a_forwarded_mail_keeps_its_words_and_files_and_none_of_its_headers() -> None:
     inner = b"From: Li Si <lisi@else.example>\r\nTo: a@b.example\r\nSubject: =?gbk?q?=C2=B7?=\r\n" + several(
