@@ -135,7 +135,7 @@ def test_bits_of_mails(bits: Sequence[bytes]) -> None:
 def test_a_damaged_page(bits: Sequence[str], seed: int) -> None:
     chance = random.Random(seed)
     at = chance.randint(0, len(PAGE))
-    found = codec._page(f"{PAGE[:at]}{''.join(bits)}{PAGE[at:]}")
+    found = codec._page(f"{PAGE[:at]}{''.join(bits)}{PAGE[at:]}", codec.PAGES)
     found.encode()
     assert "\x00" not in found and len(found) < 20_000
 

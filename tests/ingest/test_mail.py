@@ -110,12 +110,27 @@ PAGE = """<html><head><style>p {color: red}</style></head><body><p style="paddin
         (part("text/html", b"<table>" * 3_000 + b"deep"), None),
         (part("text/html", b"<!-- no element -->"), None),
         (part("text/html", b"<p>x</p>" + b" " * 400_000), f"x{codec.CUT}"),
+        (several("alternative", part("text/plain; charset=utf-8", "\xa0".encode()), RICH), "rich"),
+        (part("text/html", b"<ul><li>a<ol><li>b</ol></ul>"), "* a\n1. b"),
+        (
+            several("mixed", *[part("text/html", b"<p>%s</p>" % (b"x" * 90_000))] * 6),
+            "\n\n".join(["x" * 90_000] * 2)[: codec.TEXT - len(codec.CUT)] + codec.CUT,
+        ),
     ],
 )
 def test_texts_of_forms(body: bytes, text: str | None) -> None:
     found = mail(whole(body))
     assert text is None or found.text == text
     assert found.subject == "x" and not found.files
+
+
+def test_of_pages_only_what_is_needed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = [part("text/html", b"<p>x</p>" + b" " * 399_000), part("text/html", b"<p>" + b"y" * 2_000)]
+    text = mail(whole(several("mixed", *two))).text
+    assert 900 < text.count("y") < 1_000 and text.endswith(codec.CUT), "together they are read as one"
+    monkeypatch.setattr(codec, "_page", None)
+    assert mail(whole(several("alternative", PLAIN, RICH))).text == LAMP
+    assert len(mail(whole(several("mixed", part("text/plain", b"x" * 100_001), RICH))).text) == codec.TEXT
 
 
 @pytest.mark.requirement("ING-02")
@@ -172,22 +187,35 @@ def test_what_stands_in_for_words_that_are_missing() -> None:
         (whole(b"\r\nx", Return_Path="<>"), "returned"),
         (b"From: <MAILER-DAEMON@a.example>\r\nSubject: x\r\n\r\nx", "returned"),
         (whole(several("report", PLAIN)), "returned"),
+        (whole(b"\r\nx", List_Id="<town.example.gov.cn>, <news.example>"), "bulk"),
         (whole(part("application/pkcs7-mime; smime-type=enveloped-data", b"x")), "encrypted"),
         (whole(several("encrypted", PLAIN)), "encrypted"),
         (HEADS + b"Subject:  \r\n\r\n \r\n", "empty"),
         (b"", "empty"),
-        (whole(b"\r\n" + b"\n" * 500_001), "unreadable"),
-        (whole(b"\r\n" + b"a\r" * 500_001), "unreadable"),
-        (whole(b"boundary" * 50), "unreadable"),
+        (whole(b"\r\n" + b"\n" * 600_001), "unreadable"),
+        (whole(b"\r\n" + b"a\r" * 600_001), "unreadable"),
+        (whole(b"a; boundary (a comment) =x" * 50), "unreadable"),
         (whole(b"\r\n--x" * 5_001), "unreadable"),
     ],
 )
 def test_what_is_no_report_and_gets_no_reply(raw: bytes, cause: str) -> None:
-    assert codec.read(raw) == Aside(cause)
+    assert codec.read(raw, {"town.example.gov.cn"}) == Aside(cause)
 
 
 def test_a_person_who_says_so_is_no_machine() -> None:
     assert isinstance(codec.read(whole(b"\r\nx", Auto_Submitted="no", Return_Path="<a@b.example>")), Mail)
+    own = whole(b"\r\nx", List_Id="Letters <Town.example.gov.cn>", Precedence="list")
+    assert codec.read(own) == Aside("bulk")
+    assert isinstance(codec.read(own, {"town.example.gov.cn"}), Mail), "a group of the office is no mailing"
+
+
+@pytest.mark.requirement("ING-01")
+def test_what_is_signed_and_what_speaks_of_boundaries_is_a_report() -> None:
+    signed = mail(whole(part("application/pkcs7-mime; smime-type=Signed-Data", b"x"), LAMP))
+    assert (signed.subject, signed.text, len(signed.files)) == (LAMP, codec.NO_TEXT, 1)
+    assert mail(whole(b"\r\n" + b"the boundary of my field; " * 99)).text.startswith("the boundary")
+    full = mailboxes.Mailbox.model_fields["most_bytes"].metadata[1].le
+    assert full / 72 < codec.LINES, "the largest mail has fewer lines than are read"
 
 
 @pytest.mark.parametrize(
@@ -219,8 +247,10 @@ def test_the_id_of_a_mail_is_of_its_own_and_of_its_content_and_the_way_changes_n
     raw = whole(b"\r\nbody")
     assert id_(raw) == id_(b"Received: by elsewhere\r\n" + raw) and id_(raw).isalpha()
     others = [raw + b"!", raw.replace(b"<1@", b"<2@"), raw.replace(b"Subject: x", b"Subject: y")]
+    others += [raw.replace(b"zhangsan@", b"lisi@"), b"Content-Type: text/html\r\n" + raw]
+    assert "zhangsan" not in repr(mail(raw).identity)
     without = [raw.replace(b"Message-ID", date) for date in (b"X", b"Date: Mon, 2 Mar 2026\r\nX")]
-    assert len({id_(one) for one in (raw, *others, *without)}) == 6
+    assert len({id_(one) for one in (raw, *others, *without)}) == 8
     report = codec.report(mail(raw), "town-east", datetime(2026, 3, 2, tzinfo=UTC), keyed)
     assert (report.channel, report.source) == ("mail", "mail:town-east")
     assert codec.belongs("mail:town-east", codec.sender("town-east")) and codec.belongs("x", codec.sender("county"))
@@ -241,8 +271,11 @@ def test_the_id_of_a_mail_is_of_its_own_and_of_its_content_and_the_way_changes_n
         whole(b"Content-Type: message/rfc822\r\n\r\n" * 20_000),
         b"".join(b"X-%d: y\r\n" % at for at in range(100_000)) + whole(b"\r\nx"),
         whole(b"\r\n" + b"\n" * 400_000),
+        whole(several("mixed", *[part("text/html", b"<ul>" * 240 + b"<li>x" * 80_000)] * 3)),
+        whole(several("mixed", *[part("text/html", b"<b>" * 100_000)] * 75)),
+        whole(b"\r\n" + b"boundary" * 1_000_000),
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_a_hostile_mail_takes_seconds_at_the_most(raw: bytes) -> None:
     began = time.process_time()
@@ -296,7 +329,7 @@ def _file(folder: Path, **more: Any) -> Path:
         ({"smtp": None}, "mailboxes.town-east.smtp"),
         ({"since": None}, "mailboxes.town-east.since"),
         ({"password": "x"}, "mailboxes.town-east.password"),
-        ({"done": "INBOX"}, "inbox, done and aside are three folders"),
+        ({"done": "inbox"}, "inbox, done and aside are three folders"),
         ({"address": "no address"}, "mailboxes.town-east.address: is no address of mail; write one"),
         ({"imap": {"host": "a b", "user": "u"}}, "mailboxes.town-east.imap.host: is no name of a server"),
     ],
@@ -306,6 +339,22 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, fault: dict[str,
         mailboxes.load(Settings(mailboxes=_file(tmp_path, **fault)))
     told = str(refused.value)
     assert says in told and str(tmp_path / "mailboxes.yaml:") in told, told
+
+
+@pytest.mark.parametrize("folders", [{}, {"inbox": "huiying-done"}, {"aside": "INBOX"}, {"done": "Huiying-Aside"}])
+def test_a_folder_of_an_account_has_one_use(tmp_path: Path, folders: dict[str, str]) -> None:
+    file = _file(tmp_path)
+    first = yaml.safe_load(file.read_text())["mailboxes"]["town-east"]
+    others = {"inbox": "West", "done": "West-Done", "aside": "West-Aside"}
+    second = first | others | {"imap": first["imap"] | {"host": "Mail.example.", "port": 994}}
+
+    def load(more: dict[str, str]) -> Any:
+        file.write_text(yaml.safe_dump({"mailboxes": {"town-east": first, "town-west": second | more}}))
+        return mailboxes.load(Settings(mailboxes=file))
+
+    assert len(load({})) == 2
+    with pytest.raises(DocumentError, match=r"of town-west is the folder .* of town-east"):
+        load(folders or {"inbox": "inbox"})
 
 
 def test_secrets_come_from_files_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,21 +10,25 @@ import re
 import signal
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from imapclient import IMAPClient
 from PIL import Image
 
 from deploy.native import free_port
 from schemas.fields import instant
-from services.ingest.mail import codec, loop, reply
+from services.ingest.mail import codec, files, loop, reading, replies, reply, threads
+from services.ingest.mail.inbox import Away, Inbox
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
 from services.kernel.settings import Settings
@@ -93,22 +97,28 @@ def everything(folder: Path, without: Path) -> bytes:
 @pytest.mark.requirement("ING-03")
 @pytest.mark.requirement("ING-06")
 async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_known_by_it(
-    ingest: Ingest, box: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ingest: Ingest,
+    box: Office,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(loop, "FEW", 2)
     arrived = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
-    files = [
+    attached = [
         part("image/png", picture(), 'Content-Disposition: attachment; filename="zhangsan.png"'),
         part("application/octet-stream", b"PK\x03\x04 a workbook of zhangsan"),
         part("text/plain; charset=gbk", f"{LAMP}，请回电 13912345678".encode("gbk"), "Content-Disposition: attachment"),
         part("application/ms-tnef; name=winmail.dat", b"\x78\x9f\x3e\x22 zhangsan"),
     ]
-    box.put(letter("one", *files), arrived)
+    box.put(letter("one", *attached), arrived)
     box.put(whole(b"\r\ngone", Auto_Submitted="auto-replied", **ORIGIN))
     box.put(whole(several("report", PLAIN), **ORIGIN))
     box.put(whole(b"\r\n" + b"x" * 20_000, "large", **ORIGIN))
     reads = reader(ingest, box, most_bytes=15_000)
     assert not await reads.read()
     assert box.counts == (0, 1, 3)
+    assert "most mails of today are set aside" in ingest.runtime.alarms[f"mail.{UNIT}.aside"]
     (event,) = await ingest.events("report.received")
     data = event.data
     assert (data.channel, data.source, data.unit, instant(data.discovered_at)) == (
@@ -128,7 +138,9 @@ async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_kno
     assert state.status_code == 200 and "已收下附件 2 个" in text.decode()
     assert "压缩包或办公软件文档 1 个、其他类型或已损坏的文件 1 个" in text.decode()
 
-    # A copy that comes back is the same report, and gets no second reply: the server knows that it was answered.
+    # A copy that comes back is the same report, and gets no second reply: the server knows that it was answered. Its
+    # files are there already, so none is drawn.
+    monkeypatch.setattr(files.evidence, "keep", None)
     box.client.select_folder("Huiying-Done")
     box.client.copy(box.client.search(), "INBOX")
     box.client.select_folder("INBOX")
@@ -146,10 +158,15 @@ async def test_a_mail_is_a_report_with_its_files_and_one_reply_and_nobody_is_kno
     # Where its words are erased, the mail goes, too.
     assert (await erase(ingest, event.stream)).status_code == 200
     box.put(letter("other"), datetime.now(UTC) - timedelta(days=9))
-    box.put(letter("one", *files))
+    box.put(letter("ours"), datetime.now(UTC) - timedelta(days=9), "Huiying-Done")
+    box.put(letter("one", *attached))
+    monkeypatch.setattr(reading, "GROUP_BYTES", 1)
+    fetched, contents = list[int](), Inbox.contents
+    monkeypatch.setattr(Inbox, "contents", lambda one, uids: fetched.append(len(uids)) or contents(one, uids))
     reads = reader(ingest, box)
     assert not await reads.read()
-    assert box.counts == (0, 0, 3), "the other one is older than its days"
+    assert max(fetched) == 1, "done mails weigh what new ones do"
+    assert box.counts == (0, 1, 3), "the other one is older than its days, and what others put there stays"
     assert len(box.sent.mails) == 2 and len(await ingest.events("evidence_attached")) == 2
 
 
@@ -197,7 +214,7 @@ async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
 ) -> None:
     read, prepare = codec.read, loop.intake.prepare
 
-    def breaks(raw: bytes) -> Any:
+    def breaks(raw: bytes, lists: Any) -> Any:
         if b"<parse@" in raw:
             raise ValueError(f"a defect at {raw!r}")
         return read(raw)
@@ -222,7 +239,7 @@ async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
 async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "REPLIES", 2)
+    monkeypatch.setattr(replies, "EACH", 2)
     for number in range(4):
         box.put(letter(f"n{number}"))
     box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
@@ -236,16 +253,141 @@ async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     assert box.counts == (1, 5, 0), "what came before the first day stays where it is"
 
 
+async def test_a_reply_goes_out_once_and_within_limits_or_not_at_all(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, alarm = reader(ingest, box), "takes no mail now: 451"
+    box.sent.refuses = True
+    box.put(letter("erased"))
+    box.put(letter("late"))
+    assert alarm in await reads.read() and box.counts == (2, 0, 0)
+    first, _ = await ingest.events("report.received")
+    assert (await erase(ingest, first.stream)).status_code == 200
+    assert alarm in await reads.read() and box.counts == (1, 0, 0), "an erased mail that waits is deleted"
+    monkeypatch.setattr(replies, "LATE", timedelta(0))
+    assert alarm in await reads.read() and box.counts == (0, 1, 0), "a server that refuses all holds nothing for ever"
+
+    box.sent.refuses = False
+    monkeypatch.undo()
+    monkeypatch.setattr(replies, "ALL", 2)
+    for number in range(3):
+        box.put(letter(f"all{number}"))
+    assert "2 replies were sent within the hour" in await reads.read()
+    assert len(box.sent.mails) == 2 and box.counts == (1, 3, 0)
+    monkeypatch.setattr(replies, "ALL", 3)
+    assert not await reads.read() and len(box.sent.mails) == 3 and box.counts == (0, 4, 0)
+
+    monkeypatch.setattr(replies, "ALL", 9)
+    box.put(letter("unmoved"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Inbox, "answered", lambda _, numbers: [1 / 0 for _ in numbers])
+        with pytest.raises(ZeroDivisionError):
+            await reads.read()
+    assert not await reads.read() and len(box.sent.mails) == 4 and box.counts == (0, 5, 0)
+
+    (told,), found = load(Settings(mailboxes=box.settings())).values(), dict[str, str]()
+    for unit in ("town-east", "town-west"):
+        sends = replies.Replies(ingest.runtime, unit, told, frozenset(), str)
+        for at, address in enumerate(("root@localhost", *(f"a+{number}@b.example" for number in range(21)))):
+            mail = codec.read(letter("x").replace(b"zhangsan@sender.example", address.encode()))
+            assert isinstance(mail, codec.Mail)
+            assert sends.add(at, mail, "report", reply.Told("R", 0, {}), "x") is (0 < at <= 20), address
+        found[unit] = sends.waiting[1].letter["Message-ID"]
+    assert len(set(found.values())) == 2, "a mail to two units of one domain gets two replies"
+
+
+async def test_files_come_after_all_reports_and_are_drawn_once(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = reader(ingest, box)
+    monkeypatch.setattr(reading, "GROUP", 1)
+    monkeypatch.setattr("services.ingest.mail.inbox.STALE", -1)
+    for name in ("one", "two"):
+        box.put(letter(name, part("image/png", picture()), part("text/plain; name=a", name.encode())))
+    drawn, keep, opened, opens = list[int](), files.evidence.keep, list[Inbox](), Inbox.open
+    monkeypatch.setattr(Inbox, "open", lambda inbox: opened.append(inbox) or opens(inbox))
+
+    async def counts(*given: Any, **more: Any) -> Any:
+        drawn.append(len(await received(ingest)))
+        if len(drawn) == 1:
+            monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=lambda: float("inf")))
+        return await keep(*given, **more)
+
+    monkeypatch.setattr(files.evidence, "keep", counts)
+    assert not await reads.read()
+    assert len(opened) == 2, "after a while the connection is a fresh one"
+    assert drawn == [2] and reads.has_more and not box.sent.mails and box.counts == (2, 0, 0)
+    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(files.evidence, "keep", counts)
+        assert not await reads.read()
+    assert drawn == [2] * 4 and not reads.has_more and len(box.sent.mails) == 2 and box.counts == (0, 2, 0)
+    assert len(await ingest.events("evidence_attached")) == 4
+    kept, now = files.Files(ingest.runtime, UNIT, str), ingest.runtime.time_source.now()
+    stamps = [f"{int((now - timedelta(days=days)).timestamp() * 1000):012x}" for days in (5, 7)]
+    assert [kept.are_in(f"report-{stamp[:8]}-{stamp[8:]}-7abc-8abc-0123456789ab") for stamp in stamps] == [False, True]
+    monkeypatch.setattr(files.Files, "are_in", lambda *_: True)
+    box.client.select_folder("Huiying-Done")
+    box.client.copy(box.client.search(), "INBOX")
+    box.client.select_folder("INBOX")
+    monkeypatch.setattr(files, "Memory", None)
+    assert not await reads.read() and box.counts == (0, 4, 0), "files of old mails are in, whatever was forgotten"
+
+
+async def test_a_server_that_answers_oddly_loses_nothing_and_holds_up_no_other(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reads, select, fetch = reader(ingest, box), IMAPClient.select_folder, IMAPClient.fetch
+    box.put(letter("one"), datetime.now(UTC) - timedelta(days=9))
+    changed = dict[bytes, Any]()
+    monkeypatch.setattr(IMAPClient, "select_folder", lambda *given: select(*given) | changed)
+    for name, value, says in (
+        (b"PERMANENTFLAGS", (b"\\Seen", b"\\*"), "lets the user mark and delete no mails"),
+        (b"UIDVALIDITY", None, "does not say how long"),
+    ):
+        changed[name] = value
+        with pytest.raises(Away, match=says):
+            await reads.read()
+        del changed[name]
+    odd = {b"RFC822.SIZE": b"abc", b"INTERNALDATE": b"x"}
+
+    def sizes(one: Any, uids: Any, what: Any) -> Any:
+        return {uid: told | (odd if "FLAGS" in what else {}) for uid, told in fetch(one, uids, what).items()}
+
+    monkeypatch.setattr(IMAPClient, "fetch", sizes)
+    changed[b"PERMANENTFLAGS"] = (b"\\Answered", b"\\Deleted")
+    assert not await reads.read() and box.counts == (0, 1, 0)
+    reads._done._cleared = None
+    assert not await reads.read() and box.counts == (0, 1, 0), "without marks nothing is deleted"
+    assert "keeps no marks" in ingest.runtime.alarms[f"mail.{UNIT}.marks"]
+
+    async def breaks() -> str:
+        raise KeyError(LAMP * 2)
+
+    monkeypatch.setattr(reads, "read", breaks)
+    task = asyncio.create_task(loop.keep(reads))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert "a defect, which the log shows" in ingest.runtime.alarms[f"mail.{UNIT}"] and not task.done()
+    task.cancel()
+    told = capfd.readouterr()
+    assert LAMP * 2 not in told.out + told.err
+
+
 class Picky:
     """Takes mails of who signed in, but not for every addressee."""
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if address[0] in "45":
-            return f"{address[0]}50 not {address}"
+            return f"{address[:3] if address[:3].isdigit() else address[0] + '50'} not {address}"
+        if address[0] == "u":
+            return f"550 5.1.1 no {address}"
         envelope.rcpt_tos.append(address)
         return "250 known"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        if b"busy" in envelope.content:
+            return "451 busy"
         return "554 spam of zhangsan" if b"spam" in envelope.content else "250 taken"
 
 
@@ -283,16 +425,33 @@ def test_replies_go_over_tls_and_no_addressee_is_named_in_why_not(tmp_path: Path
 
     try:
         sent = reply.send(server, letters("a@b.example", "5gone@b.example", "4later@b.example", "spam@b.example"))
-        assert sent == ([True, True, False, True], "")
+        assert sent == ([True, True, False, True], "", {550: 1, 554: 1})
+        for addresses, expected in (
+            (
+                ("5gone@b.example", "busy@b.example"),
+                ([False, False], f"127.0.0.1:{port} takes no mail now: 451, 550", {}),
+            ),
+            (("unknown@b.example",), ([True], "", {550: 1})),
+            (("421@b.example", "busy@b.example", "a@b.example", "5gone@b.example"), ([False, False, True, True], "")),
+            (("421@b.example",) * 6, ([False] * 4 + [None] * 2, f"127.0.0.1:{port} ends every connection")),
+        ):
+            found = reply.send(server, letters(*addresses))
+            assert found[: len(expected)] == expected, addresses
         (tmp_path / "secret").write_text("wrong")
-        settled, why = reply.send(server, letters("a@b.example"))
-        assert settled == [False] and "refuses the user, the secret or the address of the mailbox: 535" in why
-        settled, why = reply.send(Smtp.model_validate(at), letters("a@b.example"))
-        assert settled == [False] and "certificate verify failed" in why
+        settled, why, _ = reply.send(server, letters("a@b.example"))
+        assert settled == [None] and "refuses the user, the secret or the address of the mailbox: 535" in why
+        settled, why, _ = reply.send(Smtp.model_validate(at), letters("a@b.example"))
+        assert settled == [None] and "certificate verify failed" in why
     finally:
         controller.stop()
-    settled, why = reply.send(server, letters("a@b.example", "c@d.example"))
-    assert settled == [False, False] and "cannot be reached" in why and "b.example" not in why
+    settled, why, _ = reply.send(server, letters("a@b.example", "c@d.example"))
+    assert settled == [None, None] and "cannot be reached" in why and "b.example" not in why
+
+
+async def _one_life(folder: Path) -> None:
+    """A deployment that has begun."""
+    async with running(folder, folder / "ingest.sqlite"):
+        pass
 
 
 def life(folder: Path, file: Path, point: str) -> int | None:
@@ -307,8 +466,8 @@ def life(folder: Path, file: Path, point: str) -> int | None:
         os.environ |= {"HUIYING_FAILPOINT": point}
         failpoints._chosen.cache_clear()
         failpoints._passes = itertools.count(1)
-        loop.THREADS = loop.ThreadPoolExecutor(2)
-        loop.FILES = loop.ThreadPoolExecutor(1)
+        threads.THREADS = ThreadPoolExecutor(2)
+        files.THREADS = ThreadPoolExecutor(1)
         asyncio.run(works())
 
     process = multiprocessing.get_context("fork").Process(target=lives)
@@ -318,11 +477,7 @@ def life(folder: Path, file: Path, point: str) -> int | None:
 
 
 def test_kills_at_every_step_double_no_report_and_lose_nothing(tmp_path: Path, box: Office) -> None:
-    async def begin() -> None:
-        async with running(tmp_path, tmp_path / "ingest.sqlite"):
-            pass
-
-    asyncio.run(begin())
+    asyncio.run(_one_life(tmp_path))
     file, sent = box.settings(), list[str]()
     for point in POINTS:
         name = point.removeprefix("mail.")
@@ -342,3 +497,22 @@ def test_kills_at_every_step_double_no_report_and_lose_nothing(tmp_path: Path, b
     assert box.counts == (0, len(POINTS), len(POINTS))
     ids = [mail["Message-ID"] for mail in box.sent.mails]
     assert len(set(ids)) == len(sent) and 1 <= len(ids) - len(set(ids)) <= len(POINTS)
+
+
+def test_a_mail_that_ends_the_process_is_read_last_and_alone_and_then_set_aside(
+    tmp_path: Path, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(_one_life(tmp_path))
+    read = codec.read
+
+    def dies(raw: bytes, lists: Any) -> Any:
+        if b"<poison@" in raw:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(raw, lists)
+
+    monkeypatch.setattr(codec, "read", dies)
+    for name in ("one", "poison", "two"):
+        box.put(letter(name))
+    file = box.settings()
+    assert [life(tmp_path, file, "") for _ in range(3)] == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert box.counts == (0, 2, 1) and len(box.sent.mails) == 2

@@ -7,7 +7,7 @@ at the most, whatever it holds. Headers of persons are never part of the report.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from email import policy
 from email.header import decode_header
@@ -30,14 +30,14 @@ Missed = Literal["archive", "large", "many", "other"]
 CHANNEL = "mail"
 SOURCE = "mail:"
 """The sources of mailboxes begin with it. No integration may name such a source."""
-LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 500_000, 5_000, 40, 20, 200
+LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 600_000, 5_000, 40, 20, 200
 """The most lines of a mail, of them such as begin parts, boundaries named in it, parts inside each other, and parts
-that hold something."""
+that hold something. The largest mail that the settings allow has fewer lines, if they are not very short."""
 FILES = 10
 HEADER = 4_000
 """The most characters of a header that are looked at."""
-SUBJECT, TEXT = 500, 100_000
-"""The most characters of a report's subject and text."""
+SUBJECT, TEXT, PAGES = 500, 100_000, 400_000
+"""The most characters of a report's subject and text, and of the HTML that is read for it."""
 NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
 """A subject without a letter, so that two mails without a subject are never taken for one matter."""
 FORWARDED = "（转发的邮件）"
@@ -54,13 +54,16 @@ _CHARSETS = {
 """Charset as a mail names it -> codec. Other codecs of the library are none for words, or take time without end.
 Mails that name GB2312 often hold characters of GB18030, which contains it."""
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
-_BOUNDARY = re.compile(rb"boundary", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"boundary(?:(?!boundary)[^;=]){0,4000}=", re.IGNORECASE)
+"""A boundary that is named. The parser lets comments stand before the sign."""
 _END = re.compile(rb"\r?\n\r?\n")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,250}")
 _SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 _TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
+_SIGNED = "signed-data"
+"""The kind of S/MIME that holds a mail in its signature. Its subject and a file that is not taken are the report."""
 
 
 class File(NamedTuple):
@@ -79,14 +82,22 @@ class Answerable(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """What a mail says. `identity` is the same for the same mail; nothing in it names the sender."""
+    """What a mail says. `identity` is the same for the same mail from the same sender, whom only `answerable` names."""
 
     subject: str
     text: str
     files: tuple[File, ...]
     missed: Mapping[Missed, int]
-    identity: tuple[str, str, str]
+    identity: tuple[str, ...]
     answerable: Answerable | None
+
+
+class Told(NamedTuple):
+    """What a reply tells: the receipt, how many files were taken, and how many of each kind were not."""
+
+    receipt: str
+    taken: int
+    missed: Mapping[Missed, int]
 
 
 class Aside(NamedTuple):
@@ -106,8 +117,13 @@ def belongs(source: str, actor: Actor) -> bool:
 
 
 def external_id(mail: Mail, keyed: Keyed) -> str:
-    """The id of a mail's report. It has only letters: digits in a row could be masked as somebody's number."""
-    return keyed("mail", *mail.identity).translate(_TO_LETTERS)
+    """The id of a mail's report. It has only letters: digits in a row could be masked as somebody's number.
+
+    Who is answered is part of it, under the deployment's key: whoever sends a copy of another's mail gets a report and
+    a receipt of their own.
+    """
+    address = mail.answerable.address.lower() if mail.answerable else ""
+    return keyed("mail", *mail.identity, address).translate(_TO_LETTERS)
 
 
 def report(mail: Mail, unit: str, arrived: datetime, keyed: Keyed) -> Report:
@@ -123,36 +139,39 @@ def report(mail: Mail, unit: str, arrived: datetime, keyed: Keyed) -> Report:
     )
 
 
-def read(raw: bytes) -> Mail | Aside:
-    """What a whole mail says."""
+def read(raw: bytes, lists: Collection[str] = ()) -> Mail | Aside:
+    """What a whole mail says. A mail that came over one of `lists` is no mailing: they are the office's own groups."""
     lines, dashed = max(raw.count(b"\n"), raw.count(b"\r")), raw.count(b"\n--") + raw.count(b"\r--")
     if lines > LINES or dashed > DASHED or len(_BOUNDARY.findall(raw)) > BOUNDARIES:
         return Aside("unreadable")
     try:
-        return _read(raw)
+        return _read(raw, lists)
     except RecursionError:
         return Aside("unreadable")
 
 
-def _read(raw: bytes) -> Mail | Aside:
+def _read(raw: bytes, lists: Collection[str]) -> Mail | Aside:
     message = _PARSER.parsebytes(raw)
-    if cause := _no_report(message):
+    if cause := _no_report(message, lists):
         return Aside(cause)
     found = _Found()
     found.take(message)
-    text = "\n\n".join(filter(None, map(_trimmed, found.texts)))
+    text = found.text()
     subject = _subject(message) or next((line.strip()[:100] for line in text.splitlines() if line.strip()), "")
     if not (subject or text or found.files or found.missed):
         return Aside("empty")
-    if len(text) > TEXT:
-        text = text[: TEXT - len(CUT)] + CUT
     sent_id = _first(message, "message-id").strip()
     return Mail(
         subject[:SUBJECT].strip() or NO_SUBJECT,
         text or (NO_TEXT if found.files or found.missed else subject),
         tuple(found.files),
         dict(found.missed),
-        (sent_id or _first(message, "date"), _first(message, "subject"), _body_digest(raw)),
+        (
+            sent_id or _first(message, "date"),
+            _first(message, "subject"),
+            _first(message, "content-type"),
+            _body_digest(raw),
+        ),
         _answerable(message, sent_id),
     )
 
@@ -190,7 +209,7 @@ def _first(message: Message, name: str) -> str:
     return value.encode("ascii", "surrogateescape").decode("latin-1")
 
 
-def _no_report(message: Message) -> Cause | None:
+def _no_report(message: Message, lists: Collection[str]) -> Cause | None:
     """Why a mail is no report by its headers."""
     kind, told = message.get_content_type(), {name.lower() for name in message.keys()}  # noqa: SIM118
     who = _address(message, "from") or ""
@@ -205,9 +224,17 @@ def _no_report(message: Message) -> Cause | None:
     precedence = {one.strip().lower() for one in _all(message, "precedence")}
     if "auto_reply" in precedence:
         return "automatic"
-    if "list-id" in told or precedence & {"bulk", "list", "junk"}:
+    came_over = {one.rpartition("<")[2].partition(">")[0].strip().lower() for one in _all(message, "list-id")}
+    if came_over - set(lists) or (not came_over and precedence & {"bulk", "list", "junk"}):
         return "bulk"
-    return "encrypted" if kind in _ENCRYPTED else None
+    return "encrypted" if kind in _ENCRYPTED and _smime(message) != _SIGNED else None
+
+
+def _smime(message: Message) -> str:
+    try:
+        return str(message.get_param("smime-type", "")).lower()
+    except Exception:  # noqa: BLE001  as above
+        return ""
 
 
 def _answerable(message: Message, sent_id: str) -> Answerable | None:
@@ -264,14 +291,37 @@ def _trimmed(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+class _Words(NamedTuple):
+    """The words of a part. Pages are read last: of an alternative that is not chosen, never."""
+
+    text: str
+    is_page: bool
+
+
 class _Found:
     """What the parts of a mail hold, in their order."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self.words: list[_Words] = []
         self.files: list[File] = []
         self.missed = Counter[Missed]()
         self._leaves = 0
+
+    def text(self) -> str:
+        """The words of all parts, up to the most that a report takes. Of pages together no more is read than of one."""
+        found, length, left = list[str](), 0, PAGES
+        for text, is_page in self.words:
+            if length > TEXT:
+                break
+            if is_page:
+                said, left = _page(text, left), max(0, left - len(text))
+            else:
+                said = text
+            if said := _trimmed(said):
+                found.append(said)
+                length += len(said)
+        text = "\n\n".join(found)
+        return text if len(text) <= TEXT else text[: TEXT - len(CUT)] + CUT
 
     def take(self, part: Message, depth: int = 0) -> None:
         """Takes a part with all that is in it."""
@@ -286,7 +336,8 @@ class _Found:
                 for one in inner:
                     if kind.startswith("message/"):
                         # Another mail's headers name persons, too; its subject is part of what is told.
-                        self.texts.append("\n".join(filter(None, (FORWARDED, _subject(one)))))
+                        told = "\n".join(filter(None, (FORWARDED, _subject(one))))
+                        self.words.append(_Words(told, is_page=False))
                     self.take(one, depth + 1)
             return
         if kind in _SIGNATURES or kind.startswith("multipart/"):
@@ -300,8 +351,8 @@ class _Found:
             return
         charset = _charset(part)
         if kind in ("text/plain", "text/html") and not _is_file(part):
-            text = words(content, charset)
-            self.texts.append(text if kind == "text/plain" else _page(text))
+            if (text := words(content, charset)).strip():
+                self.words.append(_Words(text[: PAGES + 1], kind == "text/html"))
         elif len(self.files) >= FILES:
             self.missed["many"] += 1
         else:
@@ -309,15 +360,15 @@ class _Found:
 
     def _alternative(self, parts: list[Message], depth: int) -> None:
         """Takes the plain form of a text that comes in several, or the last one. Files of all forms are taken."""
-        before, chosen = len(self.texts), list[str]()
+        before, chosen = len(self.words), list[_Words]()
         plain = False
         for one in parts:
             self.take(one, depth + 1)
-            new = [text for text in self.texts[before:] if text.strip()]
-            del self.texts[before:]
+            new = self.words[before:]
+            del self.words[before:]
             if new and not plain:
                 chosen, plain = new, one.get_content_type() == "text/plain"
-        self.texts += chosen
+        self.words += chosen
 
 
 def _charset(part: Message) -> str | None:
@@ -331,8 +382,9 @@ def _is_file(part: Message) -> bool:
     return part.get_content_disposition() == "attachment" or part.get_filename() is not None
 
 
-def _page(source: str) -> str:
+def _page(source: str, most: int) -> str:
+    """The words of the first `most` characters of a page."""
     from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
 
-    cut = CUT if len(source) > pages.HTML else ""
-    return _storable(pages.text(source)).rstrip() + cut
+    cut = CUT if len(source) > most else ""
+    return _storable(pages.text(source[:most])).rstrip() + cut

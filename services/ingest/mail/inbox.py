@@ -4,6 +4,7 @@ No sentence of an error holds anything that a server sent, since that could be p
 """
 
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -16,7 +17,12 @@ from services.ingest.mail.mailboxes import Mailbox, Server
 from services.kernel.logging import brief
 
 TIMEOUT = SocketTimeout(connect=15, read=60)
+STALE = 60.0
+"""Seconds. Servers may end a connection that rests for half an hour."""
 BODY = "BODY.PEEK[]"
+ANSWERED, DELETED = b"\\Answered", b"\\Deleted"
+READING, ALONE, DONE = "$HuiyingReading", "$HuiyingAlone", "$HuiyingDone"
+"""Marks of a mail that is being read now, that is being read by itself, and that became a report."""
 AT_ONCE = 500
 """So many mails are named in one command."""
 
@@ -26,12 +32,14 @@ class Away(Exception):
 
 
 class Head(NamedTuple):
-    """A mail in the inbox. `arrived` is when it came to the server; None if it does not say so."""
+    """A mail in a folder. `arrived` is when it came to the server; None if it does not say so."""
 
     uid: int
     arrived: datetime | None
     size: int
     answered: bool
+    begun: int
+    """How often the process ended while it was read: once, or twice and by itself."""
 
 
 def context_of(server: Server) -> ssl.SSLContext:
@@ -45,10 +53,14 @@ class Inbox:
     def __init__(self, box: Mailbox) -> None:
         self._box, self._at = box, f"{box.imap.host}:{box.imap.port}"
         self._client: IMAPClient = None
+        self._opened = 0.0
+        self.keeps_marks = False
+        """Whether the server keeps marks of ours on mails."""
 
     def open(self) -> int:
         """Signs in, makes the folders that are missing, and opens the inbox. Returns the validity of its numbers."""
         box, imap = self._box, self._box.imap
+        self.cut()
         with self._doing("reached"):
             context = context_of(imap) if imap.tls != "none" else None
             encrypted = imap.tls == "tls"
@@ -63,18 +75,41 @@ class Inbox:
                 if not self._client.folder_exists(folder):
                     self._client.create_folder(folder)
         with self._doing(f"asked for {box.inbox}"):
-            return int(self._client.select_folder(box.inbox)[b"UIDVALIDITY"])
+            opened = self._client.select_folder(box.inbox)
+        self._opened = time.monotonic()
+        may_write = set(opened.get(b"PERMANENTFLAGS", (ANSWERED, DELETED)))
+        if not {ANSWERED, DELETED} <= may_write:
+            raise Away(f"{self._at} lets the user mark and delete no mails in {box.inbox}; give it the right")
+        self.keeps_marks = b"\\*" in may_write
+        if not isinstance(validity := opened.get(b"UIDVALIDITY"), int):
+            raise Away(f"{self._at} does not say how long the numbers of mails hold, so it cannot be used")
+        return validity
+
+    def is_stale(self) -> bool:
+        """Whether the connection is so old that a server may have ended it."""
+        return time.monotonic() - self._opened > STALE
 
     def heads(self) -> list[Head]:
         """The mails of the inbox since the day of the settings, in the order of their numbers."""
+        return self._heads(["NOT", "DELETED", "SINCE", self._box.since])
+
+    def _heads(self, which: Sequence[Any]) -> list[Head]:
         with self._doing("read"):
-            numbers = sorted(self._client.search(["NOT", "DELETED", "SINCE", self._box.since]))
+            numbers = sorted(self._client.search(which))
             told = self._fetched(numbers, ["INTERNALDATE", "RFC822.SIZE", "FLAGS"])
-        return [
-            Head(uid, one.get(b"INTERNALDATE"), one[b"RFC822.SIZE"], b"\\Answered" in one.get(b"FLAGS", ()))
-            for uid, one in sorted(told.items())
-            if b"RFC822.SIZE" in one
-        ]
+        return [self._head(uid, one) for uid, one in sorted(told.items())]
+
+    def _head(self, uid: int, told: Mapping[bytes, Any]) -> Head:
+        """A mail whose size the server does not tell weighs the most that is taken, so it is read by itself."""
+        arrived, size = told.get(b"INTERNALDATE"), told.get(b"RFC822.SIZE")
+        marks = {mark.lower() for mark in told.get(b"FLAGS", ()) if isinstance(mark, bytes)}
+        return Head(
+            uid,
+            arrived if isinstance(arrived, datetime) else None,
+            size if isinstance(size, int) else self._box.most_bytes,
+            ANSWERED.lower() in marks,
+            2 if ALONE.lower().encode() in marks else int(READING.lower().encode() in marks),
+        )
 
     def contents(self, numbers: Sequence[int]) -> dict[int, bytes]:
         """The whole mails of the open folder. One that has gone meanwhile is missing."""
@@ -85,11 +120,32 @@ class Inbox:
                 if isinstance(one.get(b"BODY[]"), bytes)
             }
 
+    def begin(self, numbers: Sequence[int], mark: str) -> None:
+        """Marks mails that are to be read now, so that one that ends the process is known by it."""
+        if self.keeps_marks:
+            self._mark(numbers, mark)
+
+    def end(self, numbers: Sequence[int]) -> None:
+        """Takes these marks away."""
+        if self.keeps_marks:
+            with self._doing("written"):
+                for some in _parts(numbers):
+                    self._client.remove_flags(some, [READING, ALONE], silent=True)
+
     def answered(self, numbers: Sequence[int]) -> None:
         """Marks mails as answered."""
+        self._mark(numbers, ANSWERED)
+
+    def finish(self, numbers: Sequence[int]) -> None:
+        """Moves mails that became reports to `done`, with the mark without which nothing is deleted there."""
+        if self.keeps_marks:
+            self._mark(numbers, DONE)
+        self.move(numbers, self._box.done)
+
+    def _mark(self, numbers: Sequence[int], mark: str | bytes) -> None:
         with self._doing("written"):
             for some in _parts(numbers):
-                self._client.add_flags(some, [b"\\Answered"], silent=True)
+                self._client.add_flags(some, [mark], silent=True)
 
     def move(self, numbers: Sequence[int], folder: str) -> None:
         """Moves mails out of the open folder."""
@@ -108,16 +164,15 @@ class Inbox:
                 self._delete(some)
 
     def open_done(self, before: date) -> None:
-        """Opens the folder `done`, and deletes what arrived before a day."""
+        """Opens the folder `done`, and deletes the mails with our mark that arrived before a day."""
         with self._doing(f"asked for {self._box.done}"):
             self._client.select_folder(self._box.done)
-            old = self._client.search(["BEFORE", before])
+            old = self._client.search(["KEYWORD", DONE, "BEFORE", before])
         self.delete(old)
 
-    def arrived_between(self, first: date, last: date) -> list[int]:
-        """The mails of the open folder that arrived from one day to another."""
-        with self._doing("read"):
-            return sorted(self._client.search(["SINCE", first, "BEFORE", last]))
+    def done_on(self, day: date) -> list[Head]:
+        """The mails with our mark in the open folder that arrived on a day."""
+        return self._heads(["KEYWORD", DONE, "ON", day])
 
     def close(self) -> None:
         """Ends the connection in order."""
@@ -126,8 +181,9 @@ class Inbox:
 
     def cut(self) -> None:
         """Ends the connection at once, also while another thread waits for an answer."""
-        with suppress(Exception):
-            self._client.shutdown()
+        if self._client is not None:
+            with suppress(Exception):
+                self._client.shutdown()
 
     def _delete(self, numbers: Sequence[int]) -> None:
         self._client.delete_messages(numbers, silent=True)
@@ -137,10 +193,10 @@ class Inbox:
             self._client.expunge()
 
     def _fetched(self, numbers: Sequence[int], what: Iterable[str]) -> Mapping[int, Mapping[bytes, Any]]:
-        found: dict[int, Mapping[bytes, Any]] = {}
+        found, asked = dict[int, Mapping[bytes, Any]](), set(numbers)
         for some in _parts(numbers):
             found.update(self._client.fetch(some, what))
-        return {uid: one for uid, one in found.items() if uid in set(numbers)}
+        return {uid: one for uid, one in found.items() if uid in asked}
 
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:

@@ -2,33 +2,33 @@
 
 The inbox itself says what is still to be done. A mail leaves it last: after its report is durable, its files are added,
 and its receipt is sent. A kill in between reads it again, and by its id it is the same report. At worst the reply comes
-twice, with the same Message-ID. Nothing of a sender is logged or stored.
+twice, with the same Message-ID. A mail that ends the process is marked, and is set aside the third time. Nothing of a
+sender is logged or stored.
 """
 
 import asyncio
-import io
-import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from email.message import EmailMessage
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from schemas.operation import OperationMailsSetAside
-from services.ingest import additions, evidence, intake, queries, recognition
-from services.ingest.evidence_files import blobs_of
+from services.ingest import intake, queries
 from services.ingest.form.pace import Pace
 from services.ingest.intake import Prepared
-from services.ingest.mail import codec
-from services.ingest.mail.codec import Aside, File, Mail, Missed
+from services.ingest.mail import codec, files
+from services.ingest.mail.codec import Aside, Mail
+from services.ingest.mail.done import Done
+from services.ingest.mail.files import Files, Filing, is_elsewhere
 from services.ingest.mail.mailboxes import Mailbox, load
+from services.ingest.mail.reading import groups, parsed
+from services.ingest.mail.replies import Replies
+from services.ingest.mail.threads import in_thread
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Problem, Rejected, TooLarge, Unavailable
+from services.kernel.core.problems import Problem, Rejected
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
@@ -37,41 +37,22 @@ from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import failures
 from services.kernel.store.lease import Superseded
 from services.kernel.store.session import Session
-from services.kernel.tasks import side_by_side, to_the_end
-from services.kernel.uploads import contents
-from services.kernel.uploads.taking import Sent
+from services.kernel.tasks import side_by_side
 
 if TYPE_CHECKING:
     from services.ingest.mail.inbox import Head, Inbox
 
-T = TypeVar("T")
-GROUP, GROUP_BYTES = 50, 8_000_000
-"""So many mails, or bytes of them, are read at once. One larger mail comes alone."""
 REST, LONGEST = 2.0, 300.0
 """Seconds before another try. They double up to the longest."""
-CLEAR = timedelta(hours=1)
-"""From one look at the done mails to the next."""
-REPLIES, PER_SECONDS = 20, 3600
-"""So many replies one address gets in an hour. Two machines that answer each other stop at that."""
-LATE = timedelta(days=1)
-"""So long a reply is tried whose addressee's server takes no mail."""
-PAGES = 30
-"""The most pages of a document that anybody sends."""
-THREADS = ThreadPoolExecutor(4, "mail")
-FILES = ThreadPoolExecutor(1, "mail-files")
-"""Draws what anybody sends, one file at a time, so that files of staff and integrations never wait for it."""
+FILING = 60.0
+"""Seconds. After so long with files, new mails come first again."""
+FEW = 10
+"""Up to so many mails of a day may be set aside without an alarm, however few are reports."""
 logger = structlog.get_logger()
 
 
 class NoUnit(Exception):
     """The unit of a mailbox does not exist."""
-
-
-class Waiting(NamedTuple):
-    """A reply that is to be sent, since when."""
-
-    letter: EmailMessage
-    since: datetime
 
 
 class Taken(NamedTuple):
@@ -82,11 +63,6 @@ class Taken(NamedTuple):
     report: str
     receipt: str
     is_new: bool
-
-
-async def in_thread(work: Callable[..., T], *given: Any) -> T:
-    """What `work` returns, which blocks."""
-    return await asyncio.get_running_loop().run_in_executor(THREADS, work, *given)
 
 
 async def run(runtime: Runtime) -> None:
@@ -109,10 +85,8 @@ async def keep(reader: "Reader") -> None:
             raise
         except (Away, NoUnit) as error:
             why = str(error)
-        except (Unavailable, DBAPIError, OSError) as error:
-            if isinstance(error, DBAPIError) and failures.is_defect(error):
-                raise
-            why = brief(error)
+        except Exception as error:  # noqa: BLE001  a server that answers anything holds up no other mailbox
+            why = brief(error) if is_elsewhere(error) else f"a {reader.defect(error)}, which the log shows"
         if why:
             runtime.alarms[alarm] = f"the mailbox of {reader.unit}: {why}. Mails stay in the inbox"
             waits.told(why)
@@ -122,7 +96,7 @@ async def keep(reader: "Reader") -> None:
             runtime.alarms.pop(alarm, None)
             waits.over()
             pause = REST
-            await asyncio.sleep(reader.box.poll_seconds)
+            await asyncio.sleep(0 if reader.has_more else reader.box.poll_seconds)
 
 
 class Reader:
@@ -130,14 +104,18 @@ class Reader:
 
     def __init__(self, runtime: Runtime, unit: str, box: Mailbox, own: frozenset[str] = frozenset()) -> None:
         self.runtime, self.unit, self.box = runtime, unit, box
-        self.waiting: dict[int, Waiting] = {}
-        """Replies that could not be sent yet, by the number of the mail, which stays in the inbox so long."""
-        self._own, self._actor = own | {box.address.lower()}, codec.sender(unit)
-        self._pace = Pace(REPLIES, PER_SECONDS)
+        self.filing = dict[int, Filing]()
+        """Mails whose files are still to be added, by their numbers."""
+        self.has_more = False
+        """Whether the time was over before all files were added."""
+        self.replies = Replies(runtime, unit, box, own, self.defect)
+        self._files, self._bytes = Files(runtime, unit, self.defect), Pace(files.BYTES, files.PER_SECONDS)
+        self._actor = codec.sender(unit)
         self._validity = 0
-        self._cleared: datetime | None = None
-        self._forgotten: set[str] = set()
-        """Erased reports whose mails are gone."""
+        self._harmless = set[int]()
+        """Mails that were read without harm, whatever their marks say."""
+        self._day, self._counts = date.min, Counter[str]()
+        self._done = Done(runtime, unit, box, self.defect)
 
     async def read(self) -> str:
         """Takes in all that is in the inbox now. Returns why replies wait, if any do. Raises `Away` or `NoUnit`."""
@@ -147,17 +125,35 @@ class Reader:
         inbox = Inbox(self.box)
         try:
             if (validity := await in_thread(inbox.open)) != self._validity:
-                self._validity, self.waiting = validity, {}
+                self._validity = validity
+                self.replies.forget()
+                self.filing.clear()
+                self._harmless.clear()
+            self._alarm(
+                "marks", "" if inbox.keeps_marks else "the server keeps no marks, so nothing is deleted in done"
+            )
             heads = await in_thread(inbox.heads)
-            new = [head for head in heads if head.uid not in self.waiting]
-            why = await self._send(inbox)
-            for group in _groups(new, self.box.most_bytes):
+            new = [head for head in heads if head.uid not in self.replies.waiting and head.uid not in self.filing]
+            self._harmless &= {head.uid for head in heads}
+            new = [head._replace(begun=0) if head.uid in self._harmless else head for head in new]
+            why = await self.replies.send(inbox)
+            for group in groups(sorted(new, key=lambda head: head.begun), self.box.most_bytes):
                 why = await self._take(inbox, group, name, why)
-            await self._clear(inbox)
+            why = await self._file(inbox, name, why)
+            waiting = {one.report for one in self.replies.waiting.values()}
+            await self._done.clear(inbox, waiting | {one.report for one in self.filing.values()})
             await in_thread(inbox.close)
         finally:
             inbox.cut()
         return why
+
+    def _alarm(self, about: str, why: str) -> None:
+        """Raises an alarm that lasts, or ends it."""
+        key = f"mail.{self.unit}.{about}"
+        if why:
+            self.runtime.alarms[key] = f"the mailbox of {self.unit}: {why}"
+        else:
+            self.runtime.alarms.pop(key, None)
 
     async def _unit_name(self) -> str:
         async with self.runtime.database.read() as connection:
@@ -171,13 +167,13 @@ class Reader:
 
         `why` replies wait already, if they do. Returns why they still do.
         """
-        fitting = [head for head in heads if head.size <= self.box.most_bytes]
+        fitting = [head for head in heads if head.size <= self.box.most_bytes and head.begun < 2]
         aside: dict[int, str] = {head.uid: "too-large" for head in heads if head.size > self.box.most_bytes}
-        raw = await in_thread(inbox.contents, [head.uid for head in fitting])
-        parsed = await in_thread(self._parsed, raw)
+        aside |= {head.uid: "unreadable" for head in heads if head.begun == 2}
+        found = await self._parsed_with_marks(inbox, fitting)
         mails: list[tuple[Head, Mail]] = []
         for head in fitting:
-            match parsed.get(head.uid):
+            match found.get(head.uid):
                 case Mail() as mail:
                     mails.append((head, mail))
                 case Aside(cause):
@@ -190,33 +186,82 @@ class Reader:
                 aside[head.uid] = outcome
         failpoint("mail.reported")
         erased = [one for one in taken if not one.is_new and await self._is_erased(one.report)]
-        kept = [one for one in taken if one not in erased]
-        now, replies = self.runtime.time_source.now(), dict[int, Waiting]()
-        for one in kept:
-            if (letter := await self._attached(one, name)) is not None:
-                replies[one.head.uid] = Waiting(letter, now)
-        failpoint("mail.attached")
-        self.waiting |= replies
-        why = why or await self._send(inbox)
+        ended = list[int]()
+        for one in (one for one in taken if one not in erased):
+            uid, to = one.head.uid, one.mail.answerable
+            if one.mail.files and (one.is_new or not self._files.are_in(one.report)):
+                address = to.address.lower() if to else ""
+                self.filing[uid] = Filing(one.report, one.receipt, address, one.head.size, one.head.answered)
+            elif one.head.answered or not self.replies.add(
+                uid, one.mail, one.report, files.told(one.receipt, one.mail), name
+            ):
+                ended.append(uid)
+        why = why or await self.replies.send(inbox)
         failpoint("mail.replied")
         await in_thread(inbox.delete, [one.head.uid for one in erased])
-        await in_thread(inbox.move, [one.head.uid for one in kept if one.head.uid not in replies], self.box.done)
+        await in_thread(inbox.finish, ended)
         failpoint("mail.moved")
         await self._set_aside(inbox, aside)
         new = sum(one.is_new for one in taken)
         logger.info("mail.taken", unit=self.unit, reports=new, repeated=len(taken) - new, aside=len(aside))
+        self._count(len(taken), len(aside))
         return why
 
-    def _parsed(self, raw: Mapping[int, bytes]) -> dict[int, Mail | Aside]:
-        found: dict[int, Mail | Aside] = {}
-        for uid, content in raw.items():
-            try:
-                found[uid] = codec.read(content)
-            except Exception as error:  # noqa: BLE001  a mail holds up no other one
-                found[uid] = Aside(self._defect(error))
+    async def _file(self, inbox: "Inbox", name: str, why: str) -> str:
+        """Adds the files of mails, for a while, and replies to those that have all of them."""
+        until, self.has_more = time.monotonic() + FILING, False
+        for uid, filing in list(self.filing.items()):
+            if time.monotonic() > until:
+                self.has_more = True
+                break
+            if not filing.ended and self._bytes.wait(filing.address, filing.size) is not None:
+                continue
+            mail = (await self._parsed(await in_thread(inbox.contents, [uid]))).get(uid)
+            if not isinstance(mail, Mail):
+                del self.filing[uid]
+                continue
+            told = await self._files.add(filing, mail, until)
+            if inbox.is_stale() and await in_thread(inbox.open) != self._validity:
+                self.filing.clear()
+                break
+            if told is None:
+                self.has_more = True
+                break
+            failpoint("mail.attached")
+            del self.filing[uid]
+            if filing.is_answered or not self.replies.add(uid, mail, filing.report, told, name):
+                await in_thread(inbox.finish, [uid])
+            else:
+                why = why or await self.replies.send(inbox)
+        return why
+
+    async def _parsed_with_marks(self, inbox: "Inbox", heads: Sequence["Head"]) -> dict[int, Mail | Aside]:
+        """What the mails are. They carry a mark so long, so that one that ends the process is known by it."""
+        from services.ingest.mail.inbox import ALONE, READING
+
+        raw = await in_thread(inbox.contents, [head.uid for head in heads])
+        await in_thread(inbox.begin, list(raw), ALONE if any(head.begun for head in heads) else READING)
+        found = await self._parsed(raw)
+        self._harmless |= found.keys()
+        await in_thread(inbox.end, list(raw))
         return found
 
-    def _defect(self, error: Exception) -> str:
+    async def _parsed(self, raw: Mapping[int, bytes]) -> dict[int, Mail | Aside]:
+        return await in_thread(parsed, raw, self.box.lists, self.defect)
+
+    def _count(self, taken: int, aside: int) -> None:
+        """Raises an alarm on a day on which most mails are set aside, which may be a fault of the settings."""
+        if (day := self.runtime.time_source.now().date()) != self._day:
+            self._day = day
+            self._counts.clear()
+        self._counts.update(taken=taken, aside=aside)
+        most = max(self._counts["taken"], FEW)
+        self._alarm(
+            "aside",
+            f"most mails of today are set aside; look into {self.box.aside}" if self._counts["aside"] > most else "",
+        )
+
+    def defect(self, error: Exception) -> str:
         """Logs where an error arose. Its sentence could hold a part of the mail."""
         known = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
         failures.defect(known, service=self.runtime.service.name, unit=self.unit, record="mail")
@@ -230,12 +275,12 @@ class Reader:
             if isinstance(outcome, Taken | str):
                 found.append(outcome)
                 continue
-            if not isinstance(outcome, Exception) or _is_elsewhere(outcome):
+            if not isinstance(outcome, Exception) or is_elsewhere(outcome):
                 raise outcome
             if len(mails) > 1:
                 found += await self._received([one])
             else:
-                found.append(self._defect(outcome))
+                found.append(self.defect(outcome))
         return found
 
     async def _receive(self, head: "Head", mail: Mail) -> Taken | str:
@@ -260,84 +305,6 @@ class Reader:
         async with self.runtime.database.read() as connection:
             return await queries.is_erased(connection, report)
 
-    async def _attached(self, taken: Taken, name: str) -> EmailMessage | None:
-        """Adds the files of a mail to its report. Returns the reply; None if none is to be sent."""
-        added, missed = 0, Counter[Missed](taken.mail.missed)
-        for file in taken.mail.files:
-            kind = await self._attach(taken, file)
-            if kind is None:
-                added += 1
-            else:
-                missed[kind] += 1
-        to = taken.mail.answerable
-        if taken.head.answered or to is None or to.address.lower() in self._own:
-            return None
-        if self._pace.wait(to.address.lower()) is not None:
-            logger.warning("mail.replies_enough", unit=self.unit)
-            return None
-        from services.ingest.mail import reply
-
-        keyed, link = self.runtime.keys.digest, self.runtime.settings.link("receipt")
-        digest = keyed("mail-reply", codec.external_id(taken.mail, keyed))[:40]
-        try:
-            return reply.message(to, reply.Told(taken.receipt, added, missed), self.box, name, link, digest)
-        except Exception as error:  # noqa: BLE001  the library raises anything at an address that is wrong enough
-            self._defect(error)
-            return None
-
-    async def _attach(self, taken: Taken, file: File) -> Missed | None:
-        """Adds a file, once however often the mail is read. Returns why it was not taken; None if it was."""
-        settings = self.runtime.settings
-        limits = evidence.limits(settings)
-        kind = contents.recognised(io.BytesIO(file.content)) or file.named
-        if kind == contents.ARCHIVE:
-            return "archive"
-        if kind not in limits:
-            return "other"
-        if len(file.content) > limits[kind]:
-            return "large"
-        fewer = settings.model_copy(update={"evidence_pages": min(PAGES, settings.evidence_pages)})
-        keep = partial(evidence.keep, listed=self.runtime.lists.telephones, threads=FILES)
-        try:
-            with tempfile.TemporaryFile() as content:
-                content.write(file.content)
-                upload = await keep(Sent(content, kind, file.charset, None), None, blobs_of(self.runtime), fewer)
-            key = f"mail {codec.external_id(taken.mail, self.runtime.keys.digest)} {upload.blob.sha256}"
-            caller = Caller(actor=self._actor)
-            await to_the_end(additions.add(self.runtime, f"/mail/{self.unit}", taken.report, caller, upload, key))
-        except TooLarge:
-            return "large"
-        except Problem as problem:
-            if problem.status >= 500:
-                raise
-            return "archive" if problem.code == "archive-not-taken" else "other"
-        except Exception as error:
-            if _is_elsewhere(error):
-                raise
-            self._defect(error)
-            return "other"
-        return None
-
-    async def _send(self, inbox: "Inbox") -> str:
-        """Sends the replies that wait, and moves their mails to `done`. Returns why all others wait, if they do."""
-        from services.ingest.mail import reply
-
-        if not self.waiting:
-            return ""
-        numbers = list(self.waiting)
-        sent, why = await in_thread(reply.send, self.box.smtp, [self.waiting[number].letter for number in numbers])
-        failpoint("mail.sent")
-        late = self.runtime.time_source.now() - LATE
-        ended = [number for number, is_settled in zip(numbers, sent, strict=True) if is_settled]
-        if not why:
-            ended += [number for number in numbers if number not in ended and self.waiting[number].since < late]
-        for number in ended:
-            del self.waiting[number]
-        await in_thread(inbox.answered, ended)
-        failpoint("mail.answered")
-        await in_thread(inbox.move, ended, self.box.done)
-        return why
-
     async def _set_aside(self, inbox: "Inbox", aside: Mapping[int, str]) -> None:
         """Records how many mails are no reports and why, then moves them."""
         if not aside:
@@ -353,59 +320,5 @@ class Reader:
 
         await transact(self.runtime, Caller(), act)
         failpoint("mail.told")
+        await in_thread(inbox.end, list(aside))
         await in_thread(inbox.move, list(aside), self.box.aside)
-
-    async def _clear(self, inbox: "Inbox") -> None:
-        """From time to time deletes done mails that are old, and those whose reports were erased."""
-        now, day = self.runtime.time_source.now(), timedelta(days=1)
-        days = self.box.done_days * day
-        if self._cleared is not None and now - self._cleared < CLEAR:
-            return
-        # To the day, as the server counts days.
-        await in_thread(inbox.open_done, (now - days).date())
-        async with self.runtime.database.read() as connection:
-            erased = await queries.erased_since(connection, now - days - 2 * day)
-        source = f"{codec.SOURCE}{self.unit}"
-        gone = {
-            id_: received
-            for id_, received in erased.items()
-            if received.source == source and id_ not in self._forgotten
-        }
-        digests = {received.duplicate for received in gone.values()}
-        dates = {received.discovered_at.date() for received in gone.values()}
-        for date in sorted(dates):
-            numbers = await in_thread(inbox.arrived_between, date - day, date + 2 * day)
-            for at in range(0, len(numbers), GROUP):
-                raw = await in_thread(inbox.contents, numbers[at : at + GROUP])
-                await in_thread(inbox.delete, await in_thread(self._among, raw, digests))
-        self._forgotten |= gone.keys()
-        self._cleared = now
-
-    def _among(self, raw: Mapping[int, bytes], digests: set[str | None]) -> list[int]:
-        """The mails whose reports have these digests."""
-        keyed, now = self.runtime.keys.digest, self.runtime.time_source.now()
-        return [
-            uid
-            for uid, mail in self._parsed(raw).items()
-            if isinstance(mail, Mail)
-            and recognition.duplicate(codec.report(mail, self.unit, now, keyed), self._actor, keyed) in digests
-        ]
-
-
-def _groups(heads: Sequence["Head"], most: int) -> Iterable[list["Head"]]:
-    """The mails in groups that are read at once. One that is too large is not read, so it weighs nothing."""
-    group, size = list["Head"](), 0
-    for head in heads:
-        weighs = head.size if head.size <= most else 0
-        if group and (len(group) == GROUP or size + weighs > GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(head)
-        size += weighs
-    if group:
-        yield group
-
-
-def _is_elsewhere(error: BaseException) -> bool:
-    """Whether the store or a disk failed, which is no fault of a mail."""
-    return isinstance(error, Unavailable | OSError) or (isinstance(error, DBAPIError) and not failures.is_defect(error))

@@ -43,6 +43,7 @@ def _address(named: str) -> str:
     return named
 
 
+ListId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,250}$", to_lower=True)]
 File = Annotated[Path, AfterValidator(_file)]
 
 
@@ -111,12 +112,14 @@ class Mailbox(BaseModel):
     """After so many days since their arrival, mails in `done` are deleted."""
     poll_seconds: float = Field(60, ge=1, le=3600)
     """How long the inbox is left alone after it was read."""
-    most_bytes: int = Field(30_000_000, ge=10_000, le=100_000_000)
+    most_bytes: int = Field(30_000_000, ge=10_000, le=35_000_000)
     """A larger mail is set aside unread."""
+    lists: frozenset[ListId] = frozenset()
+    """The office's own groups that mails to the unit come over, by their List-Id. Other lists are mailings."""
 
     @model_validator(mode="after")
     def _has_folders(self) -> Self:
-        if len({self.inbox, self.done, self.aside}) < 3:
+        if len({one.casefold() for one in (self.inbox, self.done, self.aside)}) < 3:
             raise ValueError("inbox, done and aside are three folders; name them differently")
         return self
 
@@ -130,9 +133,17 @@ class Mailboxes(BaseModel):
 
     @model_validator(mode="after")
     def _are_different(self) -> Self:
-        at = [(one.imap.host.lower(), one.imap.port, one.imap.user, one.inbox) for one in self.mailboxes.values()]
-        if len(set(at)) < len(at):
-            raise ValueError("mailboxes: two units name the same inbox; a mail comes to one of them")
+        seen = dict[tuple[str, ...], str]()
+        for unit, box in self.mailboxes.items():
+            for use in ("inbox", "done", "aside"):
+                place = (box.imap.host, box.imap.user, getattr(box, use))
+                key = tuple(one.casefold().rstrip(".") for one in place)
+                if key in seen:
+                    raise ValueError(
+                        f"mailboxes: {use} of {unit} is the folder {place[-1]} that is {seen[key]}; "
+                        "each folder of an account has one use"
+                    )
+                seen[key] = f"{use} of {unit}"
         return self
 
 

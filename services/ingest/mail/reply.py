@@ -1,16 +1,24 @@
 """The one automatic reply to a mail: its receipt, what was not taken, and nothing that the sender wrote."""
 
+import re
 import smtplib
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from email.message import EmailMessage
 from typing import NamedTuple
 
-from services.ingest.mail.codec import Answerable, Missed
+from services.ingest.mail.codec import Answerable, Missed, Told
 from services.ingest.mail.inbox import context_of
 from services.ingest.mail.mailboxes import Mailbox, Smtp
 from services.kernel.logging import brief
 
 SECONDS = 30.0
+BREAKS = 3
+"""So often a server may end the connection before the other replies wait."""
+TAKEN, ENDED = 250, 421
+_OWN = re.compile(r"5\.(?:1\.(?:[0-6]|10)|2\.\d+)\b")
+"""Numbers of RFC 3463 that are about the addressee alone."""
 KINDS: Mapping[Missed, tuple[str, str]] = {
     "archive": ("压缩包或办公软件文档", "archives or office documents"),
     "large": ("过大的文件", "files that are too large"),
@@ -27,14 +35,6 @@ _TEXT = """{unit}已收到您的邮件。
 {unit} has received your mail. Receipt: {receipt}. With it you can ask for the state at {link}?lang=en; your name and \
 address were not kept.{english}
 """
-
-
-class Told(NamedTuple):
-    """What a reply tells: the receipt, how many files were taken, and how many of each kind were not."""
-
-    receipt: str
-    taken: int
-    missed: Mapping[Missed, int]
 
 
 def message(to: Answerable, told: Told, box: Mailbox, unit: str, link: str, digest: str) -> EmailMessage:
@@ -69,33 +69,74 @@ def _files(told: Told) -> tuple[str, str]:
     return chinese, english
 
 
-def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> tuple[list[bool], str]:
-    """For each reply whether it is settled: sent, or refused for good. And why no other one can be sent now, if so.
+class Round(NamedTuple):
+    """What became of replies."""
 
-    An addressee whose server takes no mail for now holds up nobody else. It blocks. The sentence is for whoever runs
-    the server, and names no addressee.
+    settled: list[bool | None]
+    """True if a reply was sent or refused for good, False if it was tried and may be taken later, None if not tried."""
+    why: str
+    """Why none can be sent now, if so. It is for whoever runs the server, and names no addressee."""
+    refused: Mapping[int, int]
+    """How many were refused for good, by the server's number."""
+
+
+def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
+    """Sends replies. One that is not taken holds up no other. It blocks.
+
+    A refusal is for good if it is about the addressee: the server says so, or it took another reply just now. A server
+    that refuses all of them is set up wrongly.
     """
-    settled, why, at = list[bool](), "", f"{smtp.host}:{smtp.port}"
+    at, why, breaks = f"{smtp.host}:{smtp.port}", "", 0
+    codes: list[int | None] = [None] * len(replies)
+    own = set[int]()
+    client: smtplib.SMTP | None = None
     try:
-        with _connected(smtp) as client:
-            for reply in replies:
-                try:
-                    client.send_message(reply)
-                    settled.append(True)
-                except smtplib.SMTPRecipientsRefused as error:
-                    settled.append(min(code for code, _ in error.recipients.values()) >= 500)
-                except smtplib.SMTPDataError as error:
-                    settled.append(error.smtp_code >= 500)
-                    if not settled[-1]:
-                        why = f"{at} takes no mail now: {error.smtp_code}"
-                        break
+        for place, reply in enumerate(replies):
+            if client is None or client.sock is None:
+                if breaks > BREAKS:
+                    why = f"{at} ends every connection"
+                    break
+                client, breaks = _connected(smtp), breaks + 1
+            codes[place], is_own = _tried(client, reply)
+            own |= {place} if is_own else set()
     except smtplib.SMTPResponseException as error:
         why = f"{at} refuses the user, the secret or the address of the mailbox: {error.smtp_code}"
     except smtplib.SMTPException as error:
         why = f"{at} cannot be used: {type(error).__name__}"
     except OSError as error:
         why = f"{at} cannot be reached: {brief(error)}"
-    return settled + [False] * (len(replies) - len(settled)), why
+    finally:
+        if client is not None:
+            with suppress(Exception):
+                client.quit()
+    passed = TAKEN in codes
+    settled = [
+        None if code is None else code == TAKEN or (code >= 500 and (passed or place in own))
+        for place, code in enumerate(codes)
+    ]
+    told = [(code, is_settled) for code, is_settled in zip(codes, settled, strict=True) if code is not None]
+    if not passed and (waits := sorted({code for code, is_settled in told if not is_settled})):
+        why = why or f"{at} takes no mail now: {', '.join(map(str, waits))}"
+    return Round(settled, why, Counter(code for code, is_settled in told if code >= 500 and is_settled))
+
+
+def _tried(client: smtplib.SMTP, reply: EmailMessage) -> tuple[int, bool]:
+    """The server's number for a reply, and whether it surely is about the addressee. Raises what concerns all."""
+    says: bytes | str
+    try:
+        client.send_message(reply)
+    except smtplib.SMTPRecipientsRefused as error:
+        ((code, says),) = error.recipients.values()
+    except smtplib.SMTPDataError as error:
+        code, says = error.smtp_code, error.smtp_error
+    except OSError as error:  # so are the errors of smtplib
+        if isinstance(error, smtplib.SMTPException) and not isinstance(error, smtplib.SMTPServerDisconnected):
+            raise
+        client.close()
+        return ENDED, False
+    else:
+        return TAKEN, False
+    return code, code >= 500 and bool(_OWN.match(says.decode("latin-1") if isinstance(says, bytes) else says))
 
 
 def _connected(smtp: Smtp) -> smtplib.SMTP:

@@ -57,6 +57,12 @@ class Memory:
         """Locks the key until the transaction ends."""
         await sql.lock(connection, sql.Hold("idempotency", [self._place(key)]))
 
+    async def knows(self, connection: AsyncConnection, key: str) -> bool:
+        """Whether a request with this key was answered. It changes nothing."""
+        table, now = self._table, instant(self._runtime.time_source.now())
+        chosen = select(table.c.key).where(table.c.key == self._place(key), table.c.until > now)
+        return (await connection.execute(chosen)).first() is not None
+
     async def find(self, connection: AsyncConnection, keys: Sequence[Key]) -> Mapping[str, bytes | Malformed]:
         """The remembered answers by the keys' texts. Raises `Malformed` if a key came with another request."""
         places, table = {self._place(key.text): key for key in keys}, self._table
