@@ -362,5 +362,11 @@ def test_secrets_come_from_files_or_the_environment(tmp_path: Path, monkeypatch:
     smtp = {"host": "mail.example", "user": "u", "secret_variable": "MAIL_SECRET"}
     box = mailboxes.load(Settings(mailboxes=_file(tmp_path, smtp=smtp)))["town-east"]
     assert (box.imap.secret(), box.smtp.secret()) == ("s", "from the environment")
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfs of notepad\r\n")
+    assert box.imap.secret() == "s of notepad"
+    for wrong in ("密码".encode(), "密码".encode("gbk"), b"a\nb"):
+        (tmp_path / "secret").write_bytes(wrong)
+        with pytest.raises(ValueError, match="the secret has characters beyond ASCII, or several lines"):
+            box.imap.secret()
     assert (box.imap.port, box.smtp.port, box.done_days) == (993, 465, 7)
     assert mailboxes.load(Settings()) == {}

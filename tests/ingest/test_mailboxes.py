@@ -23,12 +23,13 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError
 from PIL import Image
 
 from deploy.native import free_port
 from schemas.fields import instant
 from services.ingest.mail import codec, files, loop, reading, replies, reply, threads
-from services.ingest.mail.inbox import Away, Inbox
+from services.ingest.mail.inbox import BODY, Away, Inbox
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
 from services.kernel.settings import Settings
@@ -73,6 +74,12 @@ def letter(name: str, *parts: bytes) -> bytes:
 def reader(ingest: Ingest, box: Office, **more: Any) -> loop.Reader:
     (found,) = load(Settings(mailboxes=box.settings(**more))).items()
     return loop.Reader(ingest.runtime, *found)
+
+
+async def until(says: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not says():
+            await asyncio.sleep(0.02)
 
 
 async def received(ingest: Ingest) -> list[str]:
@@ -180,11 +187,6 @@ async def test_a_server_that_is_away_is_an_alarm_and_receipts_wait_for_theirs(
         box.put(letter(name))
     ingest.runtime.settings = Settings(data=ingest.runtime.settings.data, mailboxes=box.settings())
     task = asyncio.create_task(loop.run(ingest.runtime))
-
-    async def until(says: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not says():
-                await asyncio.sleep(0.02)
 
     alarms = ingest.runtime.alarms
     try:
@@ -341,6 +343,8 @@ async def test_a_server_that_answers_oddly_loses_nothing_and_holds_up_no_other(
     box.put(letter("one"), datetime.now(UTC) - timedelta(days=9))
     changed = dict[bytes, Any]()
     monkeypatch.setattr(IMAPClient, "select_folder", lambda *given: select(*given) | changed)
+    names, id_ = list[Any](), IMAPClient.id_
+    monkeypatch.setattr(IMAPClient, "id_", lambda one, said: names.append(said["name"]) or id_(one, said))
     for name, value, says in (
         (b"PERMANENTFLAGS", (b"\\Seen", b"\\*"), "lets the user mark and delete no mails"),
         (b"UIDVALIDITY", None, "does not say how long"),
@@ -359,15 +363,30 @@ async def test_a_server_that_answers_oddly_loses_nothing_and_holds_up_no_other(
     assert not await reads.read() and box.counts == (0, 1, 0)
     reads._done._cleared = None
     assert not await reads.read() and box.counts == (0, 1, 0), "without marks nothing is deleted"
+    assert set(names) == {"Huiying"}, "some providers open no folder for who does not say it"
     assert "keeps no marks" in ingest.runtime.alarms[f"mail.{UNIT}.marks"]
+
+    for number in range(3):
+        box.put(letter(f"m{number}"))
+    refused = min(box.client.search()) + 1
+
+    def damaged(one: Any, uids: Any, what: Any) -> Any:
+        if BODY in what and refused in uids:
+            raise IMAPClientError("NO")
+        return fetch(one, uids, what)
+
+    monkeypatch.setattr(IMAPClient, "fetch", damaged)
+    assert not await reads.read() and box.counts == (1, 3, 0)
+    assert "cannot read 1 of the mails" in ingest.runtime.alarms[f"mail.{UNIT}.unread"]
+    monkeypatch.setattr(IMAPClient, "fetch", fetch)
+    assert not await reads.read() and box.counts == (0, 4, 0) and f"mail.{UNIT}.unread" not in ingest.runtime.alarms
 
     async def breaks() -> str:
         raise KeyError(LAMP * 2)
 
     monkeypatch.setattr(reads, "read", breaks)
     task = asyncio.create_task(loop.keep(reads))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await until(lambda: f"mail.{UNIT}" in ingest.runtime.alarms)
     assert "a defect, which the log shows" in ingest.runtime.alarms[f"mail.{UNIT}"] and not task.done()
     task.cancel()
     told = capfd.readouterr()

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from services.ingest.mail.mailboxes import Mailbox, Server
 from services.kernel.logging import brief
@@ -29,6 +29,10 @@ AT_ONCE = 500
 
 class Away(Exception):
     """A server cannot be used now. The sentence is for whoever runs it."""
+
+
+class SignInRefused(Away):
+    """The server refuses who signs in. Servers lock an account that tries too often."""
 
 
 class Head(NamedTuple):
@@ -70,7 +74,11 @@ class Inbox:
                 self._client.starttls(context)
         with self._doing("signed in to"):
             self._client.login(imap.user, imap.secret())
-        with self._doing(f"asked for {box.done} and {box.aside}"):
+        with self._doing("told who asks"):
+            # Without it, some large providers refuse every folder.
+            if self._client.has_capability("ID"):
+                self._client.id_({"name": "Huiying", "vendor": "Huiying"})
+        with self._doing(f"asked for the folders {box.done} and {box.aside} (on some servers, begin them with INBOX.)"):
             for folder in (box.done, box.aside):
                 if not self._client.folder_exists(folder):
                     self._client.create_folder(folder)
@@ -112,13 +120,17 @@ class Inbox:
         )
 
     def contents(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        """The whole mails of the open folder. One that has gone meanwhile is missing."""
+        """The whole mails of the open folder. One that has gone, or that the server cannot read, is missing."""
         with self._doing("read"):
-            return {
-                uid: one[b"BODY[]"]
-                for uid, one in self._fetched(numbers, [BODY]).items()
-                if isinstance(one.get(b"BODY[]"), bytes)
-            }
+            try:
+                found = self._fetched(numbers, [BODY])
+            except IMAPClientError as error:
+                if isinstance(error, IMAPClientAbortError):
+                    raise
+                # One mail that the server cannot read holds up no other one.
+                alone = map(self.contents, [[uid] for uid in numbers] if len(numbers) > 1 else [])
+                return {uid: content for one in alone for uid, content in one.items()}
+            return {uid: one[b"BODY[]"] for uid, one in found.items() if isinstance(one.get(b"BODY[]"), bytes)}
 
     def begin(self, numbers: Sequence[int], mark: str) -> None:
         """Marks mails that are to be read now, so that one that ends the process is known by it."""
@@ -186,11 +198,18 @@ class Inbox:
                 self._client.shutdown()
 
     def _delete(self, numbers: Sequence[int]) -> None:
-        self._client.delete_messages(numbers, silent=True)
         if self._client.has_capability("UIDPLUS"):
+            self._client.delete_messages(numbers, silent=True)
             self._client.uid_expunge(numbers)
-        else:
-            self._client.expunge()
+            return
+        # Such a server deletes all that is marked so, also what somebody else marked and may want back.
+        others = self._client.search(["DELETED"])
+        if others:
+            self._client.remove_flags(others, [DELETED], silent=True)
+        self._client.delete_messages(numbers, silent=True)
+        self._client.expunge()
+        if others := [uid for uid in others if uid not in set(numbers)]:
+            self._client.add_flags(others, [DELETED], silent=True)
 
     def _fetched(self, numbers: Sequence[int], what: Iterable[str]) -> Mapping[int, Mapping[bytes, Any]]:
         found, asked = dict[int, Mapping[bytes, Any]](), set(numbers)
@@ -203,11 +222,13 @@ class Inbox:
         try:
             yield
         except LoginError:
-            raise Away(f"{self._at} refuses the user or the secret of the mailbox; correct them") from None
+            raise SignInRefused(f"{self._at} refuses the user or the secret of the mailbox; correct them") from None
         except IMAPClientError as error:
             raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
         except OSError as error:
             raise Away(f"{self._at} cannot be {what}: {brief(error)}") from None
+        except ValueError as error:
+            raise Away(f"{self._at} cannot be {what}: {error}") from None
 
 
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

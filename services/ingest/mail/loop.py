@@ -10,16 +10,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from schemas.operation import OperationMailsSetAside
 from services.ingest import intake, queries
 from services.ingest.form.pace import Pace
 from services.ingest.intake import Prepared
-from services.ingest.mail import codec, files
+from services.ingest.mail import codec, files, noted
 from services.ingest.mail.codec import Aside, Mail
 from services.ingest.mail.done import Done
 from services.ingest.mail.files import Files, Filing, is_elsewhere
@@ -69,24 +71,30 @@ async def run(runtime: Runtime) -> None:
     """The loop, until cancelled. Without mailboxes in the settings it ends at once."""
     boxes = load(runtime.settings)
     own = frozenset(box.address.lower() for box in boxes.values())
+    await noted.begin(runtime, boxes)
     await side_by_side(keep(Reader(runtime, unit, box, own)) for unit, box in boxes.items())
 
 
 async def keep(reader: "Reader") -> None:
     """Reads one mailbox for ever. What is away raises an alarm, and is tried again after longer and longer."""
-    from services.ingest.mail.inbox import Away
+    from services.ingest.mail.inbox import Away, SignInRefused
 
     runtime, alarm, pause = reader.runtime, f"mail.{reader.unit}", REST
     waits = Lasting("mail.wait", service=runtime.service.name, unit=reader.unit)
     while True:
+        was_read = False
         try:
             why = await reader.read()
+            was_read = True
         except Superseded:
             raise
+        except SignInRefused as error:
+            why, pause = str(error), LONGEST
         except (Away, NoUnit) as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001  a server that answers anything holds up no other mailbox
             why = brief(error) if is_elsewhere(error) else f"a {reader.defect(error)}, which the log shows"
+        await _note(reader, why, was_read=was_read)
         if why:
             runtime.alarms[alarm] = f"the mailbox of {reader.unit}: {why}. Mails stay in the inbox"
             waits.told(why)
@@ -99,6 +107,17 @@ async def keep(reader: "Reader") -> None:
             await asyncio.sleep(0 if reader.has_more else reader.box.poll_seconds)
 
 
+async def _note(reader: "Reader", why: str, *, was_read: bool) -> None:
+    """Notes for people how the mailbox is. A store that is away holds nothing up for it."""
+    runtime, unit = reader.runtime, reader.unit
+    lasting = [said for name, said in runtime.alarms.items() if name.startswith(f"mail.{unit}.")]
+    with suppress(Problem, DBAPIError, OSError):
+        if was_read:
+            await noted.was_read(runtime, unit, reader.tally["reports"], reader.tally["aside"])
+            reader.tally.clear()
+        await noted.troubled(runtime, unit, why or "; ".join(lasting) or None)
+
+
 class Reader:
     """Takes in what comes to the mailbox of a unit."""
 
@@ -106,6 +125,8 @@ class Reader:
         self.runtime, self.unit, self.box = runtime, unit, box
         self.filing = dict[int, Filing]()
         """Mails whose files are still to be added, by their numbers."""
+        self.tally = Counter[str]()
+        """New reports and mails set aside that are not noted yet."""
         self.has_more = False
         """Whether the time was over before all files were added."""
         self.replies = Replies(runtime, unit, box, own, self.defect)
@@ -115,6 +136,7 @@ class Reader:
         self._harmless = set[int]()
         """Mails that were read without harm, whatever their marks say."""
         self._day, self._counts = date.min, Counter[str]()
+        self._unread = 0
         self._done = Done(runtime, unit, box, self.defect)
 
     async def read(self) -> str:
@@ -132,6 +154,7 @@ class Reader:
             self._alarm(
                 "marks", "" if inbox.keeps_marks else "the server keeps no marks, so nothing is deleted in done"
             )
+            self._unread = 0
             heads = await in_thread(inbox.heads)
             new = [head for head in heads if head.uid not in self.replies.waiting and head.uid not in self.filing]
             self._harmless &= {head.uid for head in heads}
@@ -139,6 +162,9 @@ class Reader:
             why = await self.replies.send(inbox)
             for group in groups(sorted(new, key=lambda head: head.begun), self.box.most_bytes):
                 why = await self._take(inbox, group, name, why)
+            self._alarm(
+                "unread", f"the server cannot read {self._unread} of the mails; look into it" if self._unread else ""
+            )
             why = await self._file(inbox, name, why)
             waiting = {one.report for one in self.replies.waiting.values()}
             await self._done.clear(inbox, waiting | {one.report for one in self.filing.values()})
@@ -205,6 +231,7 @@ class Reader:
         new = sum(one.is_new for one in taken)
         logger.info("mail.taken", unit=self.unit, reports=new, repeated=len(taken) - new, aside=len(aside))
         self._count(len(taken), len(aside))
+        self.tally.update(reports=new, aside=len(aside))
         return why
 
     async def _file(self, inbox: "Inbox", name: str, why: str) -> str:
@@ -240,6 +267,7 @@ class Reader:
         from services.ingest.mail.inbox import ALONE, READING
 
         raw = await in_thread(inbox.contents, [head.uid for head in heads])
+        self._unread += len(heads) - len(raw)
         await in_thread(inbox.begin, list(raw), ALONE if any(head.begun for head in heads) else READING)
         found = await self._parsed(raw)
         self._harmless |= found.keys()

@@ -73,9 +73,15 @@ class Server(BaseModel):
         return self
 
     def secret(self) -> str:
-        """The secret as it is now. Raises `OSError`."""
+        """The secret as it is now. Raises `OSError`, and `ValueError` for one that is not ASCII or has a line end."""
+        found = self._secret()
+        if not found.isascii() or not found.isprintable():
+            raise ValueError("the secret has characters beyond ASCII, or several lines; give the mailbox another one")
+        return found
+
+    def _secret(self) -> str:
         if self.secret_file is not None:
-            return self.secret_file.read_text().strip()
+            return self.secret_file.read_text("utf-8-sig", "replace").strip()
         return os.environ.get(self.secret_variable or "", "")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -73,6 +74,7 @@ class Replies:
         digest = keyed("mail-reply", self._unit, codec.external_id(mail, keyed))[:40]
         try:
             letter = reply.message(to, told, self._box, name, link, digest)
+            letter["Date"] = format_datetime(self._runtime.time_source.now())
         except Exception as error:  # noqa: BLE001  the library raises anything at an address that is wrong enough
             self._defect(error)
             return False

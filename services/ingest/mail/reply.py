@@ -99,6 +99,8 @@ def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
                 client, breaks = _connected(smtp), breaks + 1
             codes[place], is_own = _tried(client, reply)
             own |= {place} if is_own else set()
+    except ValueError as error:
+        why = f"{at} cannot be used: {error}"
     except smtplib.SMTPResponseException as error:
         why = f"{at} refuses the user, the secret or the address of the mailbox: {error.smtp_code}"
     except smtplib.SMTPException as error:
