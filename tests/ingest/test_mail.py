@@ -14,6 +14,7 @@ from services.ingest.mail import codec, mailboxes, reply
 from services.ingest.mail.codec import Answerable, Aside, Mail
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import Settings
+from services.kernel.uploads import contents
 
 HEADS = b"From: =?gbk?b?1cXI/Q==?= <zhangsan@sender.example>\r\nMessage-ID: <1@sender.example>\r\nMIME-Version: 1.0\r\n"
 LAMP = "路灯不亮"
@@ -79,6 +80,52 @@ def test_wrong_charsets_never_fail_and_loose_nothing_readable(name: str) -> None
     raw = whole(f"Content-Type: text/plain; charset={name}\r\n\r\n".encode() + LAMP.encode("gbk"))
     assert mail(raw).text == LAMP
     assert mail(whole(b"Content-Type: text/plain\r\n\r\na\x00b\xff\xff\x80")).text.startswith("ab")
+
+
+STREET = "东镇路灯不亮，请来看"
+
+
+@pytest.mark.parametrize(
+    ("named", "content", "text"),
+    [
+        ("iso-8859-1", STREET.encode(), STREET),
+        ("windows-1252", STREET.encode("gbk"), STREET),
+        ("us-ascii", STREET.encode("gbk"), STREET),
+        ("iso-8859-1", "朱镕基".encode("gbk"), "朱镕基"),
+        ("iso-8859-1", "Größe für été, «café»".encode("latin-1"), "Größe für été, «café»"),
+        ("windows-1251", "Привет, мир".encode("cp1251"), "Привет, мир"),
+        ("gb2312", STREET.encode(), STREET),
+        ("big5", STREET.encode(), STREET),
+        ("utf-8", STREET.encode()[:-1], f"{STREET[:-1]}�"),
+        ("utf-8*zh", STREET.encode()[:-2], f"{STREET[:-1]}�"),
+        ("", STREET.encode()[1:], f"��{STREET[1:]}"),
+        ("utf-8", "路灯".encode()[:-1], "路�"),
+        ("utf-8", STREET.encode("gbk"), STREET),
+        ("utf-8", STREET.encode("gbk")[:-1], f"{STREET[:-1]}�"),
+        ("gb2312", STREET.encode("gbk")[:-1], f"{STREET[:-1]}�"),
+        ("big5", "香港路燈啲嘢".encode("big5hkscs"), "香港路燈啲嘢"),
+        ("MS950", "碁銹裏墻恒粧嫺".encode("cp950"), "碁銹裏墻恒粧嫺"),
+        ("big5", "路燈不亮".encode("big5")[:-1], "路燈不�"),
+        ("ks_c_5601-1987", "똠방각하".encode("cp949"), "똠방각하"),
+        ("euc-kr", "똠방".encode("cp949") + b"\xff", "똠방�"),
+        ("shift_jis", "①番 髙".encode("cp932"), "①番 髙"),
+    ],
+)
+def test_a_charset_is_what_the_bytes_are_and_not_what_a_program_filled_in(
+    named: str, content: bytes, text: str
+) -> None:
+    assert mail(whole(part(f"text/plain; charset={named}", content))).text == text
+    subject = f"=?{named or 'x'}?b?{base64.b64encode(content).decode()}?="
+    assert mail(whole(b"\r\nx", subject)).subject == text
+    file = part(f"text/plain; charset={named}", content, "Content-Disposition: attachment; filename=a.txt")
+    (given,) = mail(whole(several("mixed", PLAIN, file))).files
+    assert contents.text(given.content, given.charset) == text
+
+
+def test_a_file_that_is_no_text_stays_as_it_came() -> None:
+    for content in (PNG, b"a\0b\0\0\xff"):
+        file = part("text/plain; charset=gbk", content, "Content-Disposition: attachment")
+        assert [one.content for one in mail(whole(several("mixed", PLAIN, file))).files] == [content]
 
 
 def test_a_raw_subject_in_gbk_is_read() -> None:

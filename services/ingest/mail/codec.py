@@ -5,6 +5,7 @@ at the most, whatever it holds. Headers of persons are never part of the report.
 """
 
 import hashlib
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -17,8 +18,10 @@ from email.parser import BytesParser
 from typing import Any, Literal, NamedTuple, cast
 
 from services.ingest.commands import Report
+from services.ingest.mail.charsets import storable, words
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import derived
+from services.kernel.uploads import contents
 
 Keyed = Callable[..., str]
 Cause = Literal["automatic", "bulk", "returned", "encrypted", "empty", "unreadable", "too-large", "defect"]
@@ -41,19 +44,6 @@ SUBJECT, TEXT, PAGES = 500, 100_000, 400_000
 NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
 """A subject without a letter, so that two mails without a subject are never taken for one matter."""
 FORWARDED = "（转发的邮件）"
-_CHARSETS = {
-    **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk", "cp936", "ms936", "euc-cn", "gb18030"), "gb18030"),
-    **dict.fromkeys(("hz-gb-2312", "hz"), "hz"),
-    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8"), "utf-8-sig"),
-    **dict.fromkeys(("us-ascii", "ascii", "ansi_x3.4-1968"), "ascii"),
-    **{name: name for name in ("utf-16", "utf-16le", "utf-16be", "utf-7", "big5", "big5-hkscs", "iso-2022-jp")},
-    **{name: name for name in ("shift_jis", "euc-jp", "euc-kr", "iso-2022-kr", "koi8-r")},
-    **{f"iso-8859-{number}": f"iso-8859-{number}" for number in range(1, 17) if number != 12},
-    **{f"windows-{number}": f"cp{number}" for number in (874, *range(1250, 1259))},
-}
-"""Charset as a mail names it -> codec. Other codecs of the library are none for words, or take time without end.
-Mails that name GB2312 often hold characters of GB18030, which contains it."""
-_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _BOUNDARY = re.compile(rb"boundary(?:(?!boundary)[^;=]){0,4000}=", re.IGNORECASE)
 """A boundary that is named. The parser lets comments stand before the sign."""
 _END = re.compile(rb"\r?\n\r?\n")
@@ -266,25 +256,6 @@ def _subject(message: Message) -> str:
     return " ".join(said.split())
 
 
-def words(content: bytes, charset: str | None) -> str:
-    """The text of these bytes: in the named charset, or in the one that fits. It never fails."""
-    known = _CHARSETS.get((charset or "").strip().lower())
-    if content.startswith(_WIDE) and known in (None, "utf-8-sig", "ascii"):
-        known = "utf-16"
-    for codec in (known, "utf-8-sig", "gb18030"):
-        if codec is not None:
-            try:
-                return _storable(content.decode(codec))
-            except UnicodeError:
-                continue
-    return _storable(content.decode(known or "utf-8", "replace"))
-
-
-def _storable(text: str) -> str:
-    """The text without null characters and halves of characters, which no store takes."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
 def _trimmed(text: str) -> str:
     """The text with line feeds, and with one empty line where several were."""
     lines = (line.rstrip() for line in re.sub(r"\r\n?", "\n", text).split("\n"))
@@ -356,7 +327,7 @@ class _Found:
         elif len(self.files) >= FILES:
             self.missed["many"] += 1
         else:
-            self.files.append(File(content, kind, charset))
+            self.files.append(_file(content, kind, charset))
 
     def _alternative(self, parts: list[Message], depth: int) -> None:
         """Takes the plain form of a text that comes in several, or the last one. Files of all forms are taken."""
@@ -382,9 +353,17 @@ def _is_file(part: Message) -> bool:
     return part.get_content_disposition() == "attachment" or part.get_filename() is not None
 
 
+def _file(content: bytes, kind: str, charset: str | None) -> File:
+    """The file as it came. A text is in UTF-8, whatever its charset was called."""
+    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) or "16" in (charset or "")
+    if kind == contents.TEXT and (is_wide or b"\0" not in content) and contents.recognised(io.BytesIO(content)) is None:
+        return File(words(content, charset).encode(), kind, "utf-8")
+    return File(content, kind, charset)
+
+
 def _page(source: str, most: int) -> str:
     """The words of the first `most` characters of a page."""
     from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
 
     cut = CUT if len(source) > most else ""
-    return _storable(pages.text(source[:most])).rstrip() + cut
+    return storable(pages.text(source[:most])).rstrip() + cut
