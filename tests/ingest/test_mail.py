@@ -11,6 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import NameOID
 
 from services.ingest.mail import codec, mailboxes, reply
 from services.ingest.mail.codec import Answerable, Aside, Mail
@@ -313,6 +318,59 @@ def test_what_stands_in_for_words_that_are_missing() -> None:
 
 AUTOMATIC = ["自动回复：已收到", "【自动回复】x", "自动回复", "Automatic reply: x", "Out of office", "AutoReply: x"]
 SIGNED = b"0\x80\x06\t*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80" + LAMP.encode()
+
+
+def _ber(tag: int, *inner: bytes, ends: bool = True) -> bytes:
+    content = b"".join(inner)
+    size = len(content).to_bytes(3)
+    return bytes([tag]) + (b"\x80" + content + b"\0\0" if ends else b"\x83" + size + content)
+
+
+def _signed(*pieces: bytes, ends: bool) -> bytes:
+    """CMS signed-data as programs write it that do not know the length before (`ends`), or that do."""
+    kind, data = SIGNED[2:13], bytes.fromhex("06092a864886f70d010701")
+    octets = [_ber(0x04, one, ends=False) for one in pieces]
+    said = _ber(0xA0, _ber(0x24, *octets, ends=ends) if len(octets) > 1 else b"".join(octets), ends=ends)
+    algorithms = _ber(0x31, _ber(0x30, data, ends=ends), ends=ends)
+    named = _ber(0xA0, b"\x0c\x05Li Si", ends=False)
+    inner = _ber(
+        0x30, b"\x02\x01\x01", algorithms, _ber(0x30, data, said if octets else b"", ends=ends), named, ends=ends
+    )
+    return _ber(0x30, kind, _ber(0xA0, inner, ends=ends), ends=ends)
+
+
+@pytest.mark.requirement("ING-01")
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_mail_inside_a_signature_is_read(ends: bool) -> None:
+    entity = several("mixed", PLAIN, part("image/png", PNG), mark="inner")
+    for content in (_signed(entity, ends=ends), _signed(entity[:50], entity[50:], ends=ends)):
+        sealed = part("application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", content)
+        for body in (sealed, several("mixed", sealed, part("text/plain", b"footer"))):
+            found = mail(whole(body))
+            assert found.text.startswith(LAMP) and [one.content for one in found.files] == [PNG]
+            assert "Li Si" not in repr(found)
+    content = _signed(b"\r\n" + LAMP.encode(), ends=ends)
+    assert codec.read(whole(part("application/pkcs7-mime", _signed(ends=ends)))) == Aside("signed"), "it is elsewhere"
+    for at in range(len(content)):
+        for wrong in (content[:at], content[:at] + b"\xff" + content[at + 1 :]):
+            found_ = codec.read(whole(part("application/pkcs7-mime", wrong)))
+            assert isinstance(found_, Mail) or found_.cause in ("signed", "encrypted")
+    sealed = part("application/pkcs7-mime", content)
+    for _ in range(12):
+        sealed = part("application/pkcs7-mime", _signed(sealed, ends=ends))
+    assert mail(whole(sealed)).text == LAMP
+
+
+DAYS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_what_a_library_signed_is_read() -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Li Si")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, *DAYS)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(PLAIN)
+    builder = builder.add_signer(made.sign(key, hashes.SHA256()), key, hashes.SHA256())
+    content = builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    assert mail(whole(part("application/pkcs7-mime", content))).text == LAMP
 
 
 @pytest.mark.requirement("ING-11")

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import unquote_to_bytes
 
 from services.ingest.commands import Report
+from services.ingest.mail import signed
 from services.ingest.mail.charsets import storable, words
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import derived
@@ -31,7 +32,7 @@ Cause = Literal[
     "automatic", "bulk", "returned", "encrypted", "signed", "unread-form", "empty", "unreadable", "too-large", "defect"
 ]
 """Why a mail is no report: an automatic answer, a mailing, a mail that came back, one that only its addressee can
-decipher, one whose words lie inside its signature, one whose words are in a form that is not read, one without words
+decipher, one signed in a way that is not read, one whose words are all in files that are not kept, one without words
 and files, a damaged one, one that is too large, or a defect of ours."""
 Missed = Literal["archive", "large", "many", "other"]
 """Why a file was not taken: an archive or a document of an office program, too large, one too many, another kind."""
@@ -73,8 +74,6 @@ _SAYS_AUTOMATIC = re.compile(
 _TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
-_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
-"""The type of CMS data (RFC 5652) that is signed and not encrypted. It stands at the beginning."""
 _CODED = ("base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
 _NO_SEMICOLON = re.compile(r"^\s*([\w.+-]+/[\w.+-]+)[\s,]+(?=[\w-]+\s*=)")
 _TOKEN = re.compile(r"[\w-]+", re.ASCII)
@@ -388,7 +387,7 @@ class _Found:
         """Takes a part with all that is in it."""
         kind = part.get_content_type()
         if kind in _SEALED:
-            self.sealed = _seal(part)
+            self._unseal(part, depth)
             return
         if part.is_multipart():
             inner = cast("list[Message]", part.get_payload())
@@ -427,6 +426,17 @@ class _Found:
             self._show(content, kind)
         else:
             self.files.append(_file(content, kind, charset))
+
+    def _unseal(self, part: Message, depth: int) -> None:
+        """Takes the mail in a signature. Whatever else is sealed could hold all that was said."""
+        content = part.get_payload(decode=True)
+        data = content if isinstance(content, bytes) else b""
+        inner = signed.inside(data) if depth < DEPTH else None
+        inside = self.parsed(inner) if inner is not None else None
+        if inside is not None:
+            self.take(inside, depth + 1)
+        else:
+            self.sealed = "signed" if signed.is_signed(data) else "encrypted"
 
     def _forwarded(self, mail: Message, depth: int) -> None:
         """Takes a mail inside. Its headers name persons, too; its subject is part of what is told."""
@@ -474,13 +484,6 @@ class _Found:
 
 def _without_entities(text: str) -> str:
     return _ENTITY.sub(lambda mark: unescape(mark[0]).replace("\xa0", " "), text)
-
-
-def _seal(part: Message) -> Cause:
-    """Whether a part that cannot be read is only signed, or encrypted."""
-    content = part.get_payload(decode=True)
-    is_signed = isinstance(content, bytes) and _SIGNED_DATA in content[:64]
-    return "signed" if is_signed else "encrypted"
 
 
 def _encoding(part: Message) -> str:
