@@ -167,6 +167,7 @@ PAGE = """<html><head><style>p {color: red}</style></head><body><p style="paddin
         (several("mixed", PLAIN)[:-12], LAMP),
         (b"Content-Type: multipart/mixed\r\n\r\nno mark", None),
         (b"Content-Type: text/plain charset=big5\r\n\r\n" + "路燈".encode("big5"), "路燈"),
+        (b"Content-Type: text/plain gbk\r\n\r\n" + LAMP.encode("gbk"), LAMP),
         (b"Content-Type: text/html, charset=big5\r\n\r\n<p>" + "路燈".encode("big5"), "路燈"),
         (b"Content-Type: text/plain; format=flowed charset=big5\r\n\r\n" + "路燈".encode("big5"), "路燈"),
         (several("mixed", PLAIN).replace(b"mixed;", b"mixed"), LAMP),
