@@ -133,6 +133,12 @@ def test_a_charset_is_what_the_bytes_are_and_not_what_a_program_filled_in(
     assert contents.text(given.content, given.charset) == text
 
 
+def test_a_text_that_is_called_so_by_its_name_alone_is_one() -> None:
+    disposition = 'Content-Disposition: attachment; filename="=?gbk?b?wre1xi5UWFQ=?="'
+    file = part("application/octet-stream", STREET.encode("gbk"), disposition)
+    assert mail(whole(several("mixed", PLAIN, file))).files == ((STREET.encode(), "text/plain", "utf-8"),)
+
+
 def test_a_file_that_is_no_text_stays_as_it_came() -> None:
     for content in (PNG, b"a\0b\0\0\xff"):
         file = part("text/plain; charset=gbk", content, "Content-Disposition: attachment")

@@ -425,7 +425,8 @@ class _Found:
         elif kind.startswith("image/") and part["content-id"] is not None and not _is_attached(part):
             self._show(content, kind)
         else:
-            self.files.append(_file(content, kind, charset))
+            is_text = kind == "application/octet-stream" and str(part.get_filename("")).lower().endswith(".txt")
+            self.files.append(_file(content, contents.TEXT if is_text else kind, charset))
 
     def _unseal(self, part: Message, depth: int) -> None:
         """Takes the mail in a signature. Whatever else is sealed could hold all that was said."""
