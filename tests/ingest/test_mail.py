@@ -106,6 +106,8 @@ STREET = "东镇路灯不亮，请来看"
         ("iso-8859-1", "Größe für été, «café»".encode("latin-1"), "Größe für été, «café»"),
         ("windows-1251", "Привет, мир".encode("cp1251"), "Привет, мир"),
         ("gb2312", STREET.encode(), STREET),
+        ("gb2312", f"{STREET}·3°".encode(), f"{STREET}·3°"),
+        ("gb2312", STREET.encode()[:-1], f"{STREET[:-1]}�"),
         ("big5", STREET.encode(), STREET),
         ("utf-8", STREET.encode()[:-1], f"{STREET[:-1]}�"),
         ("utf-8*zh", STREET.encode()[:-2], f"{STREET[:-1]}�"),

@@ -65,9 +65,9 @@ def _readings(content: bytes, codecs: tuple[str, ...]) -> Iterator[str | None]:
         yield _strictly(content, *codecs)
     utf_8 = _strictly(content, "utf-8-sig")
     if named in _SEVERAL:
-        # Two long characters and no short one are hardly ever UTF-8 by chance.
-        is_sure = utf_8 is not None and len(_LONG.findall(utf_8[:_SAMPLE])) > 1 and not _SHORT.search(utf_8)
-        yield utf_8 if is_sure else None
+        yield utf_8 if utf_8 is not None and _is_surely_utf_8(utf_8, 2) else None
+        nearly = _nearly_utf_8(content)
+        yield nearly if nearly is not None and _is_surely_utf_8(nearly, 6) else None
         yield _strictly(content, *codecs)
         return
     yield utf_8
@@ -94,6 +94,12 @@ def _nearly_utf_8(content: bytes) -> str | None:
     sample = text[:_SAMPLE]
     long, wrong = len(_LONG.findall(sample)), sample.count("\ufffd")
     return text if long and wrong <= max(1, long // 4) else None
+
+
+def _is_surely_utf_8(text: str, least: int) -> bool:
+    """Whether so many long characters and few short ones make it hardly ever UTF-8 by chance."""
+    long, short = len(_LONG.findall(text[:_SAMPLE])), len(_SHORT.findall(text[:_SAMPLE]))
+    return long >= least and 4 * short <= long
 
 
 def _nearly_chinese(content: bytes) -> str | None:
