@@ -1,5 +1,6 @@
 """Whatever a mail holds, it is a report that every store takes or it is set aside, and nobody is named in it."""
 
+import base64
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from services.kernel.access.keys import Keys
 from services.kernel.core.texts import check_value
 from tests.fuzz import INPUTS
 from tests.fuzz.test_imports import damaged
-from tests.ingest.test_mail import LAMP, PAGE, PLAIN, PNG, RICH, part, several, whole
+from tests.ingest.test_mail import LAMP, PAGE, PLAIN, PNG, RICH, _signed, part, several, whole
 
 KEYED = Keys(b"a secret of tests, long enough for HMAC").digest
 ARRIVED = datetime(2026, 3, 2, tzinfo=UTC)
@@ -26,6 +27,13 @@ MAILS = [
     whole(part("text/html; charset=gb2312", PAGE.encode("gbk", "replace"))),
     whole(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n=C2=B7=\r\n=B5", Reply_To='"a, b" <c@d.example>'),
     whole(f"Content-Type: text/plain; charset=hz-gb-2312\r\n\r\n{LAMP}".encode("hz"), Auto_Submitted="no"),
+    whole(
+        several("mixed", part("application/pkcs7-mime", _signed(PLAIN, RICH, ends=True)), mark="b"), In_Reply_To="<1@a>"
+    ),
+    whole(
+        several("mixed", part("message/rfc822", whole(several("mixed", RICH, mark="b"), "=?utf-8?b?6Lev54Gv?="))), "x"
+    ),
+    whole(part("text/html", b"<p>x<img src='data:image/png;base64," + base64.b64encode(PNG * 99) + b"'>&nbsp;</p>")),
     whole(b"Content-Type: text/plain; charset*=utf-8''gbk; name*0*=gbk''%D5; name*1=x\r\n\r\nx", "x" * 900),
 ]
 BITS = [

@@ -1,6 +1,8 @@
 """What a mail says: its words and files, in whatever charset and form, and which mails are no reports."""
 
 import base64
+import binascii
+import quopri
 import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -9,11 +11,17 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import NameOID
 
 from services.ingest.mail import codec, mailboxes, reply
 from services.ingest.mail.codec import Answerable, Aside, Mail
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import Settings
+from services.kernel.uploads import contents
 
 HEADS = b"From: =?gbk?b?1cXI/Q==?= <zhangsan@sender.example>\r\nMessage-ID: <1@sender.example>\r\nMIME-Version: 1.0\r\n"
 LAMP = "路灯不亮"
@@ -54,6 +62,10 @@ def whole(body: bytes, subject: str = "x", **more: str) -> bytes:
         ("=?UTF-8?B?6Lev54G=?=\r\n =?UTF-8?B?r+S4jeS6rg==?=", "路灯不亮"),
         ("=?gb18030?B?" + base64.b64encode("𠮷路".encode("gb18030")).decode() + "?= A12", "𠮷路 A12"),
         ("=?utf-8?b?!!!?=", "第一行"),
+        ("=?utf-8?B?6Lev54GvA?=", "路灯"),
+        ("=?utf-8?B?6Lev\r\n 54Gv?=", "路灯"),
+        ("=?utf-8?B?6Lev54Gv", "路灯"),
+        ("=?utf-8?Q?=E8=B7=AF?", "路"),
         ("=?x-unknown?b?wrc=?=", "·"),
         ("=?punycode?b?" + "YWFh" * 5 + "?=", "aaa" * 5),
         ("路灯\t不亮", "路灯 不亮"),
@@ -81,8 +93,65 @@ def test_wrong_charsets_never_fail_and_loose_nothing_readable(name: str) -> None
     assert mail(whole(b"Content-Type: text/plain\r\n\r\na\x00b\xff\xff\x80")).text.startswith("ab")
 
 
+STREET = "东镇路灯不亮，请来看"
+
+
+@pytest.mark.parametrize(
+    ("named", "content", "text"),
+    [
+        ("iso-8859-1", STREET.encode(), STREET),
+        ("windows-1252", STREET.encode("gbk"), STREET),
+        ("us-ascii", STREET.encode("gbk"), STREET),
+        ("iso-8859-1", "朱镕基".encode("gbk"), "朱镕基"),
+        ("iso-8859-1", "Größe für été, «café»".encode("latin-1"), "Größe für été, «café»"),
+        ("windows-1251", "Привет, мир".encode("cp1251"), "Привет, мир"),
+        ("gb2312", STREET.encode(), STREET),
+        ("gb2312", f"{STREET}·3°".encode(), f"{STREET}·3°"),
+        ("gb2312", STREET.encode()[:-1], f"{STREET[:-1]}�"),
+        ("big5", STREET.encode(), STREET),
+        ("utf-8", STREET.encode()[:-1], f"{STREET[:-1]}�"),
+        ("utf-8*zh", STREET.encode()[:-2], f"{STREET[:-1]}�"),
+        ("", STREET.encode()[1:], f"��{STREET[1:]}"),
+        ("utf-8", "路灯".encode()[:-1], "路�"),
+        ("utf-8", STREET.encode("gbk"), STREET),
+        ("utf-8", STREET.encode("gbk")[:-1], f"{STREET[:-1]}�"),
+        ("gb2312", STREET.encode("gbk")[:-1], f"{STREET[:-1]}�"),
+        ("big5", "香港路燈啲嘢".encode("big5hkscs"), "香港路燈啲嘢"),
+        ("MS950", "碁銹裏墻恒粧嫺".encode("cp950"), "碁銹裏墻恒粧嫺"),
+        ("big5", "路燈不亮".encode("big5")[:-1], "路燈不�"),
+        ("ks_c_5601-1987", "똠방각하".encode("cp949"), "똠방각하"),
+        ("euc-kr", "똠방".encode("cp949") + b"\xff", "똠방�"),
+        ("shift_jis", "①番 髙".encode("cp932"), "①番 髙"),
+    ],
+)
+def test_a_charset_is_what_the_bytes_are_and_not_what_a_program_filled_in(
+    named: str, content: bytes, text: str
+) -> None:
+    assert mail(whole(part(f"text/plain; charset={named}", content))).text == text
+    subject = f"=?{named or 'x'}?b?{base64.b64encode(content).decode()}?="
+    assert mail(whole(b"\r\nx", subject)).subject == text
+    file = part(f"text/plain; charset={named}", content, "Content-Disposition: attachment; filename=a.txt")
+    (given,) = mail(whole(several("mixed", PLAIN, file))).files
+    assert contents.text(given.content, given.charset) == text
+
+
+def test_a_text_that_is_called_so_by_its_name_alone_is_one() -> None:
+    disposition = 'Content-Disposition: attachment; filename="=?gbk?b?wre1xi5UWFQ=?="'
+    file = part("application/octet-stream", STREET.encode("gbk"), disposition)
+    assert mail(whole(several("mixed", PLAIN, file))).files == ((STREET.encode(), "text/plain", "utf-8"),)
+
+
+def test_a_file_that_is_no_text_stays_as_it_came() -> None:
+    for content in (PNG, b"a\0b\0\0\xff"):
+        file = part("text/plain; charset=gbk", content, "Content-Disposition: attachment")
+        assert [one.content for one in mail(whole(several("mixed", PLAIN, file))).files] == [content]
+
+
 def test_a_raw_subject_in_gbk_is_read() -> None:
     assert mail(HEADS + b"Subject: " + LAMP.encode("gbk") + b"\r\n\r\nx").subject == LAMP
+    for charset in ("gbk", "utf-8"):
+        raw = LAMP.encode(charset)
+        assert mail(HEADS + b"Subject: " + raw[:3] + b"\r\n " + raw[3:] + b"\r\n\r\nx").subject == LAMP, "folded"
 
 
 PLAIN, RICH = part("text/plain; charset=gbk", LAMP.encode("gbk")), part("text/html; charset=utf-8", b"<p>rich</p>")
@@ -105,6 +174,14 @@ PAGE = """<html><head><style>p {color: red}</style></head><body><p style="paddin
         (b"\r\na\rb\r\n\r\n\r\n\r\n\r\nc\n", "a\nb\n\nc"),
         (several("mixed", PLAIN)[:-12], LAMP),
         (b"Content-Type: multipart/mixed\r\n\r\nno mark", None),
+        (b"Content-Type: text/plain charset=big5\r\n\r\n" + "路燈".encode("big5"), "路燈"),
+        (b"Content-Type: text/plain gbk\r\n\r\n" + LAMP.encode("gbk"), LAMP),
+        (b"Content-Type: text/html, charset=big5\r\n\r\n<p>" + "路燈".encode("big5"), "路燈"),
+        (b"Content-Type: text/plain; format=flowed charset=big5\r\n\r\n" + "路燈".encode("big5"), "路燈"),
+        (several("mixed", PLAIN).replace(b"mixed;", b"mixed"), LAMP),
+        (PLAIN.replace(b": base64", b": base64 ; x"), LAMP),
+        (several("alternative", part("text/plain", b"a&nbsp;b &amp;lt; ?a&copy=1"), RICH), "a b &lt; ?a&copy=1"),
+        (several("mixed", part("text/plain", b"a&nbsp;b")), "a&nbsp;b"),
         (b"Content-Type: text/plain; charset=\r\nContent-Transfer-Encoding: x-odd\r\n\r\nodd", "odd"),
         (b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!YWJj", "abc"),
         (part("text/html", b"<table>" * 3_000 + b"deep"), None),
@@ -143,7 +220,47 @@ def test_a_forwarded_mail_keeps_its_words_and_files_and_none_of_its_headers() ->
     assert found.text == f"see\n\n{codec.FORWARDED}\n路\n\n{LAMP}"
     assert [one.content for one in found.files] == [PNG]
     told = repr(found._replace(answerable=None, identity=("", "", "")))
-    assert not any(word in told for word in ("lisi", "Li Si", "zhangsan", "张三", "a@b"))
+    assert not any(word in told for word in PERSONS)
+
+
+PERSONS = ("lisi", "Li Si", "zhangsan", "张三", "a@b")
+
+
+@pytest.mark.requirement("ING-02")
+@pytest.mark.parametrize(
+    "code", ["base64", "Quoted-Printable", "x-uuencode", "base64 (as it is)", "base64, not in truth"]
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_forwarded_mail_in_a_transfer_encoding_is_read_as_a_mail(code: str, times: int) -> None:
+    inner = b"From: Li Si <lisi@else.example>\r\nTo: a@b.example\r\nSubject: lamp\r\n"
+    inner += several("mixed", PLAIN, part("image/png", PNG), mark="inner=")
+    for _ in range(times):
+        coded = {"b": base64.encodebytes, "Q": quopri.encodestring, "x": _uuencoded}[code[0]](inner)
+        coded = inner if "truth" in code else coded
+        inner = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: " + code.encode() + b"\r\n\r\n" + coded
+    found = mail(whole(several("mixed", part("text/plain", b"see"), inner, mark="outer")))
+    assert found.text.startswith("see") and found.text.endswith(f"{codec.FORWARDED}\nlamp\n\n{LAMP}")
+    assert [one.content for one in found.files] == [PNG]
+    told = repr(found._replace(answerable=None, identity=("", "", "")))
+    assert not any(word in told for word in (*PERSONS, "rom:", "RnJvbTog"))
+
+
+def _uuencoded(content: bytes) -> bytes:
+    lines = (binascii.b2a_uu(content[at : at + 45]) for at in range(0, len(content), 45))
+    return b"begin 666 a\n" + b"".join(lines) + b"`\nend\n"
+
+
+def test_mails_inside_share_the_limits_of_the_whole() -> None:
+    def inside(content: bytes) -> bytes:
+        return part("message/rfc822", b"Subject: x\r\n\r\n" + content)
+
+    deep = b"Subject: deep\r\n\r\nx"
+    for _ in range(30):
+        deep = part("message/rfc822", deep)
+    for one in (b"a\n" * 300_000, b"--x\n" * 3_000, b"boundary=x " * 30):
+        found = mail(whole(several("mixed", PLAIN, inside(one), inside(one))))
+        assert found.text.count(codec.FORWARDED) == 1 and found.missed == {"many": 1}
+    assert mail(whole(several("mixed", PLAIN, deep))).missed == {"many": 1}
 
 
 @pytest.mark.parametrize(
@@ -165,12 +282,104 @@ def test_files(disposition: str, kind: str, count: int) -> None:
     assert "张三" not in repr(found.files), "the name of a file is dropped"
 
 
+PICTURES = [b"\x89PNG\r\n\x1a\n" + bytes([at]) * 3_000 for at in range(12)]
+
+
+def _page_with(*pictures: bytes, how: str = '<img src="data:image/png;base64,{}">') -> bytes:
+    shown = "".join(how.format(base64.encodebytes(one).decode().strip()) for one in pictures)
+    return part("text/html; charset=utf-8", f"<p>路灯{shown}</p><p>不亮</p>".encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "files", "missed"),
+    [
+        (
+            several(
+                "mixed",
+                *(part("image/png", one, "Content-ID: <a>", "Content-Disposition: inline") for one in PICTURES[:11]),
+                part("application/pdf", b"%PDF-1", "Content-Disposition: attachment"),
+            ),
+            [b"%PDF-1", *PICTURES[:9]],
+            {"many": 2},
+        ),
+        (several("mixed", *[part("image/png", PICTURES[0], "Content-ID: <a>")] * 20), PICTURES[:1], {}),
+        (several("mixed", part("image/png", PNG, "Content-ID: <a>"), part("image/png", PICTURES[0])), PICTURES[:1], {}),
+        (several("mixed", part("image/png", PNG, "Content-ID: <a>", "Content-Disposition: attachment")), [PNG], {}),
+        (_page_with(PICTURES[0], PICTURES[1], PNG), PICTURES[:2], {}),
+        (_page_with(PICTURES[0] * 150), [PICTURES[0] * 150], {}),
+        (_page_with(PICTURES[0], how="<img src='DATA:text/html,{}'>"), [], {"other": 1}),
+        (_page_with(*PICTURES[:3], how='<i style="background:url(data:image/png;base64,{})"></i>'), [], {"other": 3}),
+    ],
+)
+def test_attachments_come_before_the_pictures_of_the_text(body: bytes, files: list[bytes], missed: Any) -> None:
+    found = mail(whole(several("mixed", part("text/plain", b"a"), body, mark="outer")))
+    assert [one.content for one in found.files] == files and found.missed == missed
+    assert b"text/html" not in body or found.text == "a\n\n路灯\n\n不亮"
+
+
 def test_what_stands_in_for_words_that_are_missing() -> None:
     raw = HEADS + several("mixed", part("image/png", PNG))
     assert mail(raw)[:2] == (codec.NO_SUBJECT, codec.NO_TEXT)
     assert mail(heads(Subject="only") + b"\r\n").text == "only"
     long = mail(whole(b"\r\n" + "灯".encode() * 100_001, "s" * 900))
     assert len(long.text) == 100_000 and long.text.endswith(codec.CUT) and len(long.subject) == 500
+
+
+AUTOMATIC = ["自动回复：已收到", "【自动回复】x", "自动回复", "Automatic reply: x", "Out of office", "AutoReply: x"]
+SIGNED = b"0\x80\x06\t*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80" + LAMP.encode()
+
+
+def _ber(tag: int, *inner: bytes, ends: bool = True) -> bytes:
+    content = b"".join(inner)
+    size = len(content).to_bytes(3)
+    return bytes([tag]) + (b"\x80" + content + b"\0\0" if ends else b"\x83" + size + content)
+
+
+def _signed(*pieces: bytes, ends: bool) -> bytes:
+    """CMS signed-data as programs write it that do not know the length before (`ends`), or that do."""
+    kind, data = SIGNED[2:13], bytes.fromhex("06092a864886f70d010701")
+    octets = [_ber(0x04, one, ends=False) for one in pieces]
+    said = _ber(0xA0, _ber(0x24, *octets, ends=ends) if len(octets) > 1 else b"".join(octets), ends=ends)
+    algorithms = _ber(0x31, _ber(0x30, data, ends=ends), ends=ends)
+    named = _ber(0xA0, b"\x0c\x05Li Si", ends=False)
+    inner = _ber(
+        0x30, b"\x02\x01\x01", algorithms, _ber(0x30, data, said if octets else b"", ends=ends), named, ends=ends
+    )
+    return _ber(0x30, kind, _ber(0xA0, inner, ends=ends), ends=ends)
+
+
+@pytest.mark.requirement("ING-01")
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_mail_inside_a_signature_is_read(ends: bool) -> None:
+    entity = several("mixed", PLAIN, part("image/png", PNG), mark="inner")
+    for content in (_signed(entity, ends=ends), _signed(entity[:50], entity[50:], ends=ends)):
+        sealed = part("application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", content)
+        for body in (sealed, several("mixed", sealed, part("text/plain", b"footer"))):
+            found = mail(whole(body))
+            assert found.text.startswith(LAMP) and [one.content for one in found.files] == [PNG]
+            assert "Li Si" not in repr(found)
+    content = _signed(b"\r\n" + LAMP.encode(), ends=ends)
+    assert codec.read(whole(part("application/pkcs7-mime", _signed(ends=ends)))) == Aside("signed"), "it is elsewhere"
+    for at in range(len(content)):
+        for wrong in (content[:at], content[:at] + b"\xff" + content[at + 1 :]):
+            found_ = codec.read(whole(part("application/pkcs7-mime", wrong)))
+            assert isinstance(found_, Mail) or found_.cause in ("signed", "encrypted")
+    sealed = part("application/pkcs7-mime", content)
+    for _ in range(12):
+        sealed = part("application/pkcs7-mime", _signed(sealed, ends=ends))
+    assert mail(whole(sealed)).text == LAMP
+
+
+DAYS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_what_a_library_signed_is_read() -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Li Si")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, *DAYS)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(PLAIN)
+    builder = builder.add_signer(made.sign(key, hashes.SHA256()), key, hashes.SHA256())
+    content = builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    assert mail(whole(part("application/pkcs7-mime", content))).text == LAMP
 
 
 @pytest.mark.requirement("ING-11")
@@ -188,8 +397,22 @@ def test_what_stands_in_for_words_that_are_missing() -> None:
         (b"From: <MAILER-DAEMON@a.example>\r\nSubject: x\r\n\r\nx", "returned"),
         (whole(several("report", PLAIN)), "returned"),
         (whole(b"\r\nx", List_Id="<town.example.gov.cn>, <news.example>"), "bulk"),
+        *((whole(b"\r\nx", **{name: "yes"}), "automatic") for name in ("X-Auto-Reply", "X-Mail-Autoreply")),
+        (whole(b"\r\nx", Precedence="Auto-Reply"), "automatic"),
+        (whole(b"\r\nx", "=?utf-8?b?6Ieq5Yqo5Zue5aSN77ya?= x", In_Reply_To="<1@a>"), "automatic"),
+        *((whole(b"\r\nx", subject, References="<1@a>"), "automatic") for subject in AUTOMATIC),
+        (whole(b"\r\nx", X_Failed_Recipients="a@b.example"), "returned"),
+        (whole(b"\r\nx", Return_Path="<MAILER-DAEMON>"), "returned"),
         (whole(part("application/pkcs7-mime; smime-type=enveloped-data", b"x")), "encrypted"),
         (whole(several("encrypted", PLAIN)), "encrypted"),
+        (whole(several("mixed", PLAIN, part("application/pkcs7-mime", b"x"))), "encrypted"),
+        (whole(several("mixed", PLAIN, several("encrypted", RICH, mark="b"))), "encrypted"),
+        (whole(part("application/x-pkcs7-mime", SIGNED)), "signed"),
+        (whole(several("mixed", part("application/pkcs7-mime; smime-type=signed-data", SIGNED), PLAIN)), "signed"),
+        (whole(part("application/ms-tnef; name=winmail.dat", b"x")), "unread-form"),
+        (whole(several("mixed", part("text/plain", b" \n"), part("application/ms-tnef", b"x"))), "unread-form"),
+        (whole(part("text/calendar", b"BEGIN:VCALENDAR")), "unread-form"),
+        (whole(part("message/rfc822", whole(part("application/msword", b"x")))), "unread-form"),
         (HEADS + b"Subject:  \r\n\r\n \r\n", "empty"),
         (b"", "empty"),
         (whole(b"\r\n" + b"\n" * 600_001), "unreadable"),
@@ -203,16 +426,19 @@ def test_what_is_no_report_and_gets_no_reply(raw: bytes, cause: str) -> None:
 
 
 def test_a_person_who_says_so_is_no_machine() -> None:
-    assert isinstance(codec.read(whole(b"\r\nx", Auto_Submitted="no", Return_Path="<a@b.example>")), Mail)
+    for name in ("Auto-Submitted", "X-Auto-Reply", "X-Autoreply"):
+        mail(whole(b"\r\nx", Return_Path="<a@b.example>", **{name: "No"}))
+    for subject in AUTOMATIC:
+        mail(whole(b"\r\nx", subject))
+    for subject in ("自动回复的短信有误", "回复：自动回复：x", "The office is out"):
+        mail(whole(b"\r\nx", subject, In_Reply_To="<1@a>"))
     own = whole(b"\r\nx", List_Id="Letters <Town.example.gov.cn>", Precedence="list")
     assert codec.read(own) == Aside("bulk")
     assert isinstance(codec.read(own, {"town.example.gov.cn"}), Mail), "a group of the office is no mailing"
 
 
 @pytest.mark.requirement("ING-01")
-def test_what_is_signed_and_what_speaks_of_boundaries_is_a_report() -> None:
-    signed = mail(whole(part("application/pkcs7-mime; smime-type=Signed-Data", b"x"), LAMP))
-    assert (signed.subject, signed.text, len(signed.files)) == (LAMP, codec.NO_TEXT, 1)
+def test_what_speaks_of_boundaries_is_a_report() -> None:
     assert mail(whole(b"\r\n" + b"the boundary of my field; " * 99)).text.startswith("the boundary")
     full = mailboxes.Mailbox.model_fields["most_bytes"].metadata[1].le
     assert full / 72 < codec.LINES, "the largest mail has fewer lines than are read"
@@ -224,7 +450,13 @@ def test_what_is_signed_and_what_speaks_of_boundaries_is_a_report() -> None:
         ("From: a@b.example", "a@b.example"),
         ("From: a@b.example\r\nReply-To: Other <c@d.example>", "c@d.example"),
         ("From: a@b.example\r\nReply-To: c@d.example, e@f.example", None),
-        ("From: a@b.example\r\nReply-To: broken", None),
+        *((f"From: a@b.example\r\nReply-To: {none}", "a@b.example") for none in ("", "<>", " ; ", "broken", '""')),
+        ("From: a@b.example\r\nReply-To: 张三@b.example", None),
+        *(
+            (f"From: {words}", "a@b.example")
+            for words in ("张三,办公室 <a@b.example>", "[x] <a@b.example>", "x y a@b.example")
+        ),
+        ("From: 张三,办公室 <a@b.example>, <c@d.example>", None),
         ('From: "quoted local"@b.example', None),
         ("From: 张三@b.example", None),
         ("From: " + "(" * 3_000, None),

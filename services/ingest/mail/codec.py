@@ -4,7 +4,9 @@ What strangers send is read within limits that are checked before the standard l
 at the most, whatever it holds. Headers of persons are never part of the report.
 """
 
+import base64
 import hashlib
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -12,18 +14,26 @@ from datetime import datetime
 from email import policy
 from email.header import decode_header
 from email.headerregistry import HeaderRegistry
-from email.message import Message
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from html import unescape
 from typing import Any, Literal, NamedTuple, cast
+from urllib.parse import unquote_to_bytes
 
 from services.ingest.commands import Report
+from services.ingest.mail import signed
+from services.ingest.mail.charsets import storable, words
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import derived
+from services.kernel.uploads import contents
 
 Keyed = Callable[..., str]
-Cause = Literal["automatic", "bulk", "returned", "encrypted", "empty", "unreadable", "too-large", "defect"]
+Cause = Literal[
+    "automatic", "bulk", "returned", "encrypted", "signed", "unread-form", "empty", "unreadable", "too-large", "defect"
+]
 """Why a mail is no report: an automatic answer, a mailing, a mail that came back, one that only its addressee can
-decipher, one without words and files, a damaged one, or a defect of ours."""
+decipher, one signed in a way that is not read, one whose words are all in files that are not kept, one without words
+and files, a damaged one, one that is too large, or a defect of ours."""
 Missed = Literal["archive", "large", "many", "other"]
 """Why a file was not taken: an archive or a document of an office program, too large, one too many, another kind."""
 
@@ -33,7 +43,8 @@ SOURCE = "mail:"
 LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 600_000, 5_000, 40, 20, 200
 """The most lines of a mail, of them such as begin parts, boundaries named in it, parts inside each other, and parts
 that hold something. The largest mail that the settings allow has fewer lines, if they are not very short."""
-FILES = 10
+FILES, TINY = 10, 2_000
+"""The most files of a mail. A picture inside its text that has fewer bytes is a decoration."""
 HEADER = 4_000
 """The most characters of a header that are looked at."""
 SUBJECT, TEXT, PAGES = 500, 100_000, 400_000
@@ -41,29 +52,41 @@ SUBJECT, TEXT, PAGES = 500, 100_000, 400_000
 NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
 """A subject without a letter, so that two mails without a subject are never taken for one matter."""
 FORWARDED = "（转发的邮件）"
-_CHARSETS = {
-    **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk", "cp936", "ms936", "euc-cn", "gb18030"), "gb18030"),
-    **dict.fromkeys(("hz-gb-2312", "hz"), "hz"),
-    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8"), "utf-8-sig"),
-    **dict.fromkeys(("us-ascii", "ascii", "ansi_x3.4-1968"), "ascii"),
-    **{name: name for name in ("utf-16", "utf-16le", "utf-16be", "utf-7", "big5", "big5-hkscs", "iso-2022-jp")},
-    **{name: name for name in ("shift_jis", "euc-jp", "euc-kr", "iso-2022-kr", "koi8-r")},
-    **{f"iso-8859-{number}": f"iso-8859-{number}" for number in range(1, 17) if number != 12},
-    **{f"windows-{number}": f"cp{number}" for number in (874, *range(1250, 1259))},
-}
-"""Charset as a mail names it -> codec. Other codecs of the library are none for words, or take time without end.
-Mails that name GB2312 often hold characters of GB18030, which contains it."""
-_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _BOUNDARY = re.compile(rb"boundary(?:(?!boundary)[^;=]){0,4000}=", re.IGNORECASE)
 """A boundary that is named. The parser lets comments stand before the sign."""
 _END = re.compile(rb"\r?\n\r?\n")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,250}")
 _SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
+_ALONE = re.compile(rf"(?:^|[\s<])({_ADDRESS.pattern})(?:$|[\s>])")
+"""An address among words."""
+_AUTOMATIC = (
+    *("auto-submitted", "x-autoreply", "x-auto-reply", "x-mail-autoreply", "x-autorespond", "x-auto-respond"),
+    *("x-autoresponder", "x-autoresponse"),
+)
+"""Headers that say that a machine wrote, unless they deny it."""
+_NOT_SO = ("", "no", "false", "0")
+_SAYS_AUTOMATIC = re.compile(
+    r"[\[【(（]?(?:(?:自动回复|自动回覆|自動回覆|自動回復|自动答复|自动应答|外出自动回复|休假自动回复)\s*(?:[:：\]】)）]|$)"
+    r"|(?:automatic reply|auto(?:matic)?[ -]?(?:reply|response)|out[ -]of[ -](?:the[ -])?office)\b)",
+    re.IGNORECASE,
+)
+"""How subjects of automatic answers begin. One that begins so and answers nothing is somebody's own words."""
 _TO_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
-_ENCRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
-_SIGNED = "signed-data"
-"""The kind of S/MIME that holds a mail in its signature. Its subject and a file that is not taken are the report."""
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "multipart/encrypted")
+_CODED = ("base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue")
+_NO_SEMICOLON = re.compile(r"^\s*([\w.+-]+/[\w.+-]+)[\s,]+(?=[^\s;,])")
+_TOKEN = re.compile(r"[\w-]+", re.ASCII)
+_NAMED_CHARSET = re.compile(r"\bcharset\s*=\s*[\"']?([\w.:+-]{1,60})", re.IGNORECASE)
+_DATA = re.compile(r"([\"'])\s*data:([\w.+/-]{1,100})((?:;[\w=.+-]{0,100}){0,4}),([^\"']*)\1", re.IGNORECASE)
+"""A file inside a page: its media type, parameters and content."""
+_LOOSE_DATA = re.compile(r"(?ia)data:[\w.+/-]{1,100}(?:;[\w=.+-]{0,100}){0,4},(?:\s*[\w+/=%-]{60,})+")
+_INSIDE = re.compile("(?<=[\udc80-\udcff])\\r?\\n[ \\t]+(?=[\udc80-\udcff])")
+"""Where a header is folded between two bytes that are not ASCII: perhaps inside a character."""
+_OPEN = re.compile(r"(=\?[\w.:*-]+\?[bq]\?[^?\s]*)\??$", re.IGNORECASE)
+"""An encoded word that was cut."""
+_BASE64 = re.compile(r"(=\?[^?\s]+\?b\?)([^?]*)\?=", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,31}\d{0,2});", re.IGNORECASE | re.ASCII)
 
 
 class File(NamedTuple):
@@ -141,9 +164,6 @@ def report(mail: Mail, unit: str, arrived: datetime, keyed: Keyed) -> Report:
 
 def read(raw: bytes, lists: Collection[str] = ()) -> Mail | Aside:
     """What a whole mail says. A mail that came over one of `lists` is no mailing: they are the office's own groups."""
-    lines, dashed = max(raw.count(b"\n"), raw.count(b"\r")), raw.count(b"\n--") + raw.count(b"\r--")
-    if lines > LINES or dashed > DASHED or len(_BOUNDARY.findall(raw)) > BOUNDARIES:
-        return Aside("unreadable")
     try:
         return _read(raw, lists)
     except RecursionError:
@@ -151,20 +171,27 @@ def read(raw: bytes, lists: Collection[str] = ()) -> Mail | Aside:
 
 
 def _read(raw: bytes, lists: Collection[str]) -> Mail | Aside:
-    message = _PARSER.parsebytes(raw)
+    found = _Found()
+    message = found.parsed(raw)
+    if message is None:
+        return Aside("unreadable")
     if cause := _no_report(message, lists):
         return Aside(cause)
-    found = _Found()
     found.take(message)
+    if found.sealed:
+        return Aside(found.sealed)
+    files = found.chosen()
     text = found.text()
     subject = _subject(message) or next((line.strip()[:100] for line in text.splitlines() if line.strip()), "")
-    if not (subject or text or found.files or found.missed):
+    if not found.has_words and (files or found.missed) and not any(map(_may_be_kept, files)):
+        return Aside("unread-form")
+    if not (subject or text or files):
         return Aside("empty")
     sent_id = _first(message, "message-id").strip()
     return Mail(
         subject[:SUBJECT].strip() or NO_SUBJECT,
-        text or (NO_TEXT if found.files or found.missed else subject),
-        tuple(found.files),
+        text or (NO_TEXT if files else subject),
+        files,
         dict(found.missed),
         (
             sent_id or _first(message, "date"),
@@ -189,13 +216,25 @@ class _Headers:
         self._make = HeaderRegistry()
 
     def __call__(self, name: str, value: str) -> Any:
+        if name.lower() == "content-type":
+            value = _NO_SEMICOLON.sub(r"\1; ", value[:HEADER])
+        elif name.lower() == "content-transfer-encoding":
+            value = "".join(_TOKEN.findall(value[:HEADER])[:1])
         try:
             return self._make(name, value[:HEADER])
         except Exception:  # noqa: BLE001  the library raises anything at a header that is wrong enough
             return self._make("x-unreadable", "")
 
 
-_PARSER = BytesParser(policy=policy.default.clone(header_factory=_Headers()))
+class _Part(EmailMessage):
+    """A part of a mail. A mail inside, in a transfer encoding, is a leaf: the parser would read its code as words."""
+
+    def get_content_maintype(self) -> str:
+        kind = super().get_content_maintype()
+        return "application" if kind == "message" and _encoding(self) in _CODED else kind
+
+
+_PARSER = BytesParser(policy=policy.default.clone(header_factory=_Headers(), message_factory=_Part))
 
 
 def _all(message: Message, name: str) -> list[str]:
@@ -213,48 +252,56 @@ def _no_report(message: Message, lists: Collection[str]) -> Cause | None:
     """Why a mail is no report by its headers."""
     kind, told = message.get_content_type(), {name.lower() for name in message.keys()}  # noqa: SIM118
     who = _address(message, "from") or ""
-    if kind == "multipart/report" or any(path.strip() == "<>" for path in _all(message, "return-path")):
+    if kind == "multipart/report" or "x-failed-recipients" in told or _is_machine(who):
         return "returned"
-    if who.lower().partition("@")[0] in ("mailer-daemon", "postmaster"):
+    if any(not path.strip(" <>") or _is_machine(path.strip(" <>")) for path in _all(message, "return-path")):
         return "returned"
-    if any(one.partition(";")[0].strip().lower() not in ("", "no") for one in _all(message, "auto-submitted")):
-        return "automatic"
-    if told & {"x-autoreply", "x-autorespond", "x-autoresponder"}:
-        return "automatic"
+    for name in _AUTOMATIC:
+        if any(one.partition(";")[0].strip().lower() not in _NOT_SO for one in _all(message, name)):
+            return "automatic"
     precedence = {one.strip().lower() for one in _all(message, "precedence")}
-    if "auto_reply" in precedence:
+    if precedence & {"auto_reply", "auto-reply"}:
+        return "automatic"
+    if told & {"in-reply-to", "references"} and _SAYS_AUTOMATIC.match(_subject(message)):
         return "automatic"
     came_over = {one.rpartition("<")[2].partition(">")[0].strip().lower() for one in _all(message, "list-id")}
     if came_over - set(lists) or (not came_over and precedence & {"bulk", "list", "junk"}):
         return "bulk"
-    return "encrypted" if kind in _ENCRYPTED and _smime(message) != _SIGNED else None
+    return None
 
 
-def _smime(message: Message) -> str:
-    try:
-        return str(message.get_param("smime-type", "")).lower()
-    except Exception:  # noqa: BLE001  as above
-        return ""
+def _is_machine(address: str) -> bool:
+    """Whether mails that could not be delivered come from this address."""
+    return address.lower().partition("@")[0] in ("mailer-daemon", "postmaster")
 
 
 def _answerable(message: Message, sent_id: str) -> Answerable | None:
     """Where the receipt goes: one plain address, and no other one is tried."""
-    address = _address(message, "reply-to") if _all(message, "reply-to") else _address(message, "from")
+    is_elsewhere = any("@" in one for one in _all(message, "reply-to"))
+    address = _address(message, "reply-to" if is_elsewhere else "from")
     return Answerable(address, sent_id if _SENT_ID.fullmatch(sent_id) else None) if address else None
 
 
 def _address(message: Message, name: str) -> str | None:
+    """The one plain address of a header, also among words that break its grammar. None if there are several."""
     try:
         header = cast("Any", message.get(name))
         found = [one.addr_spec for one in getattr(header, "addresses", ())]
     except Exception:  # noqa: BLE001  as above
-        return None
-    return found[0] if len(found) == 1 and _ADDRESS.fullmatch(found[0]) else None
+        found = []
+    if len(found) == 1 and _ADDRESS.fullmatch(found[0]):
+        return str(found[0])
+    written = " ".join(_all(message, name))
+    alone = _ALONE.search(written) if written.count("@") == 1 else None
+    return alone[1] if alone else None
 
 
 def _subject(message: Message) -> str:
     """The subject in words. Encoded words of one charset are joined first: mailers cut characters in two."""
-    value = next(iter(_all(message, "subject")), "")
+    raw = cast("Any", message).raw_items()
+    value = next((str(one)[:HEADER] for name, one in raw if name.lower() == "subject"), "")
+    value = " ".join(_INSIDE.sub("", value).split())
+    value = _BASE64.sub(_whole_base64, _OPEN.sub(r"\1?=", value))
     try:
         parts = decode_header(value.encode("ascii", "surrogateescape").decode("latin-1"))
     except Exception:  # noqa: BLE001  as above
@@ -266,23 +313,10 @@ def _subject(message: Message) -> str:
     return " ".join(said.split())
 
 
-def words(content: bytes, charset: str | None) -> str:
-    """The text of these bytes: in the named charset, or in the one that fits. It never fails."""
-    known = _CHARSETS.get((charset or "").strip().lower())
-    if content.startswith(_WIDE) and known in (None, "utf-8-sig", "ascii"):
-        known = "utf-16"
-    for codec in (known, "utf-8-sig", "gb18030"):
-        if codec is not None:
-            try:
-                return _storable(content.decode(codec))
-            except UnicodeError:
-                continue
-    return _storable(content.decode(known or "utf-8", "replace"))
-
-
-def _storable(text: str) -> str:
-    """The text without null characters and halves of characters, which no store takes."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+def _whole_base64(word: re.Match[str]) -> str:
+    """The encoded word without what is no base64, and without a last letter that says nothing by itself."""
+    letters = re.sub(r"[^A-Za-z0-9+/]", "", word[2])
+    return f"{word[1]}{letters[: len(letters) - (len(letters) % 4 == 1)]}?="
 
 
 def _trimmed(text: str) -> str:
@@ -303,9 +337,34 @@ class _Found:
 
     def __init__(self) -> None:
         self.words: list[_Words] = []
+        self.has_words = False
+        """Whether the text has more than the subjects of mails inside. `text` says it."""
         self.files: list[File] = []
+        self.shown: list[File] = []
+        """Pictures that stand in the text. Logos of a long thread come last."""
         self.missed = Counter[Missed]()
+        self.sealed: Cause | None = None
+        """Why the words of a part cannot be read, if so."""
         self._leaves = 0
+        self._counts = (0, 0, 0)
+
+    def parsed(self, raw: bytes) -> Message | None:
+        """The mail, or None if it and those that were read before have more lines and parts than the limits allow."""
+        lines, dashed, boundaries = self._counts
+        lines += max(raw.count(b"\n"), raw.count(b"\r"))
+        dashed += raw.count(b"\n--") + raw.count(b"\r--")
+        boundaries += len(_BOUNDARY.findall(raw))
+        if lines > LINES or dashed > DASHED or boundaries > BOUNDARIES:
+            return None
+        self._counts = (lines, dashed, boundaries)
+        return _PARSER.parsebytes(raw)
+
+    def chosen(self) -> tuple[File, ...]:
+        """The files, each once: attachments, then pictures of the text. Counts what is beyond the limit as missed."""
+        files = list(dict.fromkeys((*self.files, *self.shown)))
+        if len(files) > FILES:
+            self.missed["many"] += len(files) - FILES
+        return tuple(files[:FILES])
 
     def text(self) -> str:
         """The words of all parts, up to the most that a report takes. Of pages together no more is read than of one."""
@@ -318,6 +377,7 @@ class _Found:
             else:
                 said = text
             if said := _trimmed(said):
+                self.has_words = self.has_words or not said.startswith(FORWARDED)
                 found.append(said)
                 length += len(said)
         text = "\n\n".join(found)
@@ -326,6 +386,9 @@ class _Found:
     def take(self, part: Message, depth: int = 0) -> None:
         """Takes a part with all that is in it."""
         kind = part.get_content_type()
+        if kind in _SEALED:
+            self._unseal(part, depth)
+            return
         if part.is_multipart():
             inner = cast("list[Message]", part.get_payload())
             if depth >= DEPTH:
@@ -335,10 +398,9 @@ class _Found:
             else:
                 for one in inner:
                     if kind.startswith("message/"):
-                        # Another mail's headers name persons, too; its subject is part of what is told.
-                        told = "\n".join(filter(None, (FORWARDED, _subject(one))))
-                        self.words.append(_Words(told, is_page=False))
-                    self.take(one, depth + 1)
+                        self._forwarded(one, depth)
+                    else:
+                        self.take(one, depth + 1)
             return
         if kind in _SIGNATURES or kind.startswith("multipart/"):
             return
@@ -350,13 +412,60 @@ class _Found:
         if not isinstance(content, bytes) or not content.strip():
             return
         charset = _charset(part)
-        if kind in ("text/plain", "text/html") and not _is_file(part):
+        if kind.startswith("message/"):
+            inside = self.parsed(_uncoded(part, content)) if depth < DEPTH else None
+            if inside is None:
+                self.missed["many"] += 1
+            else:
+                self._forwarded(inside, depth)
+        elif kind in ("text/plain", "text/html") and not _is_file(part):
             if (text := words(content, charset)).strip():
+                text = self._without_data(text) if kind == "text/html" else text
                 self.words.append(_Words(text[: PAGES + 1], kind == "text/html"))
-        elif len(self.files) >= FILES:
-            self.missed["many"] += 1
+        elif kind.startswith("image/") and part["content-id"] is not None and not _is_attached(part):
+            self._show(content, kind)
         else:
-            self.files.append(File(content, kind, charset))
+            is_text = kind == "application/octet-stream" and str(part.get_filename("")).lower().endswith(".txt")
+            self.files.append(_file(content, contents.TEXT if is_text else kind, charset))
+
+    def _unseal(self, part: Message, depth: int) -> None:
+        """Takes the mail in a signature. Whatever else is sealed could hold all that was said."""
+        content = part.get_payload(decode=True)
+        data = content if isinstance(content, bytes) else b""
+        inner = signed.inside(data) if depth < DEPTH else None
+        inside = self.parsed(inner) if inner is not None else None
+        if inside is not None:
+            self.take(inside, depth + 1)
+        else:
+            self.sealed = "signed" if signed.is_signed(data) else "encrypted"
+
+    def _forwarded(self, mail: Message, depth: int) -> None:
+        """Takes a mail inside. Its headers name persons, too; its subject is part of what is told."""
+        told = "\n".join(filter(None, (FORWARDED, _subject(mail))))
+        self.words.append(_Words(told, is_page=False))
+        self.take(mail, depth + 1)
+
+    def _show(self, content: bytes, kind: str) -> None:
+        if len(content) >= TINY:
+            self.shown.append(File(content, kind, None))
+
+    def _without_data(self, page: str) -> str:
+        """The page without the files that stand in it as `data:`. Its pictures are kept."""
+
+        def taken(found: re.Match[str]) -> str:
+            quote, kind, how, content = found.groups()
+            raw = unquote_to_bytes(content.encode("utf-8", "replace"))
+            if kind.lower().startswith("image/") and how.lower().endswith(";base64"):
+                self._show(_from_base64(raw), kind.lower())
+            else:
+                self.missed["other"] += 1
+            return quote + quote
+
+        def dropped(_: re.Match[str]) -> str:
+            self.missed["other"] += 1
+            return ""
+
+        return _LOOSE_DATA.sub(dropped, _DATA.sub(taken, page))
 
     def _alternative(self, parts: list[Message], depth: int) -> None:
         """Takes the plain form of a text that comes in several, or the last one. Files of all forms are taken."""
@@ -368,18 +477,65 @@ class _Found:
             del self.words[before:]
             if new and not plain:
                 chosen, plain = new, one.get_content_type() == "text/plain"
+        if plain and any(one.get_content_type() == "text/html" for part in parts for one in part.walk()):
+            # What made the plain form of the page left some of its marks.
+            chosen = [one._replace(text=_without_entities(one.text)) for one in chosen]
         self.words += chosen
+
+
+def _without_entities(text: str) -> str:
+    return _ENTITY.sub(lambda mark: unescape(mark[0]).replace("\xa0", " "), text)
+
+
+def _encoding(part: Message) -> str:
+    return str(part.get("content-transfer-encoding", "")).strip().lower()
+
+
+def _uncoded(part: Message, content: bytes) -> bytes:
+    """A mail inside, without its transfer encoding. Some programs name base64 and write the mail as it is."""
+    plain = part.get_payload()
+    if isinstance(plain, str) and _encoding(part) == "base64" and ":" in plain.lstrip()[:HEADER].split("\n", 1)[0]:
+        return plain.lstrip().encode("ascii", "surrogateescape")
+    return content
+
+
+def _from_base64(content: bytes) -> bytes:
+    """What the letters of base64 in it say, as far as they go."""
+    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", content)
+    return base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + b"===")
 
 
 def _charset(part: Message) -> str | None:
     try:
-        return part.get_content_charset()
+        named = part.get_content_charset()
     except ValueError:
-        return None
+        named = None
+    if named is None and (found := _NAMED_CHARSET.search(next(iter(_all(part, "content-type")), ""))):
+        return str(found[1])
+    return named
+
+
+def _is_attached(part: Message) -> bool:
+    return part.get_content_disposition() == "attachment"
 
 
 def _is_file(part: Message) -> bool:
-    return part.get_content_disposition() == "attachment" or part.get_filename() is not None
+    return _is_attached(part) or part.get_filename() is not None
+
+
+def _may_be_kept(file: File) -> bool:
+    """Whether evidence takes files of this kind."""
+    from services.ingest.evidence import MEDIA_TYPES  # as pages below
+
+    return (contents.recognised(io.BytesIO(file.content)) or file.named) in MEDIA_TYPES
+
+
+def _file(content: bytes, kind: str, charset: str | None) -> File:
+    """The file as it came. A text is in UTF-8, whatever its charset was called."""
+    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff")) or "16" in (charset or "")
+    if kind != contents.TEXT or contents.recognised(io.BytesIO(content)) or (b"\0" in content and not is_wide):
+        return File(content, kind, charset)
+    return File(words(content, charset).encode() or content, kind, "utf-8")
 
 
 def _page(source: str, most: int) -> str:
@@ -387,4 +543,4 @@ def _page(source: str, most: int) -> str:
     from services.ingest.mail import pages  # what reads pages is large, and few processes ever read one
 
     cut = CUT if len(source) > most else ""
-    return _storable(pages.text(source[:most])).rstrip() + cut
+    return storable(pages.text(source[:most])).rstrip() + cut
