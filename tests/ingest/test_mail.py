@@ -383,6 +383,11 @@ def test_what_a_library_signed_is_read() -> None:
 
 
 @pytest.mark.requirement("ING-11")
+def test_a_subject_above_files_that_are_not_kept_is_a_report_so_that_its_sender_hears_of_it() -> None:
+    found = mail(whole(part("application/msword", b"x"), LAMP))
+    assert (found.subject, len(found.files)) == (LAMP, 1) and found.answerable is not None
+
+
 @pytest.mark.parametrize(
     ("raw", "cause"),
     [
@@ -409,10 +414,10 @@ def test_what_a_library_signed_is_read() -> None:
         (whole(several("mixed", PLAIN, several("encrypted", RICH, mark="b"))), "encrypted"),
         (whole(part("application/x-pkcs7-mime", SIGNED)), "signed"),
         (whole(several("mixed", part("application/pkcs7-mime; smime-type=signed-data", SIGNED), PLAIN)), "signed"),
-        (whole(part("application/ms-tnef; name=winmail.dat", b"x")), "unread-form"),
-        (whole(several("mixed", part("text/plain", b" \n"), part("application/ms-tnef", b"x"))), "unread-form"),
-        (whole(part("text/calendar", b"BEGIN:VCALENDAR")), "unread-form"),
-        (whole(part("message/rfc822", whole(part("application/msword", b"x")))), "unread-form"),
+        (whole(part("application/ms-tnef; name=winmail.dat", b"x"), ""), "unread-form"),
+        (whole(several("mixed", part("text/plain", b" \n"), part("application/ms-tnef", b"x")), ""), "unread-form"),
+        (whole(part("text/calendar", b"BEGIN:VCALENDAR"), ""), "unread-form"),
+        (whole(part("message/rfc822", whole(part("application/msword", b"x"), "")), ""), "unread-form"),
         (HEADS + b"Subject:  \r\n\r\n \r\n", "empty"),
         (b"", "empty"),
         (whole(b"\r\n" + b"\n" * 600_001), "unreadable"),

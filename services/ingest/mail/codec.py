@@ -182,8 +182,9 @@ def _read(raw: bytes, lists: Collection[str]) -> Mail | Aside:
         return Aside(found.sealed)
     files = found.chosen()
     text = found.text()
-    subject = _subject(message) or next((line.strip()[:100] for line in text.splitlines() if line.strip()), "")
-    if not found.has_words and (files or found.missed) and not any(map(_may_be_kept, files)):
+    named = _subject(message)
+    subject = named or next((line.strip()[:100] for line in text.splitlines() if line.strip()), "")
+    if not (found.has_words or named) and (files or found.missed) and not any(map(_may_be_kept, files)):
         return Aside("unread-form")
     if not (subject or text or files):
         return Aside("empty")
