@@ -280,7 +280,7 @@ def _why(error: BaseException) -> Symptom:
     """Why there is no connection, from the errors behind an error."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLError):
+        if isinstance(seen, ssl.SSLCertVerificationError):
             return "bad_certificate"
         if isinstance(seen, socket.gaierror):
             return "no_address"

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -642,6 +643,22 @@ async def test_a_certificate_of_another_authority_is_not_believed(front: Front, 
                 made = Rounds(front, tmp_path / f"{wanted}.json", client, public_url=address)
                 found = await made.go(3)
                 assert found.get(("bulletin", "unreachable")) == wanted, made.found.said
+
+
+@pytest.mark.parametrize(
+    ("cause", "symptom"),
+    [
+        (ssl.SSLCertVerificationError("expired"), "bad_certificate"),
+        (ssl.SSLEOFError("EOF occurred"), "no_connection"),
+        (ssl.SSLError("WRONG_VERSION_NUMBER"), "no_connection"),
+        (socket.gaierror("again"), "no_address"),
+    ],
+)
+def test_only_a_certificate_that_is_not_believed_is_called_a_bad_one(cause: Exception, symptom: str) -> None:
+    try:
+        raise httpx.ConnectError("no") from cause
+    except httpx.ConnectError as error:
+        assert looking._why(error) == symptom
 
 
 async def test_a_killed_probe_loses_no_outage(rounds: Rounds) -> None:
