@@ -17,6 +17,7 @@ NAMES = (
     "intake",
     "single",
     "open311",
+    "form",
     "receipts",
     "webhooks",
     "imports",

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from benchmarks import rig
 from services.ingest.app import SERVICE
+from services.ingest.form.pace import Pace, Paces
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.delivery.runtime import Runtime
@@ -73,6 +74,7 @@ def ours(database: str) -> FastAPI:
     settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
     log = KafkaLog(settings)
     made = Runtime(SERVICE, settings, Database(database), TimeSource(), log, rig.SECRET)
+    made.part(Paces).forms = Pace(10**9, 600)  # all forms come from one address here
     app = http.application([made], title="ingest", keys=access.PUBLIC)
 
     @asynccontextmanager
