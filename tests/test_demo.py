@@ -49,13 +49,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     return done, folder / "record"
 
 
-@pytest.mark.timeout(620)
+@pytest.mark.timeout(920)
 def test_the_demo_ends_clean_and_shows_what_was_missed(shown: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     done, _ = shown
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
