@@ -161,6 +161,8 @@ async def run(settings: Settings, path: Path, *, once: bool = False, say: Callab
         stack.enter_context(memory.held(path))
         client = await stack.enter_async_context(looking.client(trusted, settings.probe_timeout))
         probe = Probe(settings, path, client)
+        if not settings.probe_key.get_secret_value():
+            logger.warning("probe.tells_nobody", because="HUIYING_PROBE_KEY is not set")
         while True:
             begun = time.monotonic()
             kept, found = await probe.round()

@@ -143,7 +143,7 @@ async def test_a_request_is_a_report_of_the_key_s_unit_with_its_words_masked(ing
     again = await sent(ingest, key, description="路灯不亮\n请打13912345678", media_url=media, **at, **told)
     assert (again.status_code, again.json()) == (200, answer.json())
     refused(await sent(ingest, key, "xml", **told), 400, "id-taken", id_)
-    code = answer.json()[0]["service_notice"].partition("回执号 ")[2][:14]
+    code = answer.json()[0]["service_notice"].partition("收据号 ")[2][:14]
     token = await ingest.client.get(f"{V2}/tokens/{code}.json")
     assert token.json() == [{"service_request_id": id_, "token": code}]
     refused(await ingest.client.get(f"{V2}/tokens/AAAA-BBBB-CCCC.xml"), 404, "receipt-unknown")

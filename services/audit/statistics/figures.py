@@ -182,7 +182,7 @@ FIGURES: tuple[Figure, ...] = (
         "share",
         Text("答复有帮助", "Answer helped"),
         Text(
-            "凭回执号评价“有帮助”的次数 ÷ 凭回执号评价的次数。不排名。",
+            "凭收据号评价“有帮助”的次数 ÷ 凭收据号评价的次数。不排名。",
             "Times that an asker, by receipt number, said that an answer helped ÷ times that one said either. Never "
             "ranked.",
         ),

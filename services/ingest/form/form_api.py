@@ -196,7 +196,8 @@ async def _site(runtime: Runtime, lang: str | None) -> tuple[Site, dict[str, Off
 def _open(found: dict[str, Offered], site: Site, unit: str) -> Offered:
     """The form of a unit that takes reports. Raises `NotFound`: closed or never there is the same to the public."""
     if unit not in found or not found[unit].open:
-        raise NotFound(f"{unit[:64]!r} takes no reports by a form now", code="form-closed", unit=unit[:64])
+        name = site.name_of(unit[:64])
+        raise NotFound(f"{name!r} takes no reports by a form now", code="form-closed", unit=name)
     return found[unit]
 
 

@@ -21,6 +21,8 @@ def taken(parts: Iterable[bytes], boundary: bytes) -> tuple[bytes, Iterator[byte
         raise _unreadable() from None
     mapping = bytearray()
     for name, piece in pieces:
+        if name == "file" and not mapping:
+            raise Malformed("the file came first; send the field mapping before it", code="form-unreadable")
         if name == "file":
             return bytes(mapping), _file(piece, pieces)
         mapping += piece

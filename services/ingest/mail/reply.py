@@ -27,10 +27,10 @@ KINDS: Mapping[Missed, tuple[str, str]] = {
 }
 _TEXT = """{unit}已收到您的邮件。
 
-回执号：{receipt}
+收据号：{receipt}
 
-凭回执号可以在 {link} 查询办理情况，也可以说明答复是否有帮助。{files}
-请妥善保存回执号：您的姓名和邮箱地址没有保存，无法另行联系您。本邮件为自动回复，请勿直接回复。
+凭收据号可以在 {link} 查询办理情况，也可以说明答复是否有帮助。{files}
+请妥善保存收据号：您的姓名和邮箱地址没有保存，无法另行联系您。本邮件为自动回复，请勿直接回复。
 
 {unit} has received your mail. Receipt: {receipt}. With it you can ask for the state at {link}?lang=en; your name and \
 address were not kept.{english}
@@ -41,7 +41,7 @@ def message(to: Answerable, told: Told, box: Mailbox, unit: str, link: str, dige
     """The reply of a unit, by its name. `digest` is the same for the same mail, and so is the id of the reply."""
     made = EmailMessage()
     made["From"], made["To"] = box.address, to.address
-    made["Subject"] = f"已收到您的邮件，回执号 {told.receipt}"
+    made["Subject"] = f"已收到您的邮件，收据号 {told.receipt}"
     made["Message-ID"] = f"<{digest}@{box.address.partition('@')[2]}>"
     if to.sent_id is not None:
         made["In-Reply-To"] = made["References"] = to.sent_id

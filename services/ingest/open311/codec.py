@@ -376,7 +376,7 @@ def notice(receipt: str | None, dropped: Sequence[str]) -> str:
     """What the answer to a POST says, in Chinese and English: the receipt, and what was not kept."""
     zh, en = [], []
     if receipt:
-        zh.append(f"已收到，回执号 {receipt}，凭此查询进展。")
+        zh.append(f"已收到，收据号 {receipt}，凭此查询进展。")
         en.append(f"Received. The receipt is {receipt}; it tells how far the matter is.")
     if dropped:
         names = ", ".join(dropped)
