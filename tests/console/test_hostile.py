@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from services.console.access import passwords
 from services.console.access.accounts import Locked, LoginTaken
 from services.console.page import HEADERS
 from services.console.site import seconds
@@ -210,12 +211,25 @@ async def test_what_was_typed_comes_back_when_the_form_could_not_be_drawn_anew(
     assert taken.status == 200 and taken.path.startswith(matter.path), "sent as it came back"
 
 
-async def test_tries_at_the_same_moment_do_not_pass_the_lock(town: Town) -> None:
+async def test_tries_at_the_same_moment_do_not_pass_the_lock(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The right password is tried before the lock and found right after it."""
     accounts = town.system.console.site.accounts  # type: ignore[union-attr]
     login, now = await town.person("duty_officer@town-east"), seconds()
-    tried = [accounts.enter(login, "wrong", now) for _ in range(10)] + [accounts.enter(login, PASSWORD, now)]
-    found = await asyncio.gather(*tried, return_exceptions=True)
-    assert isinstance(found[-1], Locked)
+    begun, wrong_are_over, matches = asyncio.Event(), asyncio.Event(), passwords.matches
+
+    async def slowly(known: str | None, tried: str) -> bool:
+        if tried == PASSWORD:
+            begun.set()
+            await wrong_are_over.wait()
+        return await matches(known, tried)
+
+    monkeypatch.setattr(passwords, "matches", slowly)
+    right = asyncio.create_task(accounts.enter(login, PASSWORD, now))
+    await begun.wait()
+    await asyncio.gather(*(accounts.enter(login, "wrong", now) for _ in range(10)), return_exceptions=True)
+    wrong_are_over.set()
+    with pytest.raises(Locked):
+        await right
 
 
 async def test_the_store_takes_one_of_two_first_accounts(town: Town) -> None:
