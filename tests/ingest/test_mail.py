@@ -457,6 +457,11 @@ def test_what_speaks_of_boundaries_is_a_report() -> None:
         ("From: a@b.example\r\nReply-To: c@d.example, e@f.example", None),
         *((f"From: a@b.example\r\nReply-To: {none}", "a@b.example") for none in ("", "<>", " ; ", "broken", '""')),
         ("From: a@b.example\r\nReply-To: 张三@b.example", None),
+        ("From: =?gbk?b?1cXI/Q==?=n@b.example", None),
+        *(
+            (f"From: {odd}", None)
+            for odd in ("c@d.", "c@.d", "c@d..e", ".c@d.e", "c.@d.e", "c..c@d.e", f"c@{'d' * 300}.e")
+        ),
         *(
             (f"From: {words}", "a@b.example")
             for words in ("张三,办公室 <a@b.example>", "[x] <a@b.example>", "x y a@b.example")

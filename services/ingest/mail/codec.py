@@ -55,7 +55,10 @@ FORWARDED = "（转发的邮件）"
 _BOUNDARY = re.compile(rb"boundary(?:(?!boundary)[^;=]){0,4000}=", re.IGNORECASE)
 """A boundary that is named. The parser lets comments stand before the sign."""
 _END = re.compile(rb"\r?\n\r?\n")
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,250}")
+ADDRESS = 254
+"""The most characters of an address that gets a reply."""
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9-]+"
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 _SENT_ID = re.compile(r"<[!-;=?-~]{1,240}>")
 _ALONE = re.compile(rf"(?:^|[\s<])({_ADDRESS.pattern})(?:$|[\s>])")
 """An address among words."""
@@ -290,11 +293,12 @@ def _address(message: Message, name: str) -> str | None:
         found = [one.addr_spec for one in getattr(header, "addresses", ())]
     except Exception:  # noqa: BLE001  as above
         found = []
-    if len(found) == 1 and _ADDRESS.fullmatch(found[0]):
-        return str(found[0])
-    written = " ".join(_all(message, name))
-    alone = _ALONE.search(written) if written.count("@") == 1 else None
-    return alone[1] if alone else None
+    if len(found) != 1 or not _ADDRESS.fullmatch(found[0]):
+        written = " ".join(_all(message, name))
+        alone = _ALONE.search(written) if written.count("@") == 1 else None
+        found = [alone[1]] if alone else []
+    # An encoded word is no address, though it looks like one.
+    return str(found[0]) if found and len(found[0]) <= ADDRESS and "=?" not in found[0] else None
 
 
 def _subject(message: Message) -> str:
@@ -496,7 +500,7 @@ def _uncoded(part: Message, content: bytes) -> bytes:
     """A mail inside, without its transfer encoding. Some programs name base64 and write the mail as it is."""
     plain = part.get_payload()
     if isinstance(plain, str) and _encoding(part) == "base64" and ":" in plain.lstrip()[:HEADER].split("\n", 1)[0]:
-        return plain.lstrip().encode("ascii", "surrogateescape")
+        return plain.lstrip().encode("utf-8", "surrogateescape")
     return content
 
 
