@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.core.texts import decoded
 from services.kernel.serving.bodies import read_body
+from services.kernel.uploads import multipart
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 FILES = 3
@@ -52,7 +53,7 @@ async def posted(request: Request, limit: int) -> AsyncIterator[Posted]:
     headers = Headers({"content-type": f"{header}; charset=latin-1"})
     try:
         stream = _limited(request, limit)
-        parser = MultiPartParser(headers, stream, max_files=FILES, max_fields=FIELDS, max_part_size=TEXTS)
+        parser = multipart.Parser(headers, stream, max_files=FILES, max_fields=FIELDS, max_part_size=TEXTS)
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError, LookupError):
         raise _unreadable() from None

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Path, Request, Response
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 
 from schemas.fields import UUID
 from schemas.receipts import receipt_read
@@ -46,6 +46,7 @@ from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.problems import language_of
 from services.kernel.serving.sign_in import SignIn, address_of
 from services.kernel.tasks import to_the_end
+from services.kernel.uploads import multipart
 from services.kernel.uploads.contents import TEXT
 from services.kernel.uploads.taking import Sent
 
@@ -362,7 +363,7 @@ async def _parts(request: Request, body: bytes) -> list[tuple[bytes, bytes]]:
 
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
     try:
-        parser = MultiPartParser(headers, whole(), max_files=0, max_fields=FIELDS, max_part_size=LIMIT)  # type: ignore[arg-type]
+        parser = multipart.Parser(headers, whole(), max_files=0, max_fields=FIELDS, max_part_size=LIMIT)  # type: ignore[arg-type]
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError, LookupError):
         raise _unreadable() from None

@@ -15,11 +15,11 @@ from typing import IO, NamedTuple
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.core.texts import decoded
-from services.kernel.uploads import contents
+from services.kernel.uploads import contents, multipart
 from services.kernel.uploads.blobs import Blob, Blobs
 from services.kernel.uploads.contents import TEXT
 
@@ -61,7 +61,7 @@ async def received(request: Request, what: str, limits: Mapping[str, int], named
     # Latin-1 keeps every byte as it is. UTF-8 would change bytes that are not UTF-8.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
     try:
-        parser = MultiPartParser(headers, stream, max_files=1, max_fields=len(fields), max_part_size=FORM)
+        parser = multipart.Parser(headers, stream, max_files=1, max_fields=len(fields), max_part_size=FORM)
         form = await parser.parse()
     except MultiPartException:
         raise Malformed(
