@@ -50,6 +50,7 @@ TYPES: Mapping[str, ProblemType] = {
             "token-early": ("令牌尚未生效", "令牌的时间在将来，请校准时钟后重新登录。"),
             "token-revoked": ("令牌已注销", "令牌已注销，请重新登录。"),
             "token-without-post": ("没有此岗位", "{unit}现在没有岗位 {post}，请以现有岗位重新登录。"),
+            "key-not-taken": ("此处不收密钥", "这是系统的密钥；这里要用工作人员的令牌。"),
             "key-unknown": ("密钥无效", "密钥不存在或已注销，请向本单位管理员申请新密钥。"),
         },
     ),

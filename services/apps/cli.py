@@ -133,7 +133,9 @@ def import_(
         str | None, typer.Option("--unit", help="The unit that receives the reports.", show_default="the key's own")
     ] = None,
     source: Annotated[str | None, typer.Option(help="The sending system.", show_default="that of the mapping")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="The address of the deployment.", show_default=False)] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="The address of the deployment.", show_default="the one of --data")
+    ] = None,
     key_file: Annotated[Path | None, typer.Option(help="A file with the key; else HUIYING_KEY has it.")] = None,
     data: Data = None,
 ) -> None:
@@ -151,7 +153,9 @@ def import_(
     ended = lines[-1]["ended"]
     if lines[0]["began"]["dropped"] or ended["dropped"]:
         note(f"not kept: {', '.join(ended['dropped'])}")
-    if refused is not None:
+    if refused is not None and not ended["refused"]:
+        note(f"no row was refused, so {refused} was not written")
+    elif refused is not None:
         note(f"{imports.write_refused(lines, refused)} refused rows in {refused}")
         if ended["left_off"]:
             note(f"{ended['left_off']:,} more were refused; correct these first, and send the file again")

@@ -34,6 +34,11 @@ async def test_an_unknown_key_is_refused(ingest: Ingest) -> None:
     refused(await post(ingest, {}), 401, "Bearer")
 
 
+async def test_a_key_where_a_person_must_sign_in_is_called_a_key(ingest: Ingest) -> None:
+    answer = await ingest.client.get("/ingest/v1/imports", headers=await ingest.key("town-east", "board"))
+    refused(answer, 401, "this is the key of a system; here a person's token is needed")
+
+
 async def test_a_key_reaches_its_unit_and_those_below(ingest: Ingest) -> None:
     answer, key = await made(ingest)
     assert (await post(ingest, key)).status_code == 201

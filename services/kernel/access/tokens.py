@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 
 from schemas.fields import PostCode, UnitCode, Uuid
 from schemas.offices import Role
+from services.kernel.access.integrations import PREFIX
 from services.kernel.access.signing import ALGORITHM, PublicKeys, SigningKey
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Unauthenticated
@@ -97,6 +98,8 @@ def sign(key: SigningKey, said: Claims) -> str:
 
 def read(token: str, keys: PublicKeys, deployment: str, now: datetime) -> Claims:
     """The claims of a token. Raises `Unauthenticated` unless one of these keys signed it for this deployment."""
+    if token.startswith(PREFIX):
+        raise Unauthenticated("this is the key of a system; here a person's token is needed", code="key-not-taken")
     invalid = Unauthenticated("the token is not valid here; sign in again", code="token-invalid")
     if len(token) > MAX_LENGTH:
         raise invalid
