@@ -131,7 +131,7 @@ class Demo:
         self.stage = Stage(_at(3, 17.5))
         self.random = dice()
         self.rare = stories.RARE
-        """Stories for matters of the coming round; half of them wait for the round after it."""
+        """Stories that no matter has had yet."""
         self.received: Counter[str] = Counter()
         self.reports: dict[tuple[str, str], list[str]] = defaultdict(list)
         """Unit and title -> reports."""
@@ -277,7 +277,9 @@ class Demo:
         self.known.update(incident.id for incident in incidents)
         self.random.shuffle(incidents)
         towns = [incident for incident in incidents if incident.unit.startswith("town")]
-        rare, self.rare = self.rare, self.rare[1::2]
+        # Two matters are left to be merged, where there are enough.
+        most = len(towns) - 2 if len(towns) > 3 else len(towns)
+        rare, self.rare = self.rare[:most], self.rare[most:]
         told: dict[str, stories.Story] = dict(zip((incident.id for incident in towns), rare, strict=False))
         usual = [incident for incident in incidents if incident.id not in told]
         if len(towns) > len(rare) + 1:
