@@ -7,7 +7,7 @@ DEV := .venv/.dev
 ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
   $(patsubst %,tests/delivery/test_%.py,crash_points interleavings kills)
 
-.PHONY: install demo up test stack test-containers test-go chaos fuzz bench lint requirements generate
+.PHONY: install demo up test stack test-containers test-go chaos fuzz bench lint requirements generate site release audit
 
 install: $(RUN) ## .venv with `huiying` in it
 
@@ -53,6 +53,19 @@ requirements: $(DEV) ## each requirement with its tests
 
 generate: $(DEV) ## generated files: JSON Schemas, examples, AsyncAPI, OpenAPI
 	.venv/bin/python -m schemas.generate
+
+audit: $(DEV) ## the pinned packages against known weaknesses; needs a network
+	.venv/bin/uv run --quiet --no-project --isolated --with-requirements requirements/audit.txt pip-audit \
+	  --strict --disable-pip --require-hashes --requirement requirements/run.txt \
+	  $(shell sed -n 's/^\([A-Z]\S*\) .*/--ignore-vuln \1/p' requirements/accepted.txt)
+
+site: $(DEV) ## docs/ as pages in dist/site
+	.venv/bin/uv run --quiet --no-project --isolated --with-requirements requirements/site.txt \
+	  sphinx-build --quiet --fail-on-warning docs dist/site
+
+release: $(DEV) ## wheel, source, materials, provenance and sums in dist/release; ARGS="--key FILE --image"
+	rm -rf dist/release
+	.venv/bin/python deploy/release.py --to dist/release $(ARGS)
 
 # If .venv has the packages for tests, they stay. A fresh .venv gets only run.txt.
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml

@@ -10,3 +10,5 @@ lock() {
 lock build "$@"
 lock run "$@"
 lock dev --constraint requirements/run.txt "$@"
+lock site "$@"
+lock audit "$@"
