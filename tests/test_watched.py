@@ -1,8 +1,9 @@
 """The figures of single services in `/metrics`: what is overdue, who is missing, what nobody took, what is signed."""
 
+import json
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +144,20 @@ async def test_audit_tells_how_far_the_log_is_signed_and_cosigned(tmp_path: Path
         await put(made, made.tables["head"], size=12)
         await put(made, made.tables["cosignatures"], size=5, witness="w.example")
         await put(made, made.tables["cosignatures"], size=9, witness="one of earlier settings")
-        for name, row in {"fine": {}, "waits": {"tries": 2}, "disabled": {"state": "disabled", "tries": 9}}.items():
-            await put(made, made.tables["subscriptions"], id=name, state=row.pop("state", "active"), run=1)
-            await put(made, made.tables["subscription_progress"], id=name, run=1, **row)
-        made.settings = made.settings.model_copy(update={"witnesses": f"https://w.example {WITNESS.vkey}"})
+        for name, state, tries in (("fine", "active", 0), ("waits", "active", 2), ("disabled", "disabled", 9)):
+            await put(made, made.tables["subscriptions"], id=name, state=state, run=1)
+            await put(made, made.tables["subscription_progress"], id=name, run=1, tries=tries)
+        new = {"witnesses": f"https://w.example {WITNESS.vkey}", "backups": tmp_path / "backups"}
+        made.settings = made.settings.model_copy(update=new)
+        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf
+        for name, hours in {"monday": 30, "tuesday": 6, "broken": None}.items():
+            (made_in := tmp_path / "backups" / name).mkdir(parents=True)
+            at = hours and instant(datetime.now(UTC) - timedelta(hours=hours))
+            (made_in / "manifest.json").write_text(json.dumps({"made_at": at}) if at else "{")
         values = await read(made)
         assert shown(values, metrics.UNSIGNED, AUDIT) == 3
         assert shown(values, metrics.CHECKPOINT_SIZE, AUDIT, "cosigned") == 5
         assert shown(values, metrics.CHECKPOINT_AGE, AUDIT, "cosigned") == pytest.approx(3 * 3600, abs=60)
+        assert shown(values, metrics.BACKUP_AGE, AUDIT) == pytest.approx(6 * 3600, abs=60)
         assert shown(values, metrics.UNDELIVERED, AUDIT, "waiting") == 1
         assert shown(values, metrics.UNDELIVERED, AUDIT, "given_up") == 1

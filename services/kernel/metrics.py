@@ -33,5 +33,6 @@ OVERDUE_OLDEST = Gauge("huiying_limits_overdue_oldest_seconds", "Since the first
 TIMERS_LATE = Gauge("huiying_timers_late_seconds", "How long the first limit waits for the timers", ["service"])
 GAPS = Gauge("huiying_duty_gaps", "Desks where nobody is on duty now", ["service", "cause"])
 UNDELIVERED = Gauge("huiying_undelivered", "Messages that a receiver did not take", ["service", "state"])
+BACKUP_AGE = Gauge("huiying_backup_seconds", "Since the newest backup was made; infinite without one", ["service"])
 SIGN_INS_FAILED = Counter("huiying_sign_ins_failed", "Keys and tokens that were refused", ["status"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

@@ -253,6 +253,9 @@ class Settings(BaseSettings):
     probe_ca: Annotated[Path | None, AfterValidator(_file)] = None
     """The authority that signed the certificate of the public address, a PEM file. Without it, those that the system
     trusts."""
+    backups: Path | None = None
+    """The folder below which backups are made, each in a folder of its own. `/metrics` of audit tells the age of the
+    newest."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
 

@@ -95,10 +95,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_clocks_missed",
         "clocks",
-        ["state", "due"],
+        ["state", "cancelled_at", "due"],
         unique=False,
-        postgresql_where=sa.text("state = 'breached' AND cancelled_at IS NULL"),
-        sqlite_where=sa.text("state = 'breached' AND cancelled_at IS NULL"),
+        postgresql_where=sa.text("state = 'breached'"),
+        sqlite_where=sa.text("state = 'breached'"),
     )
     op.create_index(op.f("ix_clocks_state_due"), "clocks", ["state", "due"], unique=False)
     op.create_index(op.f("ix_clocks_unit_due"), "clocks", ["unit", "due"], unique=False)
