@@ -13,6 +13,7 @@ from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from deploy import native
+from deploy.grafana import dashboards
 from services.kernel import metrics
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -39,7 +40,9 @@ def named(text: str) -> set[str]:
 
 def test_rules_and_dashboards_name_metrics_that_exist() -> None:
     expressions = [one["expr"] for one in ALERTS]
+    assert [file.stem for file in DASHBOARDS] == sorted(dashboards.BOARDS)
     for file in DASHBOARDS:
+        assert file.read_text() == dashboards.written(file.stem), "run python deploy/grafana/dashboards.py"
         board = json.loads(file.read_text())
         assert board["uid"] == f"huiying-{file.stem}"
         expressions += [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
