@@ -41,5 +41,5 @@ def test_the_files_beside_it_name_settings_that_exist() -> None:
     assert len(files) > 5
     for file in files:
         written = "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("#"))
-        named = set(re.findall(r"\bHUIYING_([A-Z_]+)(?=\s*[:=])", written))
+        named = set(re.findall(r"^(?:Environment=|\s*)HUIYING_([A-Z_]+)(?=[:=])", written, re.MULTILINE))
         assert {name.lower() for name in named} - Settings.model_fields.keys() == set(), file.name
