@@ -547,9 +547,31 @@ def chromium() -> Path:
     return Path(found or _executable("chromium", "chromium"))
 
 
+def promtool() -> Path:
+    """Prometheus' checker of rules, out of Debian's package: nothing is installed, and no server starts."""
+    found = shutil.which("promtool")
+    return Path(found) if found else _made("promtool", _unpack_promtool) / "promtool"
+
+
+def _unpack_promtool(folder: Path) -> None:
+    def download() -> bool:
+        command = ["apt-get", "-qq", "download", "prometheus"]
+        return subprocess.run(command, check=False, cwd=folder, capture_output=True).returncode == 0
+
+    if not download():
+        _install()  # only learns what packages there are
+        if not download():
+            raise NativeError("promtool was not found, and apt-get gives no package prometheus; put promtool into PATH")
+    (package,) = folder.glob("*.deb")
+    _run(["dpkg-deb", "--extract", str(package), str(folder / "all")])
+    (folder / "all" / "usr" / "bin" / "promtool").rename(folder / "promtool")
+    shutil.rmtree(folder / "all")
+    package.unlink()
+
+
 def tools() -> None:
     """Tries all. What is missing is reported here, and again by the test that needs it."""
-    for tool in (kafka_jars, postgres_programs, keycloak_realm, chromium, dovecot_program):
+    for tool in (kafka_jars, postgres_programs, keycloak_realm, chromium, dovecot_program, promtool):
         try:
             tool()
         except NativeError as problem:

@@ -74,6 +74,8 @@ def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:
 
 
 def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorld) -> None:
+    done = idle.run("status")
+    assert (done.returncode, done.stdout) == (2, "") and "nothing runs on" in done.stderr
     for arguments, said in {
         ("check",): "holds no data",
         ("serve", "ingest"): "set HUIYING_DATABASE",
@@ -398,10 +400,15 @@ def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
     assert done.returncode == 0, done.stdout
     assert re.search(r"^audited +\d", done.stdout, re.MULTILINE)
     assert done.stdout.endswith("clean\n")
+    done = world.run("status", "--json")
+    assert done.returncode == 0 and {one["ready"] for one in json.loads(done.stdout)} == {True}, done.stdout
     plant(world, "00000000-0000-4000-8000-00000000000c")
     done = world.run("check", "--wait", "2")
     assert done.returncode == 1
     assert "fault: triage: ingest.report/0@1000000000 is a dead letter" in done.stdout
+    done = world.run("status")
+    assert done.returncode == 1 and "\n1 thing to look into" in done.stdout, done.stdout + done.stderr
+    assert "  ! `huiying redrive --list --service triage` says why" in done.stdout
     assert (
         world.run(
             "redrive", "00000000-0000-4000-8000-00000000000c", "--service", "triage", "--reason", "test", "--discard"

@@ -1,5 +1,6 @@
 """A setting that stands in `deploy/.env` reaches the containers: compose passes only the names that it lists."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,13 @@ def test_each_setting_reaches_a_container_or_has_its_reason() -> None:
     }
     assert Settings.model_fields.keys() - passed == NOT_PASSED.keys()
     assert passed - Settings.model_fields.keys() == set(), "a name that no setting has"
+
+
+def test_the_files_beside_it_name_settings_that_exist() -> None:
+    deploy = Path(__file__).parents[1] / "deploy"
+    files = [*deploy.glob("compose.*.yaml"), *deploy.glob("systemd/*")]
+    assert len(files) > 5
+    for file in files:
+        written = "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("#"))
+        named = set(re.findall(r"^(?:Environment=|\s*)HUIYING_([A-Z_]+)(?=[:=])", written, re.MULTILINE))
+        assert {name.lower() for name in named} - Settings.model_fields.keys() == set(), file.name

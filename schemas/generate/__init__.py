@@ -2,7 +2,8 @@
 
 `json/` has the JSON Schema (2020-12) of each event's data, of the envelope and of the policy pack; `examples/` whole
 events as the exact bytes that stand on a topic; `asyncapi.yaml` the topics; `openapi/` the services' HTTP; and
-`deploy/kafka/acls.sh` the rights on the topics. These files are made anew each time. Two folders only grow. `golden/`
+`deploy/kafka/acls.sh` the rights on the topics; `docs/settings.md` has the settings.
+These files are made anew each time. Two folders only grow. `golden/`
 has bytes of each released type. Every later version must read them, and `SHA256SUMS` pins them. `released/` has the
 schema of each released type, with the optional fields that it gained.
 """
@@ -34,7 +35,7 @@ from schemas import (  # noqa: F401  they register events
     triage,
     words,
 )
-from schemas.generate import acls, asyncapi, openapi, samples, shapes
+from schemas.generate import acls, asyncapi, openapi, samples, settings, shapes
 from schemas.generate.shapes import event_types, name_of
 from schemas.pack import PolicyPack
 from schemas.wire import Envelope
@@ -58,6 +59,7 @@ def made() -> Iterator[tuple[str, bytes]]:
     services = openapi.services()
     topics = asyncapi.document(services)
     yield "../deploy/kafka/acls.sh", acls.script(services)
+    yield "../docs/settings.md", settings.document()
     yield "asyncapi.yaml", yaml.safe_dump(topics, sort_keys=False, allow_unicode=True, width=120).encode()
     for service, one in services.items():
         yield f"openapi/{service}.json", _json(openapi.document(one))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from services.apps import callers, offline, repairs
+from services.apps import callers, offline, repairs, status
 from services.apps.addressbook import addresses
 from services.apps.terminal import (
     CannotDo,
@@ -48,6 +48,7 @@ app.add_typer(callers.witness, name="witness")
 app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
 app.add_typer(offline.verify, name="verify")
+app.command()(status.status)
 for repair in (repairs.resend, repairs.redrive, repairs.recover):
     app.command()(repair)
 

@@ -86,7 +86,7 @@ def note_strays() -> None:
             and setting not in Settings.model_fields
             and not setting.startswith(("failpoint", "test_"))
         ):
-            note(f"{name} is no setting and changes nothing; services/kernel/settings.py names them all")
+            note(f"{name} is no setting and changes nothing; docs/settings.md names them all")
 
 
 def quiet(settings: "Settings") -> "Settings":

@@ -2,7 +2,7 @@
 
 from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
-from services.audit import views
+from services.audit import gauges, views
 from services.audit.findings import decider as findings
 from services.audit.findings import loop
 from services.audit.inspections import decider as inspections
@@ -62,6 +62,7 @@ SERVICE = Service(
         "services.audit.statistics.year_api",
         "services.audit.statistics.analysis_api",
     ),
+    gauges=gauges.read,
     loops=(signing.run, witnessing.run, loop.run, drafting.run, sending.run),
     on_start=_start,
     forget=word_index.forget,

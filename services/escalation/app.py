@@ -1,7 +1,7 @@
 """The parts of escalation for the kernel."""
 
 from schemas import deeds, offices
-from services.escalation import decider, reactions, seen, views
+from services.escalation import decider, gauges, reactions, seen, views
 from services.escalation.clock import timers
 from services.escalation.duty import roster, surges
 from services.escalation.notify import postbox, posting
@@ -23,6 +23,7 @@ SERVICE = Service(
     know=seen.know,
     signatures={"statement": deeds.claims},
     apis=("services.escalation.api", "services.escalation.trying.pack_trials"),
+    gauges=gauges.read,
     loops=(timers.run, posting.run),
     stream="services.escalation.stream",
 )

@@ -74,6 +74,17 @@ COUNTING = text("counts_work AND met_at IS NULL AND cancelled_at IS NULL")
 """Clocks that another calendar may move, also after their breach. SQLite and PostgreSQL write truth values otherwise,
 so this is text."""
 Index("ix_clocks_counting_work", CLOCKS.c.incident_id, postgresql_where=COUNTING, sqlite_where=COUNTING)
+BREACHED = text("state = 'breached'")
+MISSED = and_(BREACHED, CLOCKS.c.cancelled_at.is_(None))
+"""Clocks that were missed and are not met, of matters whose limits still run."""
+Index(
+    "ix_clocks_missed",
+    CLOCKS.c.state,
+    CLOCKS.c.cancelled_at,
+    CLOCKS.c.due,
+    postgresql_where=BREACHED,
+    sqlite_where=BREACHED,
+)
 
 INCIDENTS = Table(
     "incidents",

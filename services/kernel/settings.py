@@ -109,7 +109,9 @@ class Settings(BaseSettings):
     """The name of this service on the brokers (SASL/SCRAM), with `kafka_password` and over TLS. Each service has one
     of its own, see `deploy/kafka/acls.sh`."""
     kafka_password: SecretStr = SecretStr("")
+    """The password of that name."""
     kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the brokers check it."""
     cloudevents_topic: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]{0,99})?$")] = ""
     """A topic of another system on `kafka`, with its whole name, from which ingest reads CloudEvents. Embedded, too."""
     cloudevents_key: Annotated[str, StringConstraints(pattern=r"^(key-[0-9a-f-]{36})?$")] = ""
@@ -124,6 +126,7 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=256)
     """Partitions of every topic. The number stays the same as long as the topics exist."""
     replication: int = Field(1, ge=1)
+    """On how many brokers each topic stands. It counts when a topic is made."""
     consumer: Literal["faust", "aiokafka"] = "faust"
     """The consumer that runs the streams on Kafka. Audit always runs on aiokafka."""
     secret: SecretStr = SecretStr("")
@@ -134,7 +137,9 @@ class Settings(BaseSettings):
     signing_key: Path | None = None
     """The private key of staff tokens, a PEM file; `data/signing-key.pem` by default. Services never read it."""
     policies: Path = ROOT / "policies"
+    """Folder of the policy files: packs, units, lists."""
     host: str = "127.0.0.1"
+    """The address on which HTTP is served."""
     port: int = 0
     """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
     public_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:8400"
@@ -253,8 +258,13 @@ class Settings(BaseSettings):
     probe_ca: Annotated[Path | None, AfterValidator(_file)] = None
     """The authority that signed the certificate of the public address, a PEM file. Without it, those that the system
     trusts."""
+    backups: Path | None = None
+    """The folder below which backups are made, each in a folder of its own. `/metrics` of audit tells the age of the
+    newest."""
     log_format: Literal["console", "json"] = "console"
+    """Lines of the log for people, or as JSON."""
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
+    """The least level that is logged."""
 
     @model_validator(mode="after")
     def _can_reach_brokers(self) -> Self:

@@ -3,7 +3,7 @@
 from schemas import deeds, offices
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
-from services.publish import decider, reactions, views
+from services.publish import decider, gauges, reactions, views
 from services.publish.attaching import files
 from services.publish.delivering import channels
 from services.publish.press import decider as press
@@ -43,6 +43,7 @@ SERVICE = Service(
         "services.publish.accounts.accountability",
     ),
     on_start=_start,
+    gauges=gauges.read,
     loops=(timed.run, outgoing.run, files.keep_swept),
     stream="services.publish.stream",
 )

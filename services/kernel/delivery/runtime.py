@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -73,6 +74,8 @@ class Service(Owner):
     """Modules whose `router` has the paths of the HTTP API. They are imported only where HTTP is served."""
     loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
     """Background work of the API process. Only the leader runs it."""
+    gauges: Callable[["Runtime", AsyncConnection], Awaitable[Mapping[Gauge, float]]] | None = None
+    """The service's own figures for `/metrics`. What they cost must follow what is due, not what has ever been."""
     check: Callable[[Settings], object] | None = None
     """Raises `DocumentError` if a file that the settings name cannot be used. Then the process does not start."""
     on_start: Callable[["Runtime"], Awaitable[None]] | None = None
@@ -225,11 +228,15 @@ class Runtime:
                 service=self.service.name,
             )
 
-    async def _look(self) -> Unavailable | None:
+    async def skew(self) -> float:
+        """How many seconds the database's clock is before this machine's."""
         before = datetime.now(UTC)
         theirs = await self.database.now()
         # The answer may have been waited for: it is of some moment in between.
-        skew = (theirs - min(max(theirs, before), datetime.now(UTC))).total_seconds()
+        return (theirs - min(max(theirs, before), datetime.now(UTC))).total_seconds()
+
+    async def _look(self) -> Unavailable | None:
+        skew = await self.skew()
         if abs(skew) > MAX_SKEW:
             return Unavailable(
                 f"this machine's clock is {skew:.0f} s off the database's; set it right",

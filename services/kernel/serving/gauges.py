@@ -6,11 +6,13 @@ import time
 from datetime import datetime
 from typing import Any
 
+from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from schemas.fields import parse_instant
 from services.kernel import metrics
+from services.kernel.core.problems import Problem
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import LogGone
 from services.kernel.delivery.runtime import Runtime
@@ -27,14 +29,25 @@ class Gauges:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._name = runtime, runtime.service.name
         self._taken, self._moved = -1, time.monotonic()
+        self._own: tuple[Gauge, ...] = ()
+        """The service's own gauges, as far as they were read before."""
 
     async def read(self) -> None:
         """Reads all of them. It takes little longer than `LOOK_SECONDS`, even if nothing answers."""
-        await side_by_side((self._read_store(), self._read_topics()))
+        await side_by_side((self._read_store(), self._read_topics(), self._read_ready()))
+
+    async def _read_ready(self) -> None:
+        ready = True
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._runtime.ready_to_serve()
+        except (Problem, DBAPIError, OSError):
+            ready = False
+        metrics.READY.labels(self._name).set(ready)
 
     async def _read_store(self) -> None:
         """Reads the gauges of the database. They stay unknown if it does not answer."""
-        name, tables = self._name, self._runtime.tables
+        name, service, tables = self._name, self._runtime.service, self._runtime.tables
         outbox, parked, dead_letters = tables["outbox"], tables["parked"], tables["dead_letters"]
         stops = (dead_letters.c.stream_id.is_not(None), dead_letters.c.reason != "unwritten")
         waits = (dead_letters.c.state == "open", *stops)
@@ -51,25 +64,36 @@ class Gauges:
         }
         events = tables["events"]
         last = select(events.c.recordedtime).order_by(events.c.seq.desc()).limit(1)
-        committed = metrics.COMMITTED.labels(name, "events")
+        kept = select(tables["log_kept"].c.size, tables["log_kept"].c.at)
+        committed, skew = metrics.COMMITTED.labels(name, "events"), metrics.SKEW.labels(name)
+        size, signed = metrics.CHECKPOINT_SIZE.labels(name, "kept"), metrics.CHECKPOINT_AGE.labels(name, "kept")
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 waiting = await operations.attention(self._runtime)
                 async with self._runtime.database.read() as connection:
                     found = {gauge: (await connection.execute(chosen)).scalar() for gauge, chosen in oldest.items()}
                     at = (await connection.execute(last)).scalar()
+                    checkpoint = (await connection.execute(kept)).first()
+                    own = {} if service.gauges is None else await service.gauges(self._runtime, connection)
+                off = await self._runtime.skew()
         except (DBAPIError, OSError):
             attention = (metrics.ATTENTION.labels(name, kind) for kind in operations.ATTENTION)
-            for gauge in (*oldest, *attention, committed):
+            for gauge in (*oldest, *attention, *self._own, committed, skew, size, signed):
                 gauge.set(math.nan)
             return
+        self._own = tuple(own)
         now = self._runtime.time_source.now()
         for kind, count in waiting.items():
             metrics.ATTENTION.labels(name, kind).set(count)
         metrics.ALARMS.labels(name).set(len(self._runtime.alarms))
         for gauge, since in found.items():
-            gauge.set(_age(now, since) if since else 0)
-        committed.set(_age(now, at) if at else math.nan)
+            gauge.set(age(now, since) if since else 0)
+        for gauge, value in own.items():
+            gauge.set(value)
+        committed.set(age(now, at) if at else math.nan)
+        skew.set(off)
+        size.set(checkpoint.size if checkpoint else 0)
+        signed.set(age(now, checkpoint.at) if checkpoint else math.nan)
 
     async def _read_topics(self) -> None:
         """How far the service is behind, and since when its offsets stand still, as far as earlier calls saw it."""
@@ -97,5 +121,6 @@ class Gauges:
         metrics.COMMITTED.labels(name, "offsets").set(time.monotonic() - self._moved)
 
 
-def _age(now: datetime, since: str) -> float:
+def age(now: datetime, since: str) -> float:
+    """Seconds since an instant, 0 if it is to come."""
     return max(0.0, (now - parse_instant(since)).total_seconds())

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
@@ -199,6 +200,7 @@ class Lead:
     async def recovered(self) -> None:
         """Lets consumers begin, as long as this process leads; see `has_recovered`."""
         await self._renew(recovered=True)
+        metrics.LEADS_SINCE.labels(self._service).set(time.time())
         if self._term is not None:
             self._told = True
             metrics.TERM.labels(self._service).set(self._term.number)
@@ -206,6 +208,7 @@ class Lead:
 
     async def over(self) -> None:
         """Ends the lead."""
+        metrics.LEADS_SINCE.labels(self._service).set(0)
         if self._session is not None and self._term is not None:
             # Otherwise others see it when the session is gone, or when the lease has run out.
             with suppress(SQLAlchemyError, OSError):

@@ -92,6 +92,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("counts_work AND met_at IS NULL AND cancelled_at IS NULL"),
     )
     op.create_index(op.f("ix_clocks_due"), "clocks", ["due"], unique=False)
+    op.create_index(
+        "ix_clocks_missed",
+        "clocks",
+        ["state", "cancelled_at", "due"],
+        unique=False,
+        postgresql_where=sa.text("state = 'breached'"),
+        sqlite_where=sa.text("state = 'breached'"),
+    )
     op.create_index(op.f("ix_clocks_state_due"), "clocks", ["state", "due"], unique=False)
     op.create_index(op.f("ix_clocks_unit_due"), "clocks", ["unit", "due"], unique=False)
     op.create_index(op.f("ix_clocks_wakes_at_incident_id"), "clocks", ["wakes_at", "incident_id"], unique=False)

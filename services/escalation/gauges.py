@@ -1,0 +1,61 @@
+"""Escalation's own figures for `/metrics`: limits that are overdue, desks without anybody, notices that nobody took."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import Gauge
+from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import instant
+from services.escalation.notify.posting import ATTEMPTS, LOOKED_AT, OUTGOING, STEPS
+from services.escalation.views import CLOCKS, GAPS, MISSED, ROSTER
+from services.kernel import metrics
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.gauges import age
+
+LATELY = STEPS[-1] * 2
+"""A notice that still goes somewhere is tried again within this time."""
+CAUSES = ("not_planned", "not_signed_on")
+
+
+async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, float]:
+    """All of them. They name no unit: the console shows each office its own."""
+    service, now = runtime.service.name, runtime.time_source.now()
+    at = instant(now)
+    missed = await connection.execute(select(func.count(), func.min(CLOCKS.c.due)).where(MISSED))
+    overdue, first = missed.one()
+    late = (await connection.execute(select(func.min(CLOCKS.c.wakes_at)).where(CLOCKS.c.wakes_at < at))).scalar()
+    gaps = {row[0]: row[1] for row in await connection.execute(_gaps(at))}
+    tried = ATTEMPTS.c.delivered.is_(False), ATTEMPTS.c.notice == OUTGOING.c.notice
+    lately = OUTGOING.c.at >= instant(now - LOOKED_AT)
+    states = {
+        "waiting": and_(ATTEMPTS.c.over.is_(False), ATTEMPTS.c.at >= instant(now - LATELY)),
+        "given_up": ATTEMPTS.c.over.is_(True),
+    }
+    counted = {
+        state: (
+            await connection.execute(select(func.count()).select_from(OUTGOING).where(lately, *tried, is_so))
+        ).scalar()
+        for state, is_so in states.items()
+    }
+    return {
+        metrics.OVERDUE.labels(service): overdue,
+        metrics.OVERDUE_OLDEST.labels(service): age(now, first) if first else 0,
+        metrics.TIMERS_LATE.labels(service): age(now, late) if late else 0,
+        **{metrics.GAPS.labels(service, cause): gaps.get(cause, 0) for cause in CAUSES},
+        **{metrics.UNDELIVERED.labels(service, state): found or 0 for state, found in counted.items()},
+    }
+
+
+def _gaps(at: str) -> Select[Any]:
+    """Desks by cause. A gap keeps its row when somebody comes after all, so the roster is asked, too."""
+    shift = (ROSTER.c.unit == GAPS.c.unit, ROSTER.c.until > at, ROSTER.c.since <= at, ROSTER.c.cancelled.is_(None))
+    planned = and_(*shift, GAPS.c.cause == "not_planned")
+    signed_on = and_(*shift, GAPS.c.cause == "not_signed_on", ROSTER.c.post == GAPS.c.post, ROSTER.c.by.is_not(None))
+    going_on = (GAPS.c.until > at, GAPS.c.since <= at, GAPS.c.closed.is_(None), GAPS.c.found.is_not(None))
+    return (
+        select(GAPS.c.cause, func.count(GAPS.c.unit.distinct()))
+        .where(*going_on, ~exists().where(planned), ~exists().where(signed_on))
+        .group_by(GAPS.c.cause)
+    )
