@@ -92,11 +92,18 @@ async def _topics(settings: "Settings") -> Mapping[str, Any]:
 
 
 @backup.command("key")
-def key(file: Annotated[Path, typer.Argument(help="A new file. Keep it away from the machine that backs up.")]) -> None:
+def key(
+    file: Annotated[
+        Path, typer.Argument(help="A new file. Keep it away from the machine that backs up. - prints both keys.")
+    ],
+) -> None:
     """Make a key pair for backups. Prints the public key, for HUIYING_BACKUP_KEYS or --to-key."""
     from services.apps.backups import sealing
 
-    say(sealing.new_identity(file))
+    if str(file) == "-":
+        say(sealing.new_identity()[1].rstrip())
+        return
+    say(sealing.keep_identity(file))
     note(f"{file} is the only thing that opens these backups; print it, or keep two copies of it in different places")
 
 

@@ -37,7 +37,7 @@ def recipients(keys: Sequence[str]) -> list[Any]:
 
 
 def identities(path: Path) -> list[Any]:
-    """The private keys in a file, as `age-keygen` and `new_identity` write it. Raises `Sealed`."""
+    """The private keys in a file, as `age-keygen` and `keep_identity` write it. Raises `Sealed`."""
     try:
         lines = path.read_text().split()
         found = [Identity.from_str(line) for line in lines if line.startswith("AGE-SECRET-KEY-")]
@@ -48,14 +48,19 @@ def identities(path: Path) -> list[Any]:
     return found
 
 
-def new_identity(path: Path) -> str:
+def new_identity() -> tuple[str, str]:
+    """A new public key, and the text of a file with its private key, as `age-keygen` writes it."""
+    identity = Identity.generate()
+    public, made = str(identity.to_public()), datetime.now(UTC).isoformat(timespec="seconds")
+    return public, f"# created: {made}\n# public key: {public}\n{identity}\n"
+
+
+def keep_identity(path: Path) -> str:
     """Writes a new private key to a new file. Returns its public key. Raises `Sealed`."""
     if path.exists():
         raise Sealed(f"{path} is there already; a private key is never written over")
-    identity = Identity.generate()
-    public = str(identity.to_public())
-    made = datetime.now(UTC).isoformat(timespec="seconds")
-    private_file(path).write_text(f"# created: {made}\n# public key: {public}\n{identity}\n")
+    public, text = new_identity()
+    private_file(path).write_text(text)
     return public
 
 
