@@ -585,6 +585,27 @@ def export(
     say(f"{written.events} events in {to}, of a log of {written.size} events\nSHA-256 {written.sha256}")
 
 
+@app.command()
+def purge(
+    incident: Annotated[str, typer.Argument(help="The matter's id.")],
+    token_file: Annotated[
+        Path, typer.Option("--token-file", help="A file with the token of an administrator or chief.")
+    ],
+    data: Data = None,
+) -> None:
+    """Delete the words and files of a matter when the years of its archive are over.
+
+    Events, digests, proofs and what was said in public stay. Who may not decide alone asks by it; another person of a
+    unit above then runs it again.
+    """
+    from services.apps import purge as purging
+
+    done = run(purging.purge(quiet(settings_of(data)), incident, token_file.read_text().strip()))
+    say(f"{incident} was kept until {done.until}: the words of {done.erased} records are erased")
+    if done.asked:
+        note(f"for {done.asked} records another person of a unit above must run the same command")
+
+
 def execute(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code."""
     try:
