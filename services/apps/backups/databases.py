@@ -253,7 +253,7 @@ class _Transaction:
         """The lines of an answer, when everything before it was done. Raises `BackupError`."""
         assert self._psql.stdout
         self.say(f"{statement};\n\\echo {END}\n")
-        lines = []
+        lines: list[str] = []
         for line in self._psql.stdout:
             if (told := line.decode().strip()) == END:
                 return lines

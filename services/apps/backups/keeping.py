@@ -96,9 +96,8 @@ def keep_new(place: Path, make: Callable[[Path, Held | None], Manifest], keep: K
         stay = kept([one.manifest.made for one in present], keep)
         gone = [one for one in present if one.manifest.made not in stay]
         for one in gone:
-            # Without its manifest it is no backup any more, however the deletion ends.
-            (one.folder / MANIFEST).unlink()
-            shutil.rmtree(one.folder, ignore_errors=True)
+            # By this name it is no backup any more, and the next one clears it if this deletion does not end.
+            shutil.rmtree(one.folder.rename(one.folder.with_name(f"{one.folder.name}.partial")), ignore_errors=True)
         _say(place, held, verified)
         return held, [one.folder.name for one in gone]
 

@@ -130,7 +130,11 @@ async def _not_there(runtime: Runtime, events: Sequence[Event]) -> list[Event]:
 
 
 async def _files(settings: Settings, runtimes: Mapping[str, Runtime], named: archive.Named) -> list[str]:
-    found, _ = await files.lacking(settings, runtimes)
+    try:
+        found, _ = await files.lacking(settings, runtimes)
+    except DBAPIError:
+        # A store that was not restored is not there, or one of an earlier version has no such table yet.
+        return []
     gone = {folder: set(names) - named.erased for folder, names in found.items()}
     reached = [place for folder in files.NEEDED if (place := files.folder_of(settings, folder))]
     if len(reached) == len(files.NEEDED):

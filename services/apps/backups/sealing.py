@@ -91,13 +91,14 @@ class _Writing:
     """Keeps why a write failed: the codec tells it as its own failure."""
 
     def __init__(self, to: Any) -> None:
-        self._to, self.failed = to, None
+        self._to = to
+        self.failed: OSError | None = None
 
     def write(self, part: bytes) -> int:
         try:
             self._to.write(part)
         except OSError as error:
-            self.failed: OSError | None = error
+            self.failed = error
             raise
         return len(part)
 
