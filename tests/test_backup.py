@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 import orjson
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from schemas.catalogue import SERVICES
@@ -345,7 +346,7 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
         database=postgres_databases,
         kafka=substrate.kafka(),
         prefix=f"t{uuid.uuid4().hex[:8]}",
-        secret="s" * 32,
+        secret=SecretStr("s" * 32),
         data=tmp_path / "data",
     )
     made = databases.back_up(settings, tmp_path / "backup")

@@ -20,7 +20,7 @@ from tests.kit import integrate
 from tests.test_backup import erase, report, rows
 
 Run = Callable[..., tuple[int, str, str]]
-LATER = {"ingest": 4, "triage": 1, "escalation": 1, "audit": 1}
+LATER = {"ingest": 3, "triage": 1, "escalation": 1, "audit": 1}
 """The least numbers of events that came after the backup."""
 
 
@@ -175,14 +175,18 @@ def test_a_backup_that_cannot_be_opened_changes_nothing(
         hurt(last, content[:-200] + bytes([content[-200] ^ 1]) + content[-199:], copy / "manifest.json")
     elif how == "disk":
         last.write_bytes(content + b"!")
-    before = {str(path): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+    def standing() -> dict[str, bytes]:
+        """All but the lock and what SQLite makes for readers."""
+        paths = (path for path in data.rglob("*") if path.is_file() and path.name != "lock")
+        return {str(path): path.read_bytes() for path in paths if not path.name.endswith(("-shm", "-wal"))}
+
+    before = standing()
     arguments = ["restore", "--from", str(copy), "--data", str(data)]
     assert cli.execute([*arguments, *(() if how == "none" else ("--identity", str(key)))]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
-    assert {str(path): path.read_bytes() for path in data.rglob("*") if path.is_file() and path.name != "lock"} == {
-        name: content for name, content in before.items() if not name.endswith("/lock")
-    }
+    assert standing() == before
 
 
 def test_a_backup_is_verified_and_opens_with_stock_age(
@@ -198,8 +202,8 @@ def test_a_backup_is_verified_and_opens_with_stock_age(
     assert capsys.readouterr().out == secret.decode() + "\n"
     assert cli.execute(["backup", "verify", str(life / "backups")]) == 0
     assert "not opened without --identity" in capsys.readouterr().out
-    assert cli.execute(["backup", "verify", str(made), "--identity", str(life / "key"), "--check"]) == 0
-    assert capsys.readouterr().out.endswith("clean\n")
+    assert cli.execute(["backup", "verify", str(made), "--identity", str(life / "key")]) == 0
+    assert "each opens" in capsys.readouterr().out
     last = json.loads((life / "backups" / "last.json").read_text())
     assert (last["folder"], last["encrypted"]) == (made.name, True)
 

@@ -136,6 +136,8 @@ async def test_databases_that_went_to_a_point_in_time_become_restored_ones(monke
         write(gone)
         pgbackrest("stanza-create")
         pgbackrest("--type=full", "backup")
+        # pgBackRest knows in whole seconds when a backup ended, and goes only to moments after it.
+        server.sql("select pg_sleep(1.1)")
         write(kept)
         moment = server.sql("select clock_timestamp()")
         write(later)

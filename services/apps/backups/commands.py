@@ -78,7 +78,7 @@ def _made(settings: "Settings", to: Path, keys: list[str], before: "Held | None"
     told: dict[str, Any] = {name: getattr(settings, name) for name in ("deployment", "prefix", "partitions")}
     if settings.embedded:
         return folder.back_up(settings.data, to, keys, before, told)
-    return databases.back_up(settings, to, keys, before, told | run(_topics(settings)))
+    return databases.back_up(settings, to, keys, before, {**told, **run(_topics(settings))})
 
 
 async def _topics(settings: "Settings") -> Mapping[str, Any]:
@@ -90,8 +90,7 @@ async def _topics(settings: "Settings") -> Mapping[str, Any]:
         try:
             async with asyncio.timeout(BROKERS):
                 return {"ends": await losses.ends(found.log)}
-        except Exception as error:
-            # Whatever the client of the brokers says: without them, a backup matters all the more.
+        except Exception as error:  # noqa: BLE001 - without the brokers, a backup matters all the more
             why = " ".join(str(error).split()) or f"the brokers gave no answer within {BROKERS:.0f} s"
             return {"lacks": [f"the ends of the topics: {why}"]}
 
@@ -242,10 +241,11 @@ def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], ident
 
 
 def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], identity: Path | None) -> None:
+    from schemas.catalogue import SERVICES
     from services.apps import operate
     from services.apps.backups import databases, folder
 
-    whole = set(services) == set(folder.SERVICES)
+    whole = set(services) == set(SERVICES)
     if whole and f"{folder.CONSOLE}.dump" in held and not databases.has_accounts(settings):
         services = (*services, folder.CONSOLE)
     before = run(_stopped(settings, services))
@@ -255,12 +255,13 @@ def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], id
 
 
 def _in_place(settings: "Settings", services: tuple[str, ...]) -> None:
+    from schemas.catalogue import SERVICES
     from services.apps import operate
     from services.apps.backups import databases, folder
 
     if settings.embedded:
         raise CannotDo("--in-place is for databases; an embedded system is restored with --from")
-    if set(services) == set(folder.SERVICES) and databases.has_accounts(settings):
+    if set(services) == set(SERVICES) and databases.has_accounts(settings):
         services = (*services, folder.CONSOLE)
     before = run(_stopped(settings, services))
     done = databases.mark_restored(settings, services, run(operate.erased(settings)))
