@@ -1,6 +1,7 @@
 """Backups of an embedded system and of PostgreSQL are whole or refused, and never bring back erased words."""
 
 import asyncio
+import hashlib
 import shutil
 import sqlite3
 import uuid
@@ -371,6 +372,16 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     await log.stop()
     known = await operate.erased(settings)
     assert known == {said}
+    cut = Path(shutil.copytree(tmp_path / "backup", tmp_path / "cut"))
+    dump = (cut / "publish.dump").read_bytes()[:-4000]
+    (cut / "publish.dump").write_bytes(dump)
+    told = orjson.loads((cut / "manifest.json").read_bytes())
+    told["files"]["publish.dump"] = hashlib.sha256(dump).hexdigest()
+    (cut / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="pg_restore failed"):
+        databases.restore(settings, cut, ["ingest", "publish"], known)
+    async with stores["ingest"].read() as connection:
+        assert later in (await connection.execute(select(contents.c.ref))).scalars().all(), "none without the other"
     databases.restore(settings, tmp_path / "backup", ["ingest", "triage", "publish"], known)
     for name in ("ingest", "triage", "publish"):
         async with stores[name].read() as connection:

@@ -214,6 +214,7 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
     place = Path(shutil.copytree(life / "backups", tmp_path / "backups"))
     (first,) = keeping.backups(place)
     (place / "20200101T000000Z.partial").mkdir()
+    (data / "backup-left").mkdir()
     public = first.manifest.keys[0]
     arguments = ["backup", "--into", str(place), "--daily", "2", "--to-key", public, "--data", str(data)]
     # The first backup becomes one of long ago, and two more of the day before follow.
@@ -237,7 +238,7 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
     (shared,) = old.names("evidence")
     assert (old.folder / f"{shared}.age").samefile(new.folder / f"{shared}.age")
     assert len(new.names("evidence")) == 2
-    assert not list(place.glob("*.partial"))
+    assert not list(place.glob("*.partial")) + list(data.glob("backup-*")), "what killed ones left"
     shutil.rmtree(data / "evidence")
     (data / "triage.sqlite").write_bytes(b"no database" * 1000)
     assert cli.execute(arguments) == 2

@@ -20,7 +20,7 @@ from typing import Any, Self
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
-from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, put_files
+from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, others, put_files
 from services.apps.backups.held import Held, Making, Manifest
 from services.kernel.access import signing
 from services.kernel.access.keys import SECRET_FILE
@@ -97,7 +97,7 @@ def restore(
     `erased` are the references of words that were erased according to the topics. The services must be stopped. Raises
     `BackupError`; then the databases at hand stay unchanged.
     """
-    held, template = Held.open(source, KIND, identity), settings.database
+    held, template = Held.open(source, KIND, identity, others(services)), settings.database
     names = [f"{service}.dump" for service in services]
     if missing := [name for name in names if name not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")

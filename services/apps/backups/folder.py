@@ -97,7 +97,7 @@ def restore(
     The event log is put back if it is missing, or with `log`, which needs all services. Raises `BackupError` before
     anything is changed.
     """
-    held = Held.open(source, KIND, identity)
+    held = Held.open(source, KIND, identity, others(services))
     if missing := [f"{name}.sqlite" for name in services if f"{name}.sqlite" not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
     accounts = data / f"{CONSOLE}.sqlite"
@@ -135,6 +135,11 @@ def restore(
             # When the service starts, it deletes the files that were erased meanwhile.
             done.append(folder)
     return Restored(done, len(forgotten))
+
+
+def others(services: Collection[str]) -> list[str]:
+    """The folders of files of all other services."""
+    return [folder for folder, service in FILES.items() if service not in services]
 
 
 def put_files(held: Held, folder: str, place: Path, only: Collection[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -192,13 +192,20 @@ class Held:
         return cls(folder, manifest)
 
     @classmethod
-    def open(cls, folder: Path, kind: str, identity: Path | None = None) -> "Held":
-        """A backup of this kind whose every file is unaltered and can be read. Raises `BackupError`."""
+    def open(cls, folder: Path, kind: str, identity: Path | None = None, without: Collection[str] = ()) -> "Held":
+        """A backup of this kind whose every file is unaltered and can be read, but for folders that nobody needs.
+
+        Raises `BackupError`.
+        """
         held = cls.at(folder)
-        if held.manifest.kind != kind:
+        manifest = held.manifest
+        if manifest.kind != kind:
             raise BackupError(f"{folder} is no {kind} backup of this version")
+        for left in without:
+            for name in [name for name in manifest.files if name.startswith(f"{left}/")]:
+                del manifest.files[name]
         held.must_be_whole()
-        if held.manifest.keys and identity is None:
+        if manifest.keys and identity is None:
             raise BackupError(f"{folder} is encrypted; name the file of its private key with --identity")
         held.unlock(identity)
         return held
