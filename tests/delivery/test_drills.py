@@ -96,7 +96,8 @@ async def test_databases_that_went_to_a_point_in_time_become_restored_ones(monke
     """By pgBackRest, with the configuration of the deployment."""
     native.pgbackrest()
     user = "postgres" if os.geteuid() == 0 else None
-    with substrate.private_postgres(archive_mode="on", archive_command="pgbackrest archive-push %p") as server:
+    with substrate.private_postgres(archive_mode="on") as server:
+        server.sql("alter system set archive_command = 'pgbackrest archive-push %p'")
         server.stop()
         copies = server.data / "copies"
         copies.mkdir()
