@@ -541,6 +541,15 @@ def dovecot_program() -> str:
     return found
 
 
+def pgbackrest() -> str:
+    """PgBackRest."""
+    if shutil.which("pgbackrest") is None:
+        _install("pgbackrest")
+    if (found := shutil.which("pgbackrest")) is None:
+        raise NativeError("pgBackRest was installed, but its program was not found")
+    return found
+
+
 def chromium() -> Path:
     """A Chromium for the tests of pages."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

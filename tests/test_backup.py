@@ -1,6 +1,7 @@
 """Backups of an embedded system and of PostgreSQL are whole or refused, and never bring back erased words."""
 
 import asyncio
+import hashlib
 import shutil
 import sqlite3
 import uuid
@@ -12,12 +13,14 @@ from typing import Any
 import jwt
 import orjson
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from schemas.catalogue import SERVICES
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.apps import access, backup, cli, embedded, operate
+from services.apps import access, cli, embedded, operate
+from services.apps.backups import BackupError, databases, folder
 from services.apps.embedded import Embedded
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
@@ -85,7 +88,7 @@ async def lived(settings: Settings, tmp_path: Path) -> Path:
     async with embedded.running(settings) as system:
         first = await report(system, "路灯不亮")
         await report(system, "道路积水")
-        backup.back_up_folder(settings.data, tmp_path / "backup")
+        folder.back_up(settings.data, tmp_path / "backup")
         await report(system, "水管爆裂")
         await erase(system, first)
     return tmp_path / "backup"
@@ -94,7 +97,7 @@ async def lived(settings: Settings, tmp_path: Path) -> Path:
 async def test_a_restored_folder_has_what_came_after_the_backup_and_nothing_that_was_erased(
     lived: Path, settings: Settings
 ) -> None:
-    backup.restore_folder(settings.data, lived)
+    folder.restore(settings.data, lived)
     async with embedded.running(settings) as system:
         assert {"道路积水", "水管爆裂"} <= await subjects(system)
         assert "路灯不亮" not in await subjects(system)
@@ -107,7 +110,7 @@ async def test_a_restored_store_never_holds_erased_words_not_even_before_it_star
     lived: Path, settings: Settings
 ) -> None:
     assert rows(lived / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
-    backup.restore_folder(settings.data, lived)
+    folder.restore(settings.data, lived)
     assert not rows(settings.data / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
 
 
@@ -121,7 +124,7 @@ async def test_stores_that_were_lost_come_back_without_what_was_erased(
             path.unlink()
     known = await operate.erased(settings)
     assert known
-    backup.restore_folder(settings.data, lived, services, erased=known)
+    folder.restore(settings.data, lived, services, erased=known)
     assert not rows(settings.data / "triage.sqlite", "select 1 from contents where words like '%路灯%'")
     async with embedded.running(settings) as system:
         assert "路灯不亮" not in await subjects(system)
@@ -175,9 +178,9 @@ async def test_an_erasure_that_a_reader_discarded_still_counts_when_a_store_is_p
     assert before and await operate.erased(settings) == before
 
 
-def copies(folder: Path, words: str) -> list[str]:
+def copies(place: Path, words: str) -> list[str]:
     """The files that hold these words anywhere."""
-    return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and words.encode() in path.read_bytes()]
+    return [str(path) for path in sorted(place.rglob("*")) if path.is_file() and words.encode() in path.read_bytes()]
 
 
 async def test_no_file_of_a_running_system_holds_what_was_erased(settings: Settings) -> None:
@@ -197,13 +200,13 @@ async def test_no_file_of_a_running_system_holds_what_was_erased(settings: Setti
 
 async def test_a_restore_leaves_no_copy_of_what_was_erased(lived: Path, settings: Settings) -> None:
     assert copies(settings.data, "路灯不亮") == []
-    backup.restore_folder(settings.data, lived, log=True)
+    folder.restore(settings.data, lived, log=True)
     assert copies(settings.data, "路灯不亮") == []
 
 
-def rights(folder: Path) -> set[tuple[bool, str]]:
+def rights(place: Path) -> set[tuple[bool, str]]:
     """Everything in a folder, except the public keys, which anybody may have."""
-    found = (path for path in (folder, *folder.rglob("*")) if path.name != "token-keys.json")
+    found = (path for path in (place, *place.rglob("*")) if path.name != "token-keys.json")
     return {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in found}
 
 
@@ -216,20 +219,20 @@ async def test_folders_and_files_are_their_owners_alone(lived: Path, settings: S
         path.chmod(0o755 if path.is_dir() else 0o644)
     elsewhere = Settings(data=tmp_path / "elsewhere")
     elsewhere.data.mkdir(mode=0o755)
-    backup.restore_folder(elsewhere.data, opened)
+    folder.restore(elsewhere.data, opened)
     async with embedded.running(elsewhere):
         assert rights(elsewhere.data) == closed
 
 
 async def test_one_service_alone_catches_up(lived: Path, settings: Settings) -> None:
-    assert backup.restore_folder(settings.data, lived, ["triage"]) == ["triage.sqlite"]
+    assert folder.restore(settings.data, lived, ["triage"]).names == ["triage.sqlite"]
     async with embedded.running(settings) as system:
         assert {"道路积水", "水管爆裂"} <= await subjects(system)
         assert await is_clean(system)
 
 
 async def test_with_the_log_the_folder_is_as_it_was_but_for_what_was_erased(lived: Path, settings: Settings) -> None:
-    backup.restore_folder(settings.data, lived, log=True)
+    folder.restore(settings.data, lived, log=True)
     assert not rows(settings.data / "log.sqlite", "select 1 from records where cast(value as text) like '%路灯不亮%'")
     async with embedded.running(settings) as system:
         found = await subjects(system)
@@ -240,7 +243,7 @@ async def test_with_the_log_the_folder_is_as_it_was_but_for_what_was_erased(live
 async def test_an_empty_place_gets_everything_with_its_secret(lived: Path, settings: Settings, tmp_path: Path) -> None:
     elsewhere = Settings(data=tmp_path / "elsewhere")
     elsewhere.data.mkdir()
-    backup.restore_folder(elsewhere.data, lived)
+    folder.restore(elsewhere.data, lived)
     assert (elsewhere.data / "secret").read_bytes() == (settings.data / "secret").read_bytes()
     assert (elsewhere.data / "secret").stat().st_mode & 0o077 == 0
     async with embedded.running(elsewhere) as system:
@@ -280,12 +283,12 @@ async def test_a_store_put_back_from_before_a_close_takes_each_report_in_where_i
     settings: Settings, tmp_path: Path
 ) -> None:
     async with embedded.running(settings) as system:
-        backup.back_up_folder(settings.data, tmp_path / "backup")
+        folder.back_up(settings.data, tmp_path / "backup")
         await close(system, await report(system, "路灯不亮"))
         await report(system, "路灯不亮")
         before = await incidents(system)
     assert sorted(before.values()) == [("closed", 1), ("open", 1)]
-    backup.restore_folder(settings.data, tmp_path / "backup", ["triage"])
+    folder.restore(settings.data, tmp_path / "backup", ["triage"])
     async with embedded.running(settings) as system:
         await report(system, "道路积水")
         assert (await incidents(system)).items() >= before.items()
@@ -294,7 +297,7 @@ async def test_a_store_put_back_from_before_a_close_takes_each_report_in_where_i
 
 async def test_a_store_that_cannot_be_read_is_replaced(lived: Path, settings: Settings) -> None:
     (settings.data / "triage.sqlite").write_bytes(b"not a database at all, whatever its name says" * 100)
-    backup.restore_folder(settings.data, lived, ["triage"])
+    folder.restore(settings.data, lived, ["triage"])
     async with embedded.running(settings) as system:
         assert {"道路积水", "水管爆裂"} <= await subjects(system)
 
@@ -303,26 +306,26 @@ async def test_an_altered_backup_is_refused_before_anything_changes(lived: Path,
     before = {path.name: path.read_bytes() for path in settings.data.iterdir() if path.is_file()}
     with (lived / "publish.sqlite").open("ab") as file:
         file.write(b"!")
-    with pytest.raises(backup.BackupError, match=r"publish\.sqlite is missing or differs"):
-        backup.restore_folder(settings.data, lived)
+    with pytest.raises(BackupError, match=r"publish\.sqlite is missing or differs"):
+        folder.restore(settings.data, lived)
     assert {path.name: path.read_bytes() for path in settings.data.iterdir() if path.is_file()} == before
 
 
 async def test_the_log_alone_is_never_rolled_back(lived: Path, settings: Settings) -> None:
-    with pytest.raises(backup.BackupError, match="only with all services"):
-        backup.restore_folder(settings.data, lived, ["triage"], log=True)
+    with pytest.raises(BackupError, match="only with all services"):
+        folder.restore(settings.data, lived, ["triage"], log=True)
 
 
 async def test_a_backup_takes_a_folder_of_its_own(lived: Path, settings: Settings) -> None:
-    with pytest.raises(backup.BackupError, match="is not empty"):
-        backup.back_up_folder(settings.data, lived)
+    with pytest.raises(BackupError, match="is not empty"):
+        folder.back_up(settings.data, lived)
 
 
 def test_a_folder_without_data_is_no_backup(tmp_path: Path) -> None:
-    with pytest.raises(backup.BackupError, match="no data of an embedded system"):
-        backup.back_up_folder(tmp_path, tmp_path / "to")
-    with pytest.raises(backup.BackupError, match=r"manifest\.json cannot be read"):
-        backup.restore_folder(tmp_path, tmp_path)
+    with pytest.raises(BackupError, match="no data of an embedded system"):
+        folder.back_up(tmp_path, tmp_path / "to")
+    with pytest.raises(BackupError, match=r"manifest\.json cannot be read"):
+        folder.restore(tmp_path, tmp_path)
 
 
 @pytest.mark.postgres
@@ -331,32 +334,35 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     """Erasures known to the database at hand, to another one, to another one's backup, and to a topic."""
     metadata = tables.metadata()
     contents, erased = metadata.tables["contents"], metadata.tables["erased"]
-    databases = {name: Database(postgres_databases.format(service=name)) for name in SERVICES}
+    stores = {name: Database(postgres_databases.format(service=name)) for name in SERVICES}
     here, elsewhere, backed_up, said, kept, later = (f"00000000-0000-4000-8000-{n:012d}" for n in range(6))
-    for database in databases.values():
+    for database in stores.values():
         async with database.transaction() as connection:
             await connection.run_sync(metadata.create_all)
             for ref in (here, elsewhere, backed_up, said, kept):
                 await connection.execute(contents.insert().values(ref=ref, salt=b"salt", words="路灯"))
-    async with databases["publish"].transaction() as connection:
+    async with stores["publish"].transaction() as connection:
         await connection.execute(erased.insert().values(ref=backed_up))
-    assert backup.back_up_databases(postgres_databases, tmp_path / "backup") == sorted(
-        f"{name}.dump" for name in SERVICES
+    settings = Settings(
+        database=postgres_databases,
+        kafka=substrate.kafka(),
+        prefix=f"t{uuid.uuid4().hex[:8]}",
+        secret=SecretStr("s" * 32),
+        data=tmp_path / "data",
     )
-    async with databases["publish"].transaction() as connection:
+    made = databases.back_up(settings, tmp_path / "backup")
+    assert {*made.files} == {*(f"{name}.dump" for name in SERVICES), "secret"}
+    async with stores["publish"].transaction() as connection:
         await connection.execute(erased.delete())
-    async with databases["ingest"].transaction() as connection:
+    async with stores["ingest"].transaction() as connection:
         await connection.execute(contents.delete().where(contents.c.ref == here))
         await connection.execute(erased.insert().values(ref=here))
         await connection.execute(contents.insert().values(ref=later, salt=b"salt", words="后来"))
-    async with databases["audit"].transaction() as connection:
+    async with stores["audit"].transaction() as connection:
         await connection.execute(erased.insert().values(ref=elsewhere))
-    async with databases["triage"].transaction() as connection:
+    async with stores["triage"].transaction() as connection:
         await connection.run_sync(metadata.drop_all)
 
-    settings = Settings(
-        database=postgres_databases, kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}", data=tmp_path
-    )
     assert await operate.erased(settings) == set(), "there are no topics"
     log = KafkaLog(settings)
     await log.create_topics(["ingest.report"], [])
@@ -366,14 +372,24 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     await log.stop()
     known = await operate.erased(settings)
     assert known == {said}
-    backup.restore_databases(postgres_databases, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    cut = Path(shutil.copytree(tmp_path / "backup", tmp_path / "cut"))
+    dump = (cut / "publish.dump").read_bytes()[:-4000]
+    (cut / "publish.dump").write_bytes(dump)
+    told = orjson.loads((cut / "manifest.json").read_bytes())
+    told["files"]["publish.dump"] = hashlib.sha256(dump).hexdigest()
+    (cut / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="pg_restore failed"):
+        databases.restore(settings, cut, ["ingest", "publish"], known)
+    async with stores["ingest"].read() as connection:
+        assert later in (await connection.execute(select(contents.c.ref))).scalars().all(), "none without the other"
+    databases.restore(settings, tmp_path / "backup", ["ingest", "triage", "publish"], known)
     for name in ("ingest", "triage", "publish"):
-        async with databases[name].read() as connection:
+        async with stores[name].read() as connection:
             assert (await connection.execute(select(contents.c.ref))).scalars().all() == [kept], name
             found = set((await connection.execute(select(erased.c.ref))).scalars())
             assert found == {here, elsewhere, backed_up, said}, name
             assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
-    for database in databases.values():
+    for database in stores.values():
         await database.close()
 
 
@@ -384,7 +400,7 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
         async with embedded.running(settings) as system, system.client(access.operator(settings)) as client:
             made = await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})
             token = system.token("town-east", "duty_officer")
-            backup.back_up_folder(settings.data, tmp_path / "backup")
+            folder.back_up(settings.data, tmp_path / "backup")
             later = await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})
             jti = jwt.decode(token, options={"verify_signature": False})["jti"]
             ended = [f"/ingest/v1/keys/{of.json()['id']}" for of in (made, later)]
@@ -430,14 +446,14 @@ async def test_accounts_go_back_if_missing_or_asked_for_and_ended_ones_stay_ende
             for login in ("kept", "gone")
         ]
         await system.console.site.sessions.begin(kept, 0, passed=True)  # type: ignore[union-attr]
-        backup.back_up_folder(settings.data, tmp_path / "backup")
+        folder.back_up(settings.data, tmp_path / "backup")
         await accounts.end(gone.id)
         later = await accounts.make("later", "李明", "a phrase for these tests", ["chief@city"], must_change=False)
     store = settings.data / "console.sqlite"
-    backup.restore_folder(settings.data, tmp_path / "backup")
+    folder.restore(settings.data, tmp_path / "backup")
     assert len(rows(store, "select id from account")) == 3, "they are there and nobody asked for them"
-    backup.restore_folder(settings.data, tmp_path / "backup", [*SERVICES, "console"])
+    folder.restore(settings.data, tmp_path / "backup", [*SERVICES, "console"])
     assert {row[0]: row[1] for row in rows(store, "select login, ended from account")} == {"kept": 0, "gone": 1}
     assert not rows(store, "select 1 from session") and later
     store.unlink()
-    assert store.name in backup.restore_folder(settings.data, tmp_path / "backup")
+    assert store.name in folder.restore(settings.data, tmp_path / "backup").names

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
-from services.apps.backup import Revoked, revoked
+from services.apps.backups.folder import Revoked, revoked
 from services.apps.client import Refused, api, ask, pages
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey

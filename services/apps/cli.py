@@ -17,6 +17,7 @@ import typer
 
 from services.apps import callers, offline, repairs, status
 from services.apps.addressbook import addresses
+from services.apps.backups import commands as backups
 from services.apps.terminal import (
     CannotDo,
     Data,
@@ -49,7 +50,8 @@ app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
 app.add_typer(offline.verify, name="verify")
 app.command()(status.status)
-for repair in (repairs.resend, repairs.redrive, repairs.recover):
+app.add_typer(backups.backup, name="backup")
+for repair in (backups.restore, repairs.resend, repairs.redrive, repairs.recover):
     app.command()(repair)
 
 
@@ -268,78 +270,6 @@ def replay(
         say(line)
     say(f"{len(differences)} differences" if differences else "every view agrees with the topics")
     raise typer.Exit(1 if differences else 0)
-
-
-@app.command()
-def backup(
-    to: Annotated[Path, typer.Option("--to", resolve_path=True, help="A new folder.")], data: Data = None
-) -> None:
-    """Copy all stores into a new folder.
-
-    Embedded: with the event log, the evidence files, the files of statements and the secret, also while a server runs.
-    """
-    from services.apps import backup as copies
-
-    settings = quiet(settings_of(data))
-    if settings.embedded:
-        names = copies.back_up_folder(settings.data, to)
-    else:
-        names = copies.back_up_databases(settings.database, to)
-        note(
-            "the backup lacks Kafka's topics, HUIYING_SECRET and the folders evidence, attachments and archives; "
-            "keep these, too"
-        )
-    say(f"{len(names)} files in {to}")
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Option("--from", resolve_path=True, help="The folder of a backup.")],
-    service: Annotated[
-        list[str] | None, typer.Option("--service", help="Only this service. You may repeat the option.")
-    ] = None,
-    log: Annotated[bool, typer.Option("--log", help="Put the event log back, too, and lose all later events.")] = False,
-    data: Data = None,
-) -> None:
-    """Put stores back from a backup.
-
-    Erased words stay erased, and revoked keys and tokens stay revoked. Later events come back from the event log. The
-    accounts of staff go back only if they are missing, or with `--service console`; then all sign in again.
-    """
-    from schemas.catalogue import SERVICES
-    from services.apps import access, operate
-    from services.apps import backup as copies
-    from services.apps.folder import FolderLock
-
-    settings = quiet(settings_of(data))
-    for name in service or ():
-        if name != copies.CONSOLE:
-            must_be_a_service(name)
-    services = tuple(service or SERVICES)
-    if settings.embedded:
-        lock = FolderLock(settings.data)
-        lock.take()
-        revoked = copies.revoked(settings.data)
-        try:
-            erased = run(operate.erased(settings, log_goes_back=log))
-            names = copies.restore_folder(settings.data, source, services, log=log, erased=erased)
-        finally:
-            lock.release()
-    else:
-        if log:
-            raise CannotDo("--log is for the embedded log; Kafka's topics are never rolled back")
-
-        async def stopped() -> None:
-            async with operate.stores(settings) as found:
-                for name in set(services) - {copies.CONSOLE}:
-                    await operate.hold_leadership(found.runtimes[name])
-
-        run(stopped())
-        names = copies.restore_databases(settings.database, source, services, run(operate.erased(settings)))
-    say(f"restored {', '.join(names)}")
-    if copies.LOG in names:
-        for id_ in run(access.revoke_again(settings, revoked)):
-            say(f"{id_} was revoked again")
 
 
 @policies.command("list")
@@ -654,6 +584,27 @@ def export(
 
     written = run(write())
     say(f"{written.events} events in {to}, of a log of {written.size} events\nSHA-256 {written.sha256}")
+
+
+@app.command()
+def purge(
+    incident: Annotated[str, typer.Argument(help="The matter's id.")],
+    token_file: Annotated[
+        Path, typer.Option("--token-file", help="A file with the token of an administrator or chief.")
+    ],
+    data: Data = None,
+) -> None:
+    """Delete the words and files of a matter when the years of its archive are over.
+
+    Events, digests, proofs and what was said in public stay. Who may not decide alone asks by it; another person of a
+    unit above then runs it again.
+    """
+    from services.apps import purge as purging
+
+    done = run(purging.purge(quiet(settings_of(data)), incident, token_file.read_text().strip()))
+    say(f"{incident} was kept until {done.until}: the words of {done.erased} records are erased")
+    if done.asked:
+        note(f"for {done.asked} records another person of a unit above must run the same command")
 
 
 def execute(arguments: Sequence[str]) -> int:

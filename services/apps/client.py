@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from schemas.problems import PREFIX
 from services.apps.folder import folder_owner
 from services.kernel.settings import Settings
 
@@ -18,7 +19,11 @@ PAGE = 500
 
 
 class Refused(Exception):
-    """The command cannot be done now. The sentence says why and what to do."""
+    """The command cannot be done now. The sentence says why and what to do; `code` is that of a service's problem."""
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @asynccontextmanager
@@ -61,4 +66,5 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **r
     if answer.is_success:
         return answer.json()
     problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-    raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}")
+    code = str(problem.get("type", "")).removeprefix(PREFIX)
+    raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}", code)

@@ -19,6 +19,8 @@ from schemas.envelope import Event, digest
 from schemas.fields import UUID
 from schemas.numbers import parts
 from services.apps import embedded, serve
+from services.apps.backups import files
+from services.apps.backups.folder import FILES
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.apps.folder import folder_owner
@@ -36,7 +38,7 @@ from services.kernel.delivery.unit_of_work import PURE, unit_of_work
 from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
-from services.kernel.proof.result import CheckResult
+from services.kernel.proof.result import FILES_LACK, CheckResult
 from services.kernel.serving import operating, process, records
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
@@ -134,9 +136,15 @@ async def check(settings: Settings, wait: float) -> CheckResult:
 
 
 async def check_stores(found: Stores, wait: float = 30.0) -> CheckResult:
-    """The check over stores that are at hand."""
+    """The check over stores that are at hand, and over the folders of files that are in reach."""
     seen = {name: checks.Store.of(runtime) for name, runtime in found.runtimes.items()}
-    return await checks.check(seen, found.log, wait)
+    result = await checks.check(seen, found.log, wait)
+    lacking, looked = await files.lacking(found.runtimes["audit"].settings, found.runtimes)
+    for folder, names in lacking.items():
+        for name in names:
+            result.fault(FILES_LACK, FILES[folder], f"{FILES[folder]}: the file {name} is not in its folder {folder}")
+    result.add("files", looked)
+    return result
 
 
 def told(report: CheckResult, *, verbose: bool = False) -> list[str]:

@@ -214,3 +214,8 @@ async def erased_since(connection: AsyncConnection, since: datetime) -> dict[str
 async def erased_files(connection: AsyncConnection) -> Sequence[str]:
     """The evidence files of erased reports."""
     return (await connection.execute(select(EVIDENCE.c.file).where(EVIDENCE.c.erased))).scalars().all()
+
+
+async def kept_files(connection: AsyncConnection) -> Sequence[str]:
+    """The evidence files of all other reports."""
+    return (await connection.execute(select(EVIDENCE.c.file).where(EVIDENCE.c.erased.is_(False)))).scalars().all()

@@ -192,6 +192,10 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port of a consumer process's own metrics, at `/metrics`; 0: none. The API serves the metrics of its own
     process."""
+    service_data: str = ""
+    """Where the command line finds the data folders of the services, with `{service}` in it, for backups."""
+    backup_keys: str = ""
+    """Public keys of age (`age1…`), separated by commas, for which backups are encrypted."""
     services: str = "http://127.0.0.1:{port}"
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None

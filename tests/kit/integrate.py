@@ -1,4 +1,4 @@
-"""The commands of `docs/integrate.md`, run as they stand."""
+"""The commands of pages of `docs`, run as they stand."""
 
 import asyncio
 import os
@@ -6,24 +6,35 @@ import re
 import sys
 from pathlib import Path
 
-PAGE = (Path(__file__).parents[2] / "docs/integrate.md").read_text()
-COMMANDS = {
-    section.partition("\n")[0]: "\n".join(blocks)
-    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
-    if (blocks := re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
-}
-"""Section -> its commands, one after the other."""
+DOCS = Path(__file__).parents[2] / "docs"
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
-async def run(section: str, address: str, key: str, folder: Path | None = None, **more: str) -> str:
-    """What the commands of a section print against a system, in a folder; `more` are further variables.
+def commands(page: str) -> dict[str, str]:
+    """Section -> its commands, one after the other."""
+    return {
+        section.partition("\n")[0]: "\n".join(blocks)
+        for section in re.split(r"^## ", (DOCS / page).read_text(), flags=re.MULTILINE)[1:]
+        if (blocks := re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
+    }
 
-    Raises `AssertionError` if one fails.
+
+COMMANDS = commands("integrate.md")
+
+
+async def run(section: str, address: str, key: str, folder: Path | None = None, **more: str) -> str:
+    """What the commands of a section of `docs/integrate.md` print against a system, in a folder.
+
+    `more` are further variables. Raises `AssertionError` if one fails.
     """
+    return await execute(COMMANDS[section], folder, no_proxy="*", HUIYING=address, KEY=key, **more)
+
+
+async def execute(script: str, folder: Path | None = None, **environment: str) -> str:
+    """What commands print in a folder. Raises `AssertionError` if one fails."""
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-euo", "pipefail", "-c", COMMANDS[section]),
-        env={"PATH": PATH, "no_proxy": "*", "HUIYING": address, "KEY": key, **more},
+        *("bash", "-euo", "pipefail", "-c", script),
+        env={"PATH": PATH, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=folder,

@@ -26,6 +26,9 @@ UNPROVEN = Cause(
     "find out who wrote them; `huiying restore --from DIR --service {name}` puts the store back",
 )
 STORE = Cause("the store of {name} contradicts itself", "`huiying restore --from DIR --service {name}`")
+FILES_LACK = Cause(
+    "files of {name} are not in their folder", "`huiying restore --from DIR --files` puts them back from a backup"
+)
 ERASED = Cause(
     "{name} holds words that were erased", "`huiying restore --from DIR --service {name}` puts it back without them"
 )

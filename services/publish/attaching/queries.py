@@ -83,3 +83,8 @@ async def to_delete(connection: AsyncConnection) -> frozenset[str]:
         if row.detached or row.erased:
             found.add(row.stored)
     return frozenset(found)
+
+
+async def kept(connection: AsyncConnection) -> frozenset[str]:
+    """The references of all other bytes."""
+    return frozenset((await connection.execute(select(TABLE.c.stored))).scalars()) - await to_delete(connection)

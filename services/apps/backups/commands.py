@@ -1,0 +1,321 @@
+"""The commands `huiying backup` and `huiying restore`."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.apps.terminal import CannotDo, Data, group, must_be_a_service, note, quiet, run, say, settings_of
+
+if TYPE_CHECKING:
+    from services.apps.backups.held import Held, Manifest
+    from services.kernel.settings import Settings
+
+BROKERS = 20.0
+"""Seconds in which the brokers must answer."""
+backup = group("Copies of all stores, files and keys, encrypted for keys whose private half is elsewhere.")
+Identity = Annotated[
+    Path | None, typer.Option("--identity", help="The file of the private key.", resolve_path=True, show_default=False)
+]
+From = Annotated[Path, typer.Argument(metavar="DIR", help="A backup, or a folder of backups.", resolve_path=True)]
+
+
+@backup.callback(invoke_without_command=True)
+def make(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Option("--to", resolve_path=True, help="A new folder.")] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", resolve_path=True, help="A folder of backups; each gets a folder named by its time."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--to-key", help="A public key (age1…), besides HUIYING_BACKUP_KEYS. You may repeat the option."),
+    ] = None,
+    daily: Annotated[int, typer.Option(min=0, help="With --into: keep the newest of so many days.")] = 0,
+    weekly: Annotated[int, typer.Option(min=0, help="With --into: keep the newest of so many weeks.")] = 0,
+    monthly: Annotated[int, typer.Option(min=0, help="With --into: keep the newest of so many months.")] = 0,
+    data: Data = None,
+) -> None:
+    """Copy all stores, files and keys into a new folder, also while everything runs.
+
+    With --into and one of --daily, --weekly, --monthly, earlier backups go once the new one is there and was read
+    again. A backup without keys is not encrypted.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from services.apps.backups import keeping, sealing
+
+    settings = quiet(settings_of(data))
+    keep = keeping.Keep(daily, weekly, monthly)
+    if (to is None) == (into is None):
+        raise CannotDo("name a new folder with --to, or a folder of backups with --into")
+    if into is None and any(keep):
+        raise CannotDo("--daily, --weekly and --monthly are for a folder of backups; name it with --into")
+    keys = [*sealing.keys_of(settings.backup_keys), *(key or ())]
+    sealing.recipients(keys)
+    gone: list[str] = []
+    if into is not None:
+        held, gone = keeping.keep_new(into, lambda at, before: _made(settings, at, keys, before), keep)
+        manifest, to = held.manifest, held.folder
+    else:
+        assert to is not None
+        manifest = _made(settings, to, keys)
+    for what in manifest.told.get("lacks", ()):
+        note(f"the backup lacks {what}")
+    if not keys:
+        note("the backup is not encrypted; `huiying backup key FILE` makes a key, and --to-key encrypts for it")
+    say(f"{len(manifest.files)} files in {to}")
+    for name in gone:
+        say(f"{name} went")
+
+
+def _made(settings: "Settings", to: Path, keys: list[str], before: "Held | None" = None) -> "Manifest":
+    from services.apps.backups import databases, folder
+
+    told: dict[str, Any] = {name: getattr(settings, name) for name in ("deployment", "prefix", "partitions")}
+    if settings.embedded:
+        return folder.back_up(settings.data, to, keys, before, told)
+    return databases.back_up(settings, to, keys, before, {**told, **run(_topics(settings))})
+
+
+async def _topics(settings: "Settings") -> Mapping[str, Any]:
+    """Where the topics end. A backup is made without the brokers, too."""
+    from services.apps import operate
+    from services.apps.backups import losses
+
+    async with operate.stores(settings) as found:
+        try:
+            async with asyncio.timeout(BROKERS):
+                return {"ends": await losses.ends(found.log)}
+        except Exception as error:  # noqa: BLE001 - without the brokers, a backup matters all the more
+            why = " ".join(str(error).split()) or f"the brokers gave no answer within {BROKERS:.0f} s"
+            return {"lacks": [f"the ends of the topics: {why}"]}
+
+
+@backup.command("key")
+def key(
+    file: Annotated[
+        Path, typer.Argument(help="A new file. Keep it away from the machine that backs up. - prints both keys.")
+    ],
+) -> None:
+    """Make a key pair for backups. Prints the public key, for HUIYING_BACKUP_KEYS or --to-key."""
+    from services.apps.backups import sealing
+
+    if str(file) == "-":
+        say(sealing.new_identity()[1].rstrip())
+        return
+    say(sealing.keep_identity(file))
+    note(f"{file} is the only thing that opens these backups; print it, or keep two copies of it in different places")
+
+
+@backup.command("verify")
+def verify(
+    source: From,
+    identity: Identity = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Restore it into a scratch folder, too, and run `huiying check` on it.")
+    ] = False,
+) -> None:
+    """Read a backup, or the newest of a folder, and say whether it is whole.
+
+    Without the private key, digests are compared; with it, each file is decrypted as well. Exit 0 or 2.
+    """
+    from services.apps.backups import folder, keeping
+
+    held = keeping.newest(source)
+    held.must_be_whole()
+    held.unlock(identity)
+    if not held.manifest.keys:
+        opened = "it is not encrypted"
+    else:
+        opened = "each opens" if identity else "encrypted, not opened without --identity"
+    say(f"{held.folder}: whole, {len(held.manifest.files)} files of {held.manifest.made_at}, {opened}")
+    if not check:
+        return
+    if held.manifest.kind != folder.KIND:
+        raise CannotDo("--check is for backups of an embedded system; restore this one into databases of their own")
+    faults = run(_checked(held, identity))
+    say("\n".join(faults))
+    raise typer.Exit(0 if faults[-1] == "clean" else 1)
+
+
+async def _checked(held: "Held", identity: Path | None) -> list[str]:
+    import tempfile
+
+    from services.apps import operate
+    from services.apps.backups import folder
+    from services.kernel.settings import Settings
+
+    with tempfile.TemporaryDirectory(prefix="huiying-verify-") as scratch:
+        told = {name: value for name, value in held.told.items() if name in ("deployment", "prefix", "partitions")}
+        settings = Settings(**told).model_copy(update={"data": Path(scratch), "database": "", "kafka": ""})
+        folder.restore(settings.data, held.folder, log=True, identity=identity)
+        return operate.told(await operate.check(quiet(settings), 30.0))
+
+
+@backup.command("secret")
+def secret(source: From, identity: Identity = None) -> None:
+    """Print the secret of a backup (HUIYING_SECRET), for a deployment that is made anew."""
+    from services.apps.backups import keeping
+    from services.apps.backups.held import Held
+    from services.kernel.access.keys import SECRET_FILE
+
+    found = keeping.newest(source)
+    held = Held.open(found.folder, found.manifest.kind, identity)
+    if SECRET_FILE not in held:
+        raise CannotDo(f"{held.folder} holds no secret")
+    say(held.content(SECRET_FILE).decode())
+
+
+def restore(
+    source: Annotated[
+        Path | None, typer.Option("--from", resolve_path=True, help="A backup, or a folder of backups: the newest.")
+    ] = None,
+    identity: Identity = None,
+    service: Annotated[
+        list[str] | None, typer.Option("--service", help="Only this service. You may repeat the option.")
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Put the event log back, too, and lose all later events.")] = False,
+    only_files: Annotated[
+        bool, typer.Option("--files", help="Only files that are missing, also while everything runs.")
+    ] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option("--in-place", help="Somebody else put the databases back, such as to a point in time."),
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Put stores back from a backup. Says what comes back by itself, and what is lost.
+
+    Erased words stay erased, and revoked keys and tokens stay revoked. Later events come back from the event log. The
+    accounts of staff go back only if they are missing, or with `--service console`; then all sign in again.
+    """
+    from schemas.catalogue import SERVICES
+    from services.apps.backups import keeping
+    from services.apps.backups.folder import CONSOLE
+
+    settings = quiet(settings_of(data))
+    for name in service or ():
+        if name != CONSOLE:
+            must_be_a_service(name)
+    services = tuple(service or SERVICES)
+    if (source is None) != in_place:
+        raise CannotDo("name the backup with --from, or say --in-place if somebody else put the databases back")
+    if log and not settings.embedded:
+        raise CannotDo("--log is for the embedded log; Kafka's topics are never rolled back")
+    if source is None:
+        _in_place(settings, services)
+        return
+    held = keeping.newest(source)
+    if only_files:
+        _files(settings, held, identity)
+    elif settings.embedded:
+        _folder(settings, held, services, identity, log=log)
+    else:
+        _databases(settings, held, services, identity)
+
+
+def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], identity: Path | None, *, log: bool) -> None:
+    from services.apps import access, operate
+    from services.apps.backups import folder
+    from services.apps.folder import FolderLock
+
+    lock = FolderLock(settings.data)
+    lock.take()
+    revoked = folder.revoked(settings.data)
+    try:
+        erased = run(operate.erased(settings, log_goes_back=log))
+        before = folder.events(settings.data)
+        done = folder.restore(settings.data, held.folder, services, log=log, erased=erased, identity=identity)
+    finally:
+        lock.release()
+    say(f"restored {', '.join(done.names)}")
+    lines = run(_losses(settings, services, before, held.manifest, done.forgotten))
+    if folder.LOG in done.names:
+        for id_ in run(access.revoke_again(settings, revoked)):
+            say(f"{id_} was revoked again")
+    _report(lines)
+
+
+def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], identity: Path | None) -> None:
+    from schemas.catalogue import SERVICES
+    from services.apps import operate
+    from services.apps.backups import databases, folder
+
+    whole = set(services) == set(SERVICES)
+    if whole and f"{folder.CONSOLE}.dump" in held and not databases.has_accounts(settings):
+        services = (*services, folder.CONSOLE)
+    before = run(_stopped(settings, services))
+    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), identity)
+    say(f"restored {', '.join(done.names)}")
+    _report(run(_losses(settings, services, before, held.manifest, done.forgotten)))
+
+
+def _in_place(settings: "Settings", services: tuple[str, ...]) -> None:
+    from schemas.catalogue import SERVICES
+    from services.apps import operate
+    from services.apps.backups import databases, folder
+
+    if settings.embedded:
+        raise CannotDo("--in-place is for databases; an embedded system is restored with --from")
+    if set(services) == set(SERVICES) and databases.has_accounts(settings):
+        services = (*services, folder.CONSOLE)
+    before = run(_stopped(settings, services))
+    done = databases.mark_restored(settings, services, run(operate.erased(settings)))
+    say(f"{', '.join(done.names)} will take later events back")
+    _report(run(_losses(settings, services, before, None, done.forgotten)))
+
+
+async def _stopped(settings: "Settings", services: tuple[str, ...]) -> Mapping[str, int | None]:
+    """The events of the stores. Raises `Refused` while one of the services runs."""
+    from services.apps import operate
+    from services.apps.backups import losses
+    from services.apps.backups.folder import CONSOLE
+
+    async with operate.stores(settings) as found:
+        for name in set(services) - {CONSOLE}:
+            await operate.hold_leadership(found.runtimes[name])
+        return await losses.counted(found.runtimes)
+
+
+async def _losses(
+    settings: "Settings",
+    services: tuple[str, ...],
+    before: Mapping[str, int | None],
+    manifest: "Manifest | None",
+    forgotten: int,
+) -> list[str]:
+    from services.apps import operate
+    from services.apps.backups import losses
+
+    async with operate.stores(settings) as found:
+        return await losses.told(settings, found.runtimes, services, before, manifest, forgotten)
+
+
+def _files(settings: "Settings", held: "Held", identity: Path | None) -> None:
+    from services.apps import operate
+    from services.apps.backups import files
+    from services.apps.backups.folder import put_files
+    from services.apps.backups.held import Held
+
+    async def look() -> dict[str, list[str]]:
+        async with operate.stores(settings) as found:
+            return (await files.lacking(settings, found.runtimes))[0]
+
+    held, lacking, done = Held.open(held.folder, held.manifest.kind, identity), run(look()), 0
+    for folder in files.NEEDED:
+        place = files.folder_of(settings, folder)
+        if place is None:
+            note(f"{folder} is out of reach; name the data folders of the services in HUIYING_SERVICE_DATA")
+        else:
+            done += put_files(held, folder, place, lacking.get(folder, ()))
+    say(f"{done} of {sum(map(len, lacking.values()))} missing files were put back")
+
+
+def _report(lines: list[str]) -> None:
+    for line in lines:
+        say(line)
+    say("next: start the services, then run `huiying check`")

@@ -1,0 +1,333 @@
+"""Backups of a deployment: each service's database by `pg_dump`, the folders of files of the services, the secret, and
+the keys of staff tokens. Kafka keeps the topics itself; the backup says where they ended.
+
+A restore loads all databases first, each in a transaction of its own, and ends the transactions together when every one
+of them has loaded. It passes dumps through: nothing stands on a disk in between.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from schemas.catalogue import SERVICES
+from schemas.fields import instant
+from services.apps.backups import BackupError
+from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, others, put_files
+from services.apps.backups.held import Held, Making, Manifest
+from services.kernel.access import signing
+from services.kernel.access.keys import SECRET_FILE
+from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
+from services.kernel.files import private_file
+from services.kernel.settings import Settings
+
+KIND = "postgresql"
+PROGRAMS = "/usr/lib/postgresql"
+END = "huiying-end"
+"""What `psql` says behind each answer."""
+
+
+def back_up(
+    settings: Settings,
+    to: Path,
+    keys: Sequence[str] = (),
+    before: Held | None = None,
+    told: Mapping[str, Any] | None = None,
+    services: Sequence[str] = SERVICES,
+) -> Manifest:
+    """Copies what the command reaches. The manifest says what it does not reach."""
+    template, lacks = settings.database, list[str]()
+    with Making(to, KIND, keys, before) as making:
+        for service in (*services, CONSOLE) if _has_accounts(template) else services:
+            _dump(making, template, service)
+        # A file is written before the event that names it. So all files that the dumps name exist by now.
+        for folder, service in FILES.items():
+            place = files_of(settings, service)
+            if place is None:
+                lacks.append(
+                    f"the folder {folder} of {service}: copy it from where {service} runs, or name the data folders of "
+                    "the services in HUIYING_SERVICE_DATA"
+                )
+            elif not place.is_dir():
+                lacks.append(f"the folder {folder} of {service}: {place} is no folder here")
+            else:
+                add_files(making, folder, place / folder)
+        making.add_bytes(SECRET_FILE, settings.secret.get_secret_value().strip().encode())
+        for name, path in _token_keys(settings).items():
+            if path.is_file():
+                making.add_bytes(name, path.read_bytes())
+            else:
+                lacks.append(f"{name}: there is no {path} here")
+        return making.finish(**{**(told or {}), "lacks": [*(told or {}).get("lacks", ()), *lacks]})
+
+
+def files_of(settings: Settings, service: str) -> Path | None:
+    """The data folder of a service, as far as the command line knows it."""
+    return Path(settings.service_data.format(service=service)) if settings.service_data else None
+
+
+def _token_keys(settings: Settings) -> dict[str, Path]:
+    return dict(zip(TOKEN_KEYS, (signing.key_set_file(settings), signing.signing_key_file(settings)), strict=True))
+
+
+def _dump(making: Making, template: str, service: str) -> None:
+    with _started("pg_dump", "--format=custom", "--no-owner", at=place(template, service)) as (dumping, why):
+        assert dumping.stdout
+        making.add(f"{service}.dump", dumping.stdout)
+        if dumping.wait():
+            raise BackupError(f"pg_dump failed: {why()}")
+
+
+def restore(
+    settings: Settings,
+    source: Path,
+    services: Sequence[str] = SERVICES,
+    erased: Collection[str] = (),
+    identity: Path | None = None,
+) -> Restored:
+    """Puts databases back together with the markers of erased words: all of them or none.
+
+    `erased` are the references of words that were erased according to the topics. The services must be stopped. Raises
+    `BackupError`; then the databases at hand stay unchanged.
+    """
+    held, template = Held.open(source, KIND, identity, others(services)), settings.database
+    names = [f"{service}.dump" for service in services]
+    if missing := [name for name in names if name not in held]:
+        raise BackupError(f"{source} holds no {', '.join(missing)}")
+    must_have_secret(settings, held)
+    own = [service for service in services if service != CONSOLE]
+    everywhere = {*erased, *erased_in(template, own)}
+    ended = _ended(template) if CONSOLE in services else ()
+    with ExitStack() as stack:
+        loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
+        for service, transaction in loading.items():
+            transaction.load(held, f"{service}.dump")
+        # The backup of one service may know of erasures that came after the backup of another one.
+        for service in own:
+            everywhere.update(loading[service].ask("select ref from public.erased"))
+        forgotten = _corrected(loading, everywhere, ended)
+    for name, path in _token_keys(settings).items():
+        # A key that was dropped after the backup must not come back.
+        if name in held and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_file(path).write_bytes(held.content(name))
+    for folder, service in FILES.items():
+        at = files_of(settings, service)
+        if service in services and at is not None and at.is_dir() and put_files(held, folder, at / folder):
+            # When the service starts, it deletes the files that were erased meanwhile.
+            names.append(folder)
+    return Restored(names, forgotten)
+
+
+def mark_restored(settings: Settings, services: Sequence[str], erased: Collection[str]) -> Restored:
+    """Makes databases that somebody else put back, such as to a point in time, what a restore of ours would have left.
+
+    They forget what was erased meanwhile, take later events back from their topics, and nobody is signed in.
+    """
+    template = settings.database
+    own = [service for service in services if service != CONSOLE]
+    everywhere = {*erased, *erased_in(template, own)}
+    with ExitStack() as stack:
+        loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
+        return Restored(list(services), _corrected(loading, everywhere, ()))
+
+
+def _corrected(loading: "Mapping[str, _Transaction]", erased: Collection[str], ended: Collection[str]) -> int:
+    """Corrects all databases, and ends their transactions when all of them could be corrected.
+
+    Returns how many texts went.
+    """
+    forgotten: set[str] = set()
+    for service, transaction in loading.items():
+        if service == CONSOLE:
+            transaction.ask(_end_accounts(ended))
+        else:
+            transaction.ask(_mark_erased(erased) + _restored())
+            forgotten.update(
+                transaction.ask(
+                    "delete from public.contents where ref in (select ref from public.erased) returning ref"
+                )
+            )
+    for transaction in loading.values():
+        transaction.ask("commit")
+    return len(forgotten)
+
+
+def must_have_secret(settings: Settings, held: Held) -> None:
+    """Raises `BackupError` if the deployment has another secret than the backup: nothing sealed would open."""
+    if SECRET_FILE in held and held.content(SECRET_FILE) != settings.secret.get_secret_value().strip().encode():
+        raise BackupError(
+            "the backup was made under another HUIYING_SECRET; `huiying backup secret` prints it. Set it, and restore "
+            "again. Nothing was restored"
+        )
+
+
+def has_accounts(settings: Settings) -> bool:
+    """Whether there is a database of the console. A deployment may do without it."""
+    return _has_accounts(settings.database)
+
+
+def _has_accounts(template: str) -> bool:
+    try:
+        return asked("select to_regclass('account') is not null", place(template, CONSOLE)) == ["t"]
+    except BackupError:
+        return False
+
+
+def _ended(template: str) -> list[str]:
+    return asked(ENDED, place(template, CONSOLE)) if _has_accounts(template) else []
+
+
+def _end_accounts(ended: Collection[str]) -> str:
+    stay = ", ".join(f"'{uuid.UUID(id_)}'" for id_ in ended)
+    ends = f"update public.account set ended = true where id in ({stay});\n" if stay else ""
+    return f"{ends}delete from public.session"
+
+
+def erased_in(template: str, needed: Sequence[str]) -> set[str]:
+    """The markers of all services' databases. Databases that are not `needed` may be out of reach."""
+    refs: set[str] = set()
+    for service in SERVICES:
+        at = place(template, service)
+        try:
+            if asked("select to_regclass('erased') is not null", at) == ["t"]:
+                refs.update(asked("select ref from erased", at))
+        except BackupError:
+            if service in needed:
+                raise
+    return refs
+
+
+def _mark_erased(refs: Collection[str]) -> str:
+    values = ", ".join(f"('{uuid.UUID(ref)}')" for ref in sorted(refs))
+    return f"insert into public.erased (ref) values {values} on conflict do nothing;\n" if refs else ""
+
+
+def _restored() -> str:
+    now = instant(datetime.now(UTC))
+    row = f"('{RESTORED}', '{now}'), ('{SENDS_FROM}', '{now}')"
+    return (
+        f"insert into public.deployment (name, value) values {row} "
+        "on conflict (name) do update set value = excluded.value"
+    )
+
+
+# PostgreSQL's programs
+
+
+class _Transaction:
+    """One transaction in a process of `psql`. Without the word `commit` nothing of it stays."""
+
+    def __init__(self, at: Mapping[str, str]) -> None:
+        self._at, self._stack = at, ExitStack()
+
+    def __enter__(self) -> Self:
+        arguments = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1")
+        self._psql, self._why = self._stack.enter_context(_started(*arguments, at=self._at, asks=True))
+        self.say("begin;\n")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def say(self, script: str) -> None:
+        """Gives statements to it. Raises `BackupError` if it has ended."""
+        assert self._psql.stdin
+        try:
+            self._psql.stdin.write(script.encode())
+            self._psql.stdin.flush()
+        except BrokenPipeError:
+            self._psql.wait()
+            raise BackupError(f"psql failed: {self._why()}") from None
+
+    def ask(self, statement: str) -> list[str]:
+        """The lines of an answer, when everything before it was done. Raises `BackupError`."""
+        assert self._psql.stdout
+        self.say(f"{statement};\n\\echo {END}\n")
+        lines: list[str] = []
+        for line in self._psql.stdout:
+            if (told := line.decode().strip()) == END:
+                return lines
+            lines.append(told)
+        self._psql.wait()
+        raise BackupError(f"psql failed: {self._why()}")
+
+    def load(self, held: Held, name: str) -> None:
+        """Loads a dump in place of what is there. Raises `BackupError`."""
+        self.say("\\o /dev/null\n")
+        arguments = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-")
+        with _started(*arguments, at=self._at, asks=True, to=self._psql.stdin) as (restoring, why):
+            assert restoring.stdin
+            with suppress(BrokenPipeError):
+                # It stops reading where it, or `psql` behind it, has failed. The ends of both say why.
+                held.copy(name, restoring.stdin)
+            with suppress(BrokenPipeError):
+                restoring.stdin.close()
+            code = restoring.wait()
+            if code and self._psql.poll() is None:
+                raise BackupError(f"pg_restore failed: {why()}")
+        self.say("\\o\n")
+        self.ask("select 1")
+
+
+@contextmanager
+def _started(
+    name: str, *arguments: str, at: Mapping[str, str], asks: bool = False, to: Any = subprocess.PIPE
+) -> Iterator[Any]:
+    """One of PostgreSQL's programs while it runs, and how to learn why it failed. It is ended with the block."""
+    environment = {**os.environ, **at, "PGCLIENTENCODING": "UTF8"}
+    stdin = subprocess.PIPE if asks else subprocess.DEVNULL
+    with tempfile.TemporaryFile() as errors:
+
+        def why() -> str:
+            errors.seek(0)
+            said = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+            return said[0] if said else f"code {process.returncode}"
+
+        process = subprocess.Popen([_path(name), *arguments], stdin=stdin, stdout=to, stderr=errors, env=environment)  # noqa: S603
+        try:
+            yield process, why
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+
+
+def asked(statement: str, at: Mapping[str, str]) -> list[str]:
+    """The lines of an answer. Raises `BackupError`."""
+    with _started("psql", "-XAtqc", statement, at=at) as (psql, why):
+        lines = psql.stdout.read().decode().split()
+        if psql.wait():
+            raise BackupError(f"psql failed: {why()}")
+        return list(lines)
+
+
+def place(template: str, service: str) -> dict[str, str]:
+    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    parts = conninfo_to_dict(template.format(service=service).replace("postgresql+psycopg:", "postgresql:"))
+    return {names[key]: str(value) for key, value in parts.items() if key in names and value is not None}
+
+
+def _path(name: str) -> str:
+    """Debian keeps each version in its own folder; the newest is used."""
+    found = max(Path(PROGRAMS).glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]), default=None)
+    path = found or shutil.which(name)
+    if path is None:
+        raise BackupError(f"{name} was not found; install PostgreSQL's client programs")
+    return str(path)
