@@ -544,6 +544,47 @@ def test_a_reply_holds_the_receipt_and_nothing_that_the_sender_wrote(tmp_path: P
     assert codec.read(made.as_bytes()) == Aside("automatic"), "two machines never answer each other"
 
 
+LONG_ID = f"<{'a' * 40}@TYZPR01MB1234.apcprd01.prod.example.org>"
+
+
+@pytest.mark.parametrize(
+    ("sent_id", "quoted"),
+    [
+        ("<1@sender.example>", True),
+        (LONG_ID, True),
+        ('<a,b;c"d(e@f>', True),
+        ("<=?utf-8?q?x=3E=0D=0AContent-Type:_text/html=0D=0A=0D=0Ax?=>", False),
+        ("<=?utf-8?q?=FF=E4=BD=A0?=>", False),
+        ("<a=?utf-8?q?b?=@c>", False),
+        ("<a@b> <c@d>", False),
+    ],
+)
+def test_a_reply_names_the_mail_as_it_came_or_not_at_all(tmp_path: Path, sent_id: str, quoted: bool) -> None:
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
+    to = mail(whole(b"\r\nx").replace(b"<1@sender.example>", sent_id.encode())).answerable
+    assert to is not None and to.sent_id == (sent_id if quoted else None)
+    for told in (to, to._replace(sent_id=sent_id)):
+        sent = reply.letter(reply.message(told, reply.Told("R", 0, {}), box, "东镇", "https://a.example", "f" * 40))
+        assert sent[:2] == ("office@town-east.example", "zhangsan@sender.example")
+        lines = sent.content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        named = [line for line in lines if line.startswith((b"In-Reply-To: ", b"References: "))]
+        assert len(lines) == 9 + len(named)
+        assert {line.partition(b": ")[2].decode() for line in named} == ({told.sent_id} if told.sent_id else set())
+
+
+def test_a_server_that_answers_anything_is_told_and_one_letter_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
+
+    def refuses(_: Any) -> Any:
+        raise KeyError("张三")
+
+    monkeypatch.setattr(reply, "_connected", refuses)
+    found = reply.send(box.smtp, [reply.Letter("a@b.example", "c@d.example", b"x")])
+    assert found == ([None], "mail.example:465 cannot be used: KeyError", {})
+
+
 def _file(folder: Path, **more: Any) -> Path:
     (folder / "secret").write_text("s\n")
     sign_in = {"host": "mail.example", "user": "u", "secret_file": str(folder / "secret")}

@@ -294,7 +294,7 @@ async def test_a_reply_goes_out_once_and_within_limits_or_not_at_all(
             mail = codec.read(letter("x").replace(b"zhangsan@sender.example", address.encode()))
             assert isinstance(mail, codec.Mail)
             assert sends.add(at, mail, "report", reply.Told("R", 0, {}), "x") is (0 < at <= 20), address
-        found[unit] = sends.waiting[1].letter["Message-ID"]
+        found[unit] = re.findall(b"Message-ID: (.*)", sends.waiting[1].letter.content)[0].decode()
     assert len(set(found.values())) == 2, "a mail to two units of one domain gets two replies"
 
 
@@ -433,13 +433,13 @@ def test_replies_go_over_tls_and_no_addressee_is_named_in_why_not(tmp_path: Path
     at = {"host": "127.0.0.1", "port": port, "tls": tls, "user": "office", "secret_file": tmp_path / "secret"}
     server = Smtp.model_validate(at | {"ca": authority})
 
-    def letters(*addresses: str) -> list[EmailMessage]:
+    def letters(*addresses: str) -> list[reply.Letter]:
         made = []
         for address in addresses:
             one = EmailMessage()
             one["From"], one["To"] = "office@town-east.example", address
             one.set_content(address)
-            made.append(one)
+            made.append(reply.letter(one))
         return made
 
     try:

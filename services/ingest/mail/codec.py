@@ -283,7 +283,9 @@ def _answerable(message: Message, sent_id: str) -> Answerable | None:
     """Where the receipt goes: one plain address, and no other one is tried."""
     is_elsewhere = any("@" in one for one in _all(message, "reply-to"))
     address = _address(message, "reply-to" if is_elsewhere else "from")
-    return Answerable(address, sent_id if _SENT_ID.fullmatch(sent_id) else None) if address else None
+    # An encoded word in it would be decoded where it is quoted.
+    is_plain = _SENT_ID.fullmatch(sent_id) and "=?" not in sent_id
+    return Answerable(address, sent_id if is_plain else None) if address else None
 
 
 def _address(message: Message, name: str) -> str | None:

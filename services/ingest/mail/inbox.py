@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from services.ingest.mail.mailboxes import Mailbox, Server
+from services.ingest.mail.mailboxes import Mailbox, Server, UnusableSecret
 from services.kernel.logging import brief
 
 TIMEOUT = SocketTimeout(connect=15, read=60)
@@ -227,8 +227,10 @@ class Inbox:
             raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
         except OSError as error:
             raise Away(f"{self._at} cannot be {what}: {brief(error)}") from None
-        except ValueError as error:
+        except UnusableSecret as error:
             raise Away(f"{self._at} cannot be {what}: {error}") from None
+        except ValueError as error:
+            raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
 
 
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
