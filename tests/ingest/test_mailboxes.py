@@ -317,7 +317,7 @@ async def test_files_come_after_all_reports_and_are_drawn_once(
 
     monkeypatch.setattr(files.evidence, "keep", counts)
     assert not await reads.read()
-    assert len(opened) == 2, "after a while the connection is a fresh one"
+    assert len(opened) == 4, "after a while the connection is a fresh one"
     assert drawn == [2] and reads.has_more and not box.sent.mails and box.counts == (2, 0, 0)
     monkeypatch.undo()
     with monkeypatch.context() as patch:

@@ -264,13 +264,15 @@ class Reader:
 
     async def _parsed_with_marks(self, inbox: "Inbox", heads: Sequence["Head"]) -> dict[int, Mail | Aside]:
         """What the mails are. They carry a mark so long, so that one that ends the process is known by it."""
-        from services.ingest.mail.inbox import ALONE, READING
+        from services.ingest.mail.inbox import ALONE, READING, Away
 
         raw = await in_thread(inbox.contents, [head.uid for head in heads])
         self._unread += len(heads) - len(raw)
         await in_thread(inbox.begin, list(raw), ALONE if any(head.begun for head in heads) else READING)
         found = await self._parsed(raw)
         self._harmless |= found.keys()
+        if inbox.is_stale() and await in_thread(inbox.open) != self._validity:
+            raise Away("the server numbered the mails anew meanwhile")
         await in_thread(inbox.end, list(raw))
         return found
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from services.ingest.mail.codec import Answerable, Missed, Told
 from services.ingest.mail.inbox import context_of
@@ -42,7 +42,7 @@ address were not kept.{english}
 class _Quoted(BaseHeader):
     """The id of a mail, neither decoded nor folded: as an encoded word, a long one would name no mail."""
 
-    max_count: ClassVar[int] = 1
+    max_count: ClassVar[Literal[1] | None] = 1
 
     @classmethod
     def parse(cls, value: str, kwds: dict[str, Any]) -> None:
