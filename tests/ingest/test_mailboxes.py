@@ -9,11 +9,12 @@ import os
 import re
 import signal
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,7 @@ from services.ingest.mail import codec, files, loop, reading, replies, reply, th
 from services.ingest.mail.inbox import BODY, Away, Inbox
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
+from services.kernel.core.problems import Forbidden, Malformed
 from services.kernel.settings import Settings
 from tests.ingest.conftest import Ingest, erase, running
 from tests.ingest.test_mail import LAMP, PLAIN, part, several, whole
@@ -203,12 +205,54 @@ async def test_a_server_that_is_away_is_an_alarm_and_receipts_wait_for_theirs(
         with suppress(asyncio.CancelledError):
             await task
     box.login()
+    alarms[other := "a witness"] = "an alarm of another loop"
     assert box.counts == (0, 2, 0) and len(box.sent.mails) == len(await ingest.events("report.received")) == 2
     (box.folder / "secret").write_text("wrong")
     ingest.runtime.settings = Settings(data=ingest.runtime.settings.data, mailboxes=box.folder / "mailboxes.yaml")
     task = asyncio.create_task(loop.run(ingest.runtime))
     await until(lambda: "refuses the user or the secret" in alarms.get(f"mail.{UNIT}", ""))
     task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert alarms.keys() == {other}, "whoever no longer leads tells nothing of mailboxes"
+
+
+async def test_what_cannot_be_moved_is_counted_once_and_what_no_mail_can_become_stays(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, move = reader(ingest, box), Inbox.move
+
+    def full(_: Inbox, numbers: Sequence[int], folder: str) -> None:
+        if numbers:
+            raise Away("over quota")
+
+    for number in (1, 2):
+        box.put(whole(b"\r\nx", Auto_Submitted="auto-replied"))
+        monkeypatch.setattr(Inbox, "move", full)
+        for _ in range(2):
+            with pytest.raises(Away, match="over quota"):
+                await reads.read()
+        assert [one.data.count for one in await ingest.events("mails_set_aside")] == [1] * number
+        assert box.counts[0] == number
+    monkeypatch.setattr(Inbox, "move", move)
+    assert not await reads.read() and box.counts == (0, 0, 2)
+    assert len(await ingest.events("mails_set_aside")) == 2
+
+    def refuses(code: str, *_: Any) -> Any:
+        raise Malformed("x", code=code) if code != "no-right" else Forbidden("x")
+
+    box.put(letter("one"))
+    for code in (*loop.OF_SETTINGS, "no-right"):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.intake, "prepare", partial(refuses, code))
+            with pytest.raises(loop.NotSetUp, match=f"no mail become a report: {code}"):
+                await reads.read()
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "CHANNEL", "pigeon")
+        with pytest.raises(loop.NotSetUp, match="has no code pigeon; add it"):
+            await reads.read()
+    assert box.counts == (1, 0, 2) and not await reads.read() and box.counts == (0, 1, 2)
+    assert not reads._told_aside, "nothing is known for ever"
 
 
 async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
@@ -247,7 +291,7 @@ async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
     box.put(letter("old"), datetime(2019, 12, 30, tzinfo=UTC))
     nobody = loop.Reader(ingest.runtime, "no-unit", reader(ingest, box).box)
-    with pytest.raises(loop.NoUnit, match="no unit no-unit"):
+    with pytest.raises(loop.NotSetUp, match="no unit no-unit"):
         await nobody.read()
     assert box.counts[0] == 6
     assert not await reader(ingest, box).read()
