@@ -38,7 +38,24 @@ MAILS = [
 ]
 BITS = [
     *(b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"--mark\r\n", b"--mark--", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xd5\xc5"),
-    *(b"=?gbk?b?", b"=?utf-8?q?=", b"?=", b'"', b"(", b"<", b">", b"@", b",", b";", b":", b"\\", b"~{", b"~}"),
+    *(
+        b"Message-ID: <",
+        b"=?utf-8?q?=0D=0Ax?=",
+        b"=?gbk?b?",
+        b"=?utf-8?q?=",
+        b"?=",
+        b'"',
+        b"(",
+        b"<",
+        b">",
+        b"@",
+        b",",
+        b";",
+        b":",
+        b"\\",
+        b"~{",
+        b"~}",
+    ),
     *(
         b"Content-Type: ",
         b"multipart/mixed; boundary=",
@@ -114,8 +131,10 @@ def taken(raw: bytes) -> Mail | Aside:
     if found.answerable is not None:
         told = reply.Told("ABCD-EFGH-IJKL", len(found.files), found.missed)
         made = reply.message(found.answerable, told, BOX, "东镇", "https://a.example/receipt", "f" * 40)
-        assert codec.read(made.as_bytes()) == Aside("automatic")
-        assert [one.addr_spec for one in made["To"].addresses] == [found.answerable.address]
+        sent = reply.letter(made)
+        assert codec.read(sent.content) == Aside("automatic") and sent.to == found.answerable.address
+        lines = sent.content.partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ").split(b"\r\n")
+        assert len(lines) == (9 if found.answerable.sent_id is None else 11)
     return found
 
 

@@ -226,16 +226,30 @@ def test_a_cell_that_says_it_is_text_is_that_text() -> None:
 
 def test_a_formula_is_its_saved_result_and_a_row_without_one_is_refused() -> None:
     def formed(xml: bytes) -> bytes:
-        for number, kept in enumerate((b"<v>7</v>", b"", b"<v>#N/A</v>"), 2):
-            kind = b' t="e"' if b"#" in kept else b""
+        for number, (kind, kept) in enumerate(cells, 2):
             cell = b'<c r="A%d"%s><f>ROW()</f>%s</c>' % (number, kind, kept)
             xml = re.sub(rb'<c r="A%d".*?</c>' % number, cell, xml, count=1)
-        return xml
+        down = b"".join(b'<row r="%d"><c r="A%d" t="str"><f/><v></v></c></row>' % (at, at) for at in range(5, 9))
+        return xml.replace(b"</sheetData>", down + b"</sheetData>")
 
-    rows = rows_of(changed(SHEET, formed))
-    assert [(row.cells["工单编号"], row.fault and row.fault.code) for row in rows] == [
-        ("7", None), ("", "formula-unworked"), ("", "formula-unworked"),
-    ]  # fmt: skip
+    cells = [(b"", b"<v>7</v>"), (b"", b""), (b' t="e"', b"<v>#N/A</v>")]
+    assert codes(rows_of(changed(SHEET, formed))) == [("7", ""), ("", "formula-unworked"), ("", "formula-unworked")]
+    cells = [(b' t="str"', b"<v></v>"), (b' t="str"', b"<v/>"), (b"", b"<v></v>")]
+    assert codes(rows_of(changed(SHEET, formed))) == [("", ""), ("", ""), ("", "formula-unworked")], "an empty text"
+
+
+def codes(rows: Iterable[codec.Row]) -> list[tuple[str, str]]:
+    """The first cell of each row, and why it is refused."""
+    return [(row.cells["工单编号"], row.fault.code if row.fault else "") for row in rows]
+
+
+@pytest.mark.filterwarnings("ignore:Cell A2 is marked as a date")
+def test_a_number_that_is_no_day_is_the_number_whatever_the_format_of_its_cell() -> None:
+    def dated(xml: bytes) -> bytes:
+        return re.sub(rb'<xf numFmtId="\d+"', b'<xf numFmtId="14"', xml)
+
+    told = changed("xl/styles.xml", dated, [(13800138000, "甲", 1, "x", 5, 5), (2026, "甲", 1, "x", 5, 5)])
+    assert codes(rows_of(told)) == [("13800138000", ""), ("1905-07-18 00:00:00", "")]
 
 
 def test_cells_of_a_workbook_are_their_text() -> None:
@@ -250,9 +264,9 @@ def test_cells_of_a_workbook_are_their_text() -> None:
     assert code(lost[0].fault) == "digits-lost"
 
 
-def changed(part: str, change: Callable[[bytes], bytes]) -> bytes:
+def changed(part: str, change: Callable[[bytes], bytes], rows: Any = ROWS) -> bytes:
     """A workbook with a part changed."""
-    with zipfile.ZipFile(io.BytesIO(xlsx_of(ROWS))) as old:
+    with zipfile.ZipFile(io.BytesIO(xlsx_of(rows))) as old:
         return zipped({name: change(old.read(name)) if name == part else old.read(name) for name in old.namelist()})
 
 
@@ -383,6 +397,7 @@ async def test_a_file_with_a_mapping_of_its_own_and_without_numbers_is_taken_onc
     assert counts(lines) == ("done", 2, 0, 0, 2) and "id-taken" in lines[1]["refused"]["problem"]["type"]
     (number,) = {word for word in await ingest.words() if len(word) == 32}
     assert number.isalpha(), "masking finds no number in it"
+    assert (await ask("")).status_code == 422 and "the file came first" not in (await ask("")).text
     wrong = await ask(text.replace("标题", "来电人"))
     assert wrong.status_code == 422 and wrong.json()["faults"][0]["line"] == 8
     assert (await ask(text, mapping="hotline")).json()["type"].endswith("mapping-twice")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
-from services.ingest.mail import codec, mailboxes, reply
+from services.ingest.mail import codec, mailboxes, reply, signed
 from services.ingest.mail.codec import Answerable, Aside, Mail
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import Settings
@@ -331,8 +331,8 @@ SIGNED = b"0\x80\x06\t*\x86H\x86\xf7\r\x01\x07\x02\xa0\x80" + LAMP.encode()
 
 def _ber(tag: int, *inner: bytes, ends: bool = True) -> bytes:
     content = b"".join(inner)
-    size = len(content).to_bytes(3)
-    return bytes([tag]) + (b"\x80" + content + b"\0\0" if ends else b"\x83" + size + content)
+    size = len(content).to_bytes(4)
+    return bytes([tag]) + (b"\x80" + content + b"\0\0" if ends else b"\x84" + size + content)
 
 
 def _signed(*pieces: bytes, ends: bool) -> bytes:
@@ -368,6 +368,12 @@ def test_the_mail_inside_a_signature_is_read(ends: bool) -> None:
     for _ in range(12):
         sealed = part("application/pkcs7-mime", _signed(sealed, ends=ends))
     assert mail(whole(sealed)).text == LAMP
+
+
+def test_a_signature_of_more_pieces_than_any_program_writes_is_not_read() -> None:
+    for count, size in ((20_000, 1_000), (signed.ELEMENTS, 0)):
+        found = signed.inside(_signed(*[b"x" * size] * count, ends=True))
+        assert found == (b"x" * size * count if size else None)
 
 
 DAYS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -516,8 +522,11 @@ def test_the_id_of_a_mail_is_of_its_own_and_of_its_content_and_the_way_changes_n
         whole(several("mixed", *[part("text/html", b"<ul>" * 240 + b"<li>x" * 80_000)] * 3)),
         whole(several("mixed", *[part("text/html", b"<b>" * 100_000)] * 75)),
         whole(b"\r\n" + b"boundary" * 1_000_000),
+        whole(several("mixed", *[b"Content-Type: text/x%d%s\r\n\r\nx" % (at, b";" * 3_900) for at in range(4_900)])),
+        whole(several("mixed", *[b"Content-Type: text/plain%s\r\n\r\nx" % (b"(x)" * 1_200)] * 4_900)),
+        whole(several("mixed", *[part("image/png", b"x", "Content-ID: " + "=?x " * 990)] * 190)),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_a_hostile_mail_takes_seconds_at_the_most(raw: bytes) -> None:
     began = time.process_time()
@@ -542,6 +551,47 @@ def test_a_reply_holds_the_receipt_and_nothing_that_the_sender_wrote(tmp_path: P
     for part_ in ("东镇", "ABCD-EFGH-IJKL", "https://a.example/receipt?lang=en", "2 个", "压缩包或办公软件文档 1 个"):
         assert part_ in text
     assert codec.read(made.as_bytes()) == Aside("automatic"), "two machines never answer each other"
+
+
+LONG_ID = f"<{'a' * 40}@TYZPR01MB1234.apcprd01.prod.example.org>"
+
+
+@pytest.mark.parametrize(
+    ("sent_id", "quoted"),
+    [
+        ("<1@sender.example>", True),
+        (LONG_ID, True),
+        ('<a,b;c"d(e@f>', True),
+        ("<=?utf-8?q?x=3E=0D=0AContent-Type:_text/html=0D=0A=0D=0Ax?=>", False),
+        ("<=?utf-8?q?=FF=E4=BD=A0?=>", False),
+        ("<a=?utf-8?q?b?=@c>", False),
+        ("<a@b> <c@d>", False),
+    ],
+)
+def test_a_reply_names_the_mail_as_it_came_or_not_at_all(tmp_path: Path, sent_id: str, quoted: bool) -> None:
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
+    to = mail(whole(b"\r\nx").replace(b"<1@sender.example>", sent_id.encode())).answerable
+    assert to is not None and to.sent_id == (sent_id if quoted else None)
+    for told in (to, to._replace(sent_id=sent_id)):
+        sent = reply.letter(reply.message(told, reply.Told("R", 0, {}), box, "东镇", "https://a.example", "f" * 40))
+        assert sent[:2] == ("office@town-east.example", "zhangsan@sender.example")
+        lines = sent.content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        named = [line for line in lines if line.startswith((b"In-Reply-To: ", b"References: "))]
+        assert len(lines) == 9 + len(named)
+        assert {line.partition(b": ")[2].decode() for line in named} == ({told.sent_id} if told.sent_id else set())
+
+
+def test_a_server_that_answers_anything_is_told_and_one_letter_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
+
+    def refuses(_: Any) -> Any:
+        raise KeyError("张三")
+
+    monkeypatch.setattr(reply, "_connected", refuses)
+    found = reply.send(box.smtp, [reply.Letter("a@b.example", "c@d.example", b"x")])
+    assert found == ([None], "mail.example:465 cannot be used: KeyError", {})
 
 
 def _file(folder: Path, **more: Any) -> Path:

@@ -9,11 +9,12 @@ import os
 import re
 import signal
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,7 @@ from services.ingest.mail import codec, files, loop, reading, replies, reply, th
 from services.ingest.mail.inbox import BODY, Away, Inbox
 from services.ingest.mail.mailboxes import Smtp, load
 from services.kernel import failpoints
+from services.kernel.core.problems import Forbidden, Malformed
 from services.kernel.settings import Settings
 from tests.ingest.conftest import Ingest, erase, running
 from tests.ingest.test_mail import LAMP, PLAIN, part, several, whole
@@ -203,12 +205,54 @@ async def test_a_server_that_is_away_is_an_alarm_and_receipts_wait_for_theirs(
         with suppress(asyncio.CancelledError):
             await task
     box.login()
+    alarms[other := "a witness"] = "an alarm of another loop"
     assert box.counts == (0, 2, 0) and len(box.sent.mails) == len(await ingest.events("report.received")) == 2
     (box.folder / "secret").write_text("wrong")
     ingest.runtime.settings = Settings(data=ingest.runtime.settings.data, mailboxes=box.folder / "mailboxes.yaml")
     task = asyncio.create_task(loop.run(ingest.runtime))
     await until(lambda: "refuses the user or the secret" in alarms.get(f"mail.{UNIT}", ""))
     task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert alarms.keys() == {other}, "whoever no longer leads tells nothing of mailboxes"
+
+
+async def test_what_cannot_be_moved_is_counted_once_and_what_no_mail_can_become_stays(
+    ingest: Ingest, box: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, move = reader(ingest, box), Inbox.move
+
+    def full(_: Inbox, numbers: Sequence[int], folder: str) -> None:
+        if numbers:
+            raise Away("over quota")
+
+    for number in (1, 2):
+        box.put(whole(b"\r\nx", Auto_Submitted="auto-replied"))
+        monkeypatch.setattr(Inbox, "move", full)
+        for _ in range(2):
+            with pytest.raises(Away, match="over quota"):
+                await reads.read()
+        assert [one.data.count for one in await ingest.events("mails_set_aside")] == [1] * number
+        assert box.counts[0] == number
+    monkeypatch.setattr(Inbox, "move", move)
+    assert not await reads.read() and box.counts == (0, 0, 2)
+    assert len(await ingest.events("mails_set_aside")) == 2
+
+    def refuses(code: str, *_: Any) -> Any:
+        raise Malformed("x", code=code) if code != "no-right" else Forbidden("x")
+
+    box.put(letter("one"))
+    for code in (*loop.OF_SETTINGS, "no-right"):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.intake, "prepare", partial(refuses, code))
+            with pytest.raises(loop.NotSetUp, match=f"no mail become a report: {code}"):
+                await reads.read()
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "CHANNEL", "pigeon")
+        with pytest.raises(loop.NotSetUp, match="has no code pigeon; add it"):
+            await reads.read()
+    assert box.counts == (1, 0, 2) and not await reads.read() and box.counts == (0, 1, 2)
+    assert not reads._told_aside, "nothing is known for ever"
 
 
 async def test_a_defect_sets_one_mail_aside_and_holds_up_no_other(
@@ -247,7 +291,7 @@ async def test_one_address_gets_only_so_many_replies_and_a_unit_must_exist(
     box.put(letter("own").replace(b"zhangsan@sender.example", b"office@town-east.example"))
     box.put(letter("old"), datetime(2019, 12, 30, tzinfo=UTC))
     nobody = loop.Reader(ingest.runtime, "no-unit", reader(ingest, box).box)
-    with pytest.raises(loop.NoUnit, match="no unit no-unit"):
+    with pytest.raises(loop.NotSetUp, match="no unit no-unit"):
         await nobody.read()
     assert box.counts[0] == 6
     assert not await reader(ingest, box).read()
@@ -294,7 +338,7 @@ async def test_a_reply_goes_out_once_and_within_limits_or_not_at_all(
             mail = codec.read(letter("x").replace(b"zhangsan@sender.example", address.encode()))
             assert isinstance(mail, codec.Mail)
             assert sends.add(at, mail, "report", reply.Told("R", 0, {}), "x") is (0 < at <= 20), address
-        found[unit] = sends.waiting[1].letter["Message-ID"]
+        found[unit] = re.findall(b"Message-ID: (.*)", sends.waiting[1].letter.content)[0].decode()
     assert len(set(found.values())) == 2, "a mail to two units of one domain gets two replies"
 
 
@@ -317,7 +361,7 @@ async def test_files_come_after_all_reports_and_are_drawn_once(
 
     monkeypatch.setattr(files.evidence, "keep", counts)
     assert not await reads.read()
-    assert len(opened) == 2, "after a while the connection is a fresh one"
+    assert len(opened) == 4, "after a while the connection is a fresh one"
     assert drawn == [2] and reads.has_more and not box.sent.mails and box.counts == (2, 0, 0)
     monkeypatch.undo()
     with monkeypatch.context() as patch:
@@ -433,13 +477,13 @@ def test_replies_go_over_tls_and_no_addressee_is_named_in_why_not(tmp_path: Path
     at = {"host": "127.0.0.1", "port": port, "tls": tls, "user": "office", "secret_file": tmp_path / "secret"}
     server = Smtp.model_validate(at | {"ca": authority})
 
-    def letters(*addresses: str) -> list[EmailMessage]:
+    def letters(*addresses: str) -> list[reply.Letter]:
         made = []
         for address in addresses:
             one = EmailMessage()
             one["From"], one["To"] = "office@town-east.example", address
             one.set_content(address)
-            made.append(one)
+            made.append(reply.letter(one))
         return made
 
     try:

@@ -209,7 +209,8 @@ async def _next(
 ) -> tuple[Any | None, int]:
     """The next event that a subscription gets, and the position up to which there is none."""
     offered = told.offered(to_integration=row.integration is not None)
-    wanted = {one for name in row.types.split(",") if name for one in told.types_of(name)} & offered or offered
+    named = {one for name in row.types.split(",") if name for one in told.types_of(name)}
+    wanted = offered & named if row.types else offered
     ctx = await runtime.context(connection, Actor(f"admin@{row.unit}", row.unit, frozenset({"admin"})))
     end = min(position + LOOKED, size)
     of = EVENTS.c

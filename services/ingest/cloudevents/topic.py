@@ -58,14 +58,24 @@ class Place(NamedTuple):
 
 
 async def run(runtime: Runtime) -> None:
-    """The loop, until cancelled. Without a topic in the settings it ends at once."""
+    """The loop, until cancelled. Without a topic in the settings it ends at once.
+
+    What it told operators goes with it: the next leader looks anew.
+    """
     if not runtime.settings.cloudevents_topic:
         return
+    try:
+        await _keep_reading(runtime, runtime.settings.cloudevents_topic)
+    finally:
+        runtime.alarms.pop(ALARM, None)
+
+
+async def _keep_reading(runtime: Runtime, name: str) -> None:
     from services.kernel.delivery.log.foreign import ForeignTopic
 
-    waits = Lasting("cloudevents.wait", service=runtime.service.name, topic=runtime.settings.cloudevents_topic)
+    waits = Lasting("cloudevents.wait", service=runtime.service.name, topic=name)
     while True:
-        topic = ForeignTopic(runtime.settings, runtime.settings.cloudevents_topic)
+        topic = ForeignTopic(runtime.settings, name)
         try:
             await topic.start()
             while True:

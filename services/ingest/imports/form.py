@@ -19,12 +19,13 @@ def taken(parts: Iterable[bytes], boundary: bytes) -> tuple[bytes, Iterator[byte
         pieces = _Form(boundary).pieces(parts)
     except FormParserError:
         raise _unreadable() from None
-    mapping = bytearray()
+    mapping, came_first = bytearray(), True
     for name, piece in pieces:
-        if name == "file" and not mapping:
+        if name == "file" and came_first:
             raise Malformed("the file came first; send the field mapping before it", code="form-unreadable")
         if name == "file":
             return bytes(mapping), _file(piece, pieces)
+        came_first = False
         mapping += piece
         if len(mapping) > MAX_BYTES:
             raise TooLarge(f"the mapping has more than {MAX_BYTES} bytes", limit=MAX_BYTES)

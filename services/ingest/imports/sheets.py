@@ -23,7 +23,7 @@ from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils.escape import unescape
-from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser, _cast_number
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from services.ingest.imports.codec import Row, Table, checked, headed
@@ -125,8 +125,8 @@ def _shown(value: Any) -> str:
             return ""
         case _Unworked():
             raise Malformed(
-                "a formula in the row has no result, or an error; open the workbook in a spreadsheet program, correct "
-                "the cell, and save it",
+                "a cell in the row has an error, or a formula without a result; open the workbook in a spreadsheet "
+                "program, correct the cell, and save it",
                 code="formula-unworked",
             )
         case bool():
@@ -147,19 +147,24 @@ def _shown(value: Any) -> str:
 
 
 class _Unworked:
-    """The value of a cell whose formula has no result, or an error."""
+    """The value of a cell with an error, or whose formula has no result."""
 
     def __str__(self) -> str:
         return ""
 
 
 class _Cells(WorkSheetParser):  # type: ignore[misc]
-    """Takes the result of a formula."""
+    """Takes the result of a formula, and the number of a cell that no day has, though its format is that of dates."""
 
     def parse_cell(self, element: Element) -> dict[str, Any]:
         cell: dict[str, Any] = super().parse_cell(element)
-        has_none = cell["value"] is None and element.find(FORMULA_TAG) is not None
-        return cell | {"value": _Unworked()} if has_none or cell["data_type"] == "e" else cell
+        kind = element.get("t", "n")
+        # The result of a formula may be a text, and that may be empty.
+        if cell["value"] is None and kind != "str" and element.find(FORMULA_TAG) is not None:
+            return cell | {"value": _Unworked()}
+        if cell["data_type"] != "e":
+            return cell
+        return cell | {"value": _cast_number(element.findtext(VALUE_TAG)) if kind == "n" else _Unworked()}
 
 
 class _Archive(zipfile.ZipFile):

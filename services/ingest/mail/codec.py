@@ -45,8 +45,10 @@ LINES, DASHED, BOUNDARIES, DEPTH, LEAVES = 600_000, 5_000, 40, 20, 200
 that hold something. The largest mail that the settings allow has fewer lines, if they are not very short."""
 FILES, TINY = 10, 2_000
 """The most files of a mail. A picture inside its text that has fewer bytes is a decoration."""
-HEADER = 4_000
-"""The most characters of a header that are looked at."""
+HEADER, OF_PART, OF_PARTS = 4_000, 1_000, 150_000
+"""The most characters of a header that are looked at, of one that tells what a part is, and of all different ones of
+that kind together: the library takes milliseconds for a long one.
+"""
 SUBJECT, TEXT, PAGES = 500, 100_000, 400_000
 """The most characters of a report's subject and text, and of the HTML that is read for it."""
 NO_SUBJECT, NO_TEXT, CUT = "……", "（邮件没有正文，见附件）", "\n（邮件过长，以下省略）"
@@ -169,7 +171,7 @@ def read(raw: bytes, lists: Collection[str] = ()) -> Mail | Aside:
     """What a whole mail says. A mail that came over one of `lists` is no mailing: they are the office's own groups."""
     try:
         return _read(raw, lists)
-    except RecursionError:
+    except (RecursionError, _TooLong):
         return Aside("unreadable")
 
 
@@ -213,19 +215,43 @@ def _body_digest(raw: bytes) -> str:
     return hashlib.sha256(raw[end.end() :] if end else b"").hexdigest()
 
 
+class _TooLong(Exception):
+    """The headers of the parts are longer than those of any mail."""
+
+
 class _Headers:
-    """Makes headers as the standard library does, of their beginning alone. What it cannot read is an empty text."""
+    """Makes headers as the standard library does, of their beginning alone. What it cannot read is an empty text.
+
+    It is asked a dozen times for what a part is, and makes that once. Raises `_TooLong`.
+    """
 
     def __init__(self) -> None:
         self._make = HeaderRegistry()
+        self._made = dict[tuple[str, str], Any]()
+        self._length = 0
 
     def __call__(self, name: str, value: str) -> Any:
-        if name.lower() == "content-type":
-            value = _NO_SEMICOLON.sub(r"\1; ", value[:HEADER])
-        elif name.lower() == "content-transfer-encoding":
-            value = "".join(_TOKEN.findall(value[:HEADER])[:1])
+        kind = name.lower()
+        if kind not in ("content-type", "content-transfer-encoding", "content-disposition"):
+            return self._one(name, value[:HEADER])
+        value = value[:OF_PART]
+        if (made := self._made.get((kind, value))) is None:
+            self._length += len(value)
+            if self._length > OF_PARTS:
+                raise _TooLong
+            made = self._made[kind, value] = self._of_part(kind, value)
+        return made
+
+    def _of_part(self, kind: str, value: str) -> Any:
+        if kind == "content-type":
+            value = _NO_SEMICOLON.sub(r"\1; ", value)
+        elif kind == "content-transfer-encoding":
+            value = "".join(_TOKEN.findall(value)[:1])
+        return self._one(kind, value)
+
+    def _one(self, name: str, value: str) -> Any:
         try:
-            return self._make(name, value[:HEADER])
+            return self._make(name, value)
         except Exception:  # noqa: BLE001  the library raises anything at a header that is wrong enough
             return self._make("x-unreadable", "")
 
@@ -236,9 +262,6 @@ class _Part(EmailMessage):
     def get_content_maintype(self) -> str:
         kind = super().get_content_maintype()
         return "application" if kind == "message" and _encoding(self) in _CODED else kind
-
-
-_PARSER = BytesParser(policy=policy.default.clone(header_factory=_Headers(), message_factory=_Part))
 
 
 def _all(message: Message, name: str) -> list[str]:
@@ -283,7 +306,9 @@ def _answerable(message: Message, sent_id: str) -> Answerable | None:
     """Where the receipt goes: one plain address, and no other one is tried."""
     is_elsewhere = any("@" in one for one in _all(message, "reply-to"))
     address = _address(message, "reply-to" if is_elsewhere else "from")
-    return Answerable(address, sent_id if _SENT_ID.fullmatch(sent_id) else None) if address else None
+    # An encoded word in it would be decoded where it is quoted.
+    is_plain = _SENT_ID.fullmatch(sent_id) and "=?" not in sent_id
+    return Answerable(address, sent_id if is_plain else None) if address else None
 
 
 def _address(message: Message, name: str) -> str | None:
@@ -352,6 +377,7 @@ class _Found:
         """Why the words of a part cannot be read, if so."""
         self._leaves = 0
         self._counts = (0, 0, 0)
+        self._parser = BytesParser(policy=policy.default.clone(header_factory=_Headers(), message_factory=_Part))
 
     def parsed(self, raw: bytes) -> Message | None:
         """The mail, or None if it and those that were read before have more lines and parts than the limits allow."""
@@ -362,7 +388,7 @@ class _Found:
         if lines > LINES or dashed > DASHED or boundaries > BOUNDARIES:
             return None
         self._counts = (lines, dashed, boundaries)
-        return _PARSER.parsebytes(raw)
+        return self._parser.parsebytes(raw)
 
     def chosen(self) -> tuple[File, ...]:
         """The files, each once: attachments, then pictures of the text. Counts what is beyond the limit as missed."""
@@ -427,7 +453,7 @@ class _Found:
             if (text := words(content, charset)).strip():
                 text = self._without_data(text) if kind == "text/html" else text
                 self.words.append(_Words(text[: PAGES + 1], kind == "text/html"))
-        elif kind.startswith("image/") and part["content-id"] is not None and not _is_attached(part):
+        elif kind.startswith("image/") and "content-id" in part and not _is_attached(part):
             self._show(content, kind)
         else:
             is_text = kind == "application/octet-stream" and str(part.get_filename("")).lower().endswith(".txt")

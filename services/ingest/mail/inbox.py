@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from services.ingest.mail.mailboxes import Mailbox, Server
+from services.ingest.mail.mailboxes import Mailbox, Server, UnusableSecret
 from services.kernel.logging import brief
 
 TIMEOUT = SocketTimeout(connect=15, read=60)
 STALE = 60.0
-"""Seconds. Servers may end a connection that rests for half an hour."""
+"""Seconds. Servers may end a connection that rests for minutes."""
 BODY = "BODY.PEEK[]"
 ANSWERED, DELETED = b"\\Answered", b"\\Deleted"
 READING, ALONE, DONE = "$HuiyingReading", "$HuiyingAlone", "$HuiyingDone"
@@ -57,7 +57,7 @@ class Inbox:
     def __init__(self, box: Mailbox) -> None:
         self._box, self._at = box, f"{box.imap.host}:{box.imap.port}"
         self._client: IMAPClient = None
-        self._opened = 0.0
+        self._used = 0.0
         self.keeps_marks = False
         """Whether the server keeps marks of ours on mails."""
 
@@ -84,7 +84,6 @@ class Inbox:
                     self._client.create_folder(folder)
         with self._doing(f"asked for {box.inbox}"):
             opened = self._client.select_folder(box.inbox)
-        self._opened = time.monotonic()
         may_write = set(opened.get(b"PERMANENTFLAGS", (ANSWERED, DELETED)))
         if not {ANSWERED, DELETED} <= may_write:
             raise Away(f"{self._at} lets the user mark and delete no mails in {box.inbox}; give it the right")
@@ -94,8 +93,8 @@ class Inbox:
         return validity
 
     def is_stale(self) -> bool:
-        """Whether the connection is so old that a server may have ended it."""
-        return time.monotonic() - self._opened > STALE
+        """Whether the connection rests so long that a server may have ended it."""
+        return time.monotonic() - self._used > STALE
 
     def heads(self) -> list[Head]:
         """The mails of the inbox since the day of the settings, in the order of their numbers."""
@@ -221,14 +220,17 @@ class Inbox:
     def _doing(self, what: str) -> Iterator[None]:
         try:
             yield
+            self._used = time.monotonic()
         except LoginError:
             raise SignInRefused(f"{self._at} refuses the user or the secret of the mailbox; correct them") from None
         except IMAPClientError as error:
             raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
         except OSError as error:
             raise Away(f"{self._at} cannot be {what}: {brief(error)}") from None
-        except ValueError as error:
+        except UnusableSecret as error:
             raise Away(f"{self._at} cannot be {what}: {error}") from None
+        except ValueError as error:
+            raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None
 
 
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -30,7 +30,7 @@ from services.ingest.mail.reading import groups, parsed
 from services.ingest.mail.replies import Replies
 from services.ingest.mail.threads import in_thread
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Problem, Rejected
+from services.kernel.core.problems import Forbidden, Problem, Rejected
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
@@ -50,11 +50,13 @@ FILING = 60.0
 """Seconds. After so long with files, new mails come first again."""
 FEW = 10
 """Up to so many mails of a day may be set aside without an alarm, however few are reports."""
+OF_SETTINGS = ("not-listed", "source-taken", "code-looks-personal")
+"""Refusals that are about who sends and the codes that the settings give, so no mail is the cause."""
 logger = structlog.get_logger()
 
 
-class NoUnit(Exception):
-    """The unit of a mailbox does not exist."""
+class NotSetUp(Exception):
+    """No mail of the mailbox can become a report, whatever it says."""
 
 
 class Taken(NamedTuple):
@@ -68,11 +70,18 @@ class Taken(NamedTuple):
 
 
 async def run(runtime: Runtime) -> None:
-    """The loop, until cancelled. Without mailboxes in the settings it ends at once."""
+    """The loop, until cancelled. Without mailboxes in the settings it ends at once.
+
+    What it told operators goes with it: the next leader looks anew.
+    """
     boxes = load(runtime.settings)
     own = frozenset(box.address.lower() for box in boxes.values())
     await noted.begin(runtime, boxes)
-    await side_by_side(keep(Reader(runtime, unit, box, own)) for unit, box in boxes.items())
+    try:
+        await side_by_side(keep(Reader(runtime, unit, box, own)) for unit, box in boxes.items())
+    finally:
+        for about in [about for about in runtime.alarms if about.startswith("mail.")]:
+            del runtime.alarms[about]
 
 
 async def keep(reader: "Reader") -> None:
@@ -90,7 +99,7 @@ async def keep(reader: "Reader") -> None:
             raise
         except SignInRefused as error:
             why, pause = str(error), LONGEST
-        except (Away, NoUnit) as error:
+        except (Away, NotSetUp) as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001  a server that answers anything holds up no other mailbox
             why = brief(error) if is_elsewhere(error) else f"a {reader.defect(error)}, which the log shows"
@@ -137,10 +146,12 @@ class Reader:
         """Mails that were read without harm, whatever their marks say."""
         self._day, self._counts = date.min, Counter[str]()
         self._unread = 0
+        self._told_aside = set[int]()
+        """Mails that are recorded as set aside, and are still in the inbox."""
         self._done = Done(runtime, unit, box, self.defect)
 
     async def read(self) -> str:
-        """Takes in all that is in the inbox now. Returns why replies wait, if any do. Raises `Away` or `NoUnit`."""
+        """Takes in all that is in the inbox now. Returns why replies wait, if any do. Raises `Away` or `NotSetUp`."""
         from services.ingest.mail.inbox import Inbox
 
         name = await self._unit_name()
@@ -151,6 +162,7 @@ class Reader:
                 self.replies.forget()
                 self.filing.clear()
                 self._harmless.clear()
+                self._told_aside.clear()
             self._alarm(
                 "marks", "" if inbox.keeps_marks else "the server keeps no marks, so nothing is deleted in done"
             )
@@ -158,6 +170,7 @@ class Reader:
             heads = await in_thread(inbox.heads)
             new = [head for head in heads if head.uid not in self.replies.waiting and head.uid not in self.filing]
             self._harmless &= {head.uid for head in heads}
+            self._told_aside &= {head.uid for head in heads}
             new = [head._replace(begun=0) if head.uid in self._harmless else head for head in new]
             why = await self.replies.send(inbox)
             for group in groups(sorted(new, key=lambda head: head.begun), self.box.most_bytes):
@@ -183,10 +196,12 @@ class Reader:
 
     async def _unit_name(self) -> str:
         async with self.runtime.database.read() as connection:
-            units = (await self.runtime.offices(connection)).units
-        if self.unit not in units:
-            raise NoUnit(f"there is no unit {self.unit}; correct the file of HUIYING_MAILBOXES and restart")
-        return units[self.unit].name
+            offices = await self.runtime.offices(connection)
+        if self.unit not in offices.units:
+            raise NotSetUp(f"there is no unit {self.unit}; correct the file of HUIYING_MAILBOXES and restart")
+        if codec.CHANNEL not in offices.lists.channels:
+            raise NotSetUp(f"the list of channels has no code {codec.CHANNEL}; add it to channels.yaml and restart")
+        return offices.units[self.unit].name
 
     async def _take(self, inbox: "Inbox", heads: Sequence["Head"], name: str, why: str) -> str:
         """Takes in a group of mails, and moves each to where it belongs.
@@ -264,13 +279,15 @@ class Reader:
 
     async def _parsed_with_marks(self, inbox: "Inbox", heads: Sequence["Head"]) -> dict[int, Mail | Aside]:
         """What the mails are. They carry a mark so long, so that one that ends the process is known by it."""
-        from services.ingest.mail.inbox import ALONE, READING
+        from services.ingest.mail.inbox import ALONE, READING, Away
 
         raw = await in_thread(inbox.contents, [head.uid for head in heads])
         self._unread += len(heads) - len(raw)
         await in_thread(inbox.begin, list(raw), ALONE if any(head.begun for head in heads) else READING)
         found = await self._parsed(raw)
         self._harmless |= found.keys()
+        if inbox.is_stale() and await in_thread(inbox.open) != self._validity:
+            raise Away("the server numbered the mails anew meanwhile")
         await in_thread(inbox.end, list(raw))
         return found
 
@@ -303,7 +320,7 @@ class Reader:
             if isinstance(outcome, Taken | str):
                 found.append(outcome)
                 continue
-            if not isinstance(outcome, Exception) or is_elsewhere(outcome):
+            if not isinstance(outcome, Exception) or isinstance(outcome, NotSetUp) or is_elsewhere(outcome):
                 raise outcome
             if len(mails) > 1:
                 found += await self._received([one])
@@ -326,6 +343,8 @@ class Reader:
         except Problem as problem:
             if problem.status >= 500:
                 raise
+            if isinstance(problem, Forbidden) or problem.code in OF_SETTINGS:
+                raise NotSetUp(f"the settings let no mail become a report: {problem.code}") from None
             return problem.code
         return Taken(head, mail, answer.body["report_id"], answer.body["receipt"], answer.status == 201)
 
@@ -334,19 +353,21 @@ class Reader:
             return await queries.is_erased(connection, report)
 
     async def _set_aside(self, inbox: "Inbox", aside: Mapping[int, str]) -> None:
-        """Records how many mails are no reports and why, then moves them."""
+        """Records how many mails are no reports and why, then moves them. One that cannot be moved is recorded once."""
         if not aside:
             return
-        facts = [
-            OperationMailsSetAside(unit=self.unit, cause=cause, count=count)
-            for cause, count in sorted(Counter(aside.values()).items())
-        ]
+        if causes := Counter(cause for uid, cause in aside.items() if uid not in self._told_aside):
+            facts = [
+                OperationMailsSetAside(unit=self.unit, cause=cause, count=count)
+                for cause, count in sorted(causes.items())
+            ]
 
-        async def act(session: Session, ctx: Ctx) -> Answer:
-            await operations.record(session, ctx, *facts)
-            return Answer({})
+            async def act(session: Session, ctx: Ctx) -> Answer:
+                await operations.record(session, ctx, *facts)
+                return Answer({})
 
-        await transact(self.runtime, Caller(), act)
+            await transact(self.runtime, Caller(), act)
+            self._told_aside |= aside.keys()
         failpoint("mail.told")
         await in_thread(inbox.end, list(aside))
         await in_thread(inbox.move, list(aside), self.box.aside)

@@ -47,6 +47,10 @@ ListId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,250}$", to
 File = Annotated[Path, AfterValidator(_file)]
 
 
+class UnusableSecret(ValueError):
+    """A secret that no server can be given. The sentence says why, and nothing of it."""
+
+
 class Server(BaseModel):
     """A mail server and who signs in there."""
 
@@ -73,10 +77,12 @@ class Server(BaseModel):
         return self
 
     def secret(self) -> str:
-        """The secret as it is now. Raises `OSError`, and `ValueError` for one that is not ASCII or has a line end."""
+        """The secret as it is now. Raises `OSError`, and `UnusableSecret` for one beyond ASCII or of several lines."""
         found = self._secret()
         if not found.isascii() or not found.isprintable():
-            raise ValueError("the secret has characters beyond ASCII, or several lines; give the mailbox another one")
+            raise UnusableSecret(
+                "the secret has characters beyond ASCII, or several lines; give the mailbox another one"
+            )
         return found
 
     def _secret(self) -> str:

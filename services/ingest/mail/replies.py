@@ -17,9 +17,8 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
-
     from services.ingest.mail.inbox import Inbox
+    from services.ingest.mail.reply import Letter
 
 HOUR, LATE = timedelta(hours=1), timedelta(days=1)
 """So long a reply is tried that is not taken."""
@@ -33,7 +32,7 @@ logger = structlog.get_logger()
 class Waiting(NamedTuple):
     """A reply that is to be sent, since when, and about which report."""
 
-    letter: "EmailMessage"
+    letter: "Letter"
     report: str
     since: datetime
 
@@ -73,8 +72,9 @@ class Replies:
         keyed, link = self._runtime.keys.digest, self._runtime.settings.link("receipt")
         digest = keyed("mail-reply", self._unit, codec.external_id(mail, keyed))[:40]
         try:
-            letter = reply.message(to, told, self._box, name, link, digest)
-            letter["Date"] = format_datetime(self._runtime.time_source.now())
+            made = reply.message(to, told, self._box, name, link, digest)
+            made["Date"] = format_datetime(self._runtime.time_source.now())
+            letter = reply.letter(made)
         except Exception as error:  # noqa: BLE001  the library raises anything at an address that is wrong enough
             self._defect(error)
             return False

@@ -5,12 +5,14 @@ import smtplib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage
-from typing import NamedTuple
+from email.policy import SMTP, Policy
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from services.ingest.mail.codec import Answerable, Missed, Told
 from services.ingest.mail.inbox import context_of
-from services.ingest.mail.mailboxes import Mailbox, Smtp
+from services.ingest.mail.mailboxes import Mailbox, Smtp, UnusableSecret
 from services.kernel.logging import brief
 
 SECONDS = 30.0
@@ -37,9 +39,40 @@ address were not kept.{english}
 """
 
 
+class _Quoted(BaseHeader):
+    """The id of a mail, neither decoded nor folded: as an encoded word, a long one would name no mail."""
+
+    max_count: ClassVar[Literal[1] | None] = 1
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        kwds |= {"decoded": value, "parse_tree": None}
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("in-reply-to", _Quoted)
+_HEADERS.map_to_type("references", _Quoted)
+
+
+class Letter(NamedTuple):
+    """A reply in bytes, from whom and to whom."""
+
+    sender: str
+    to: str
+    content: bytes
+
+
+def letter(made: EmailMessage) -> Letter:
+    """The reply as it goes out. What the library raises, it raises here, and not among others that are sent."""
+    return Letter(made["From"].addresses[0].addr_spec, made["To"].addresses[0].addr_spec, made.as_bytes())
+
+
 def message(to: Answerable, told: Told, box: Mailbox, unit: str, link: str, digest: str) -> EmailMessage:
     """The reply of a unit, by its name. `digest` is the same for the same mail, and so is the id of the reply."""
-    made = EmailMessage()
+    made = EmailMessage(SMTP.clone(header_factory=_HEADERS))
     made["From"], made["To"] = box.address, to.address
     made["Subject"] = f"已收到您的邮件，收据号 {told.receipt}"
     made["Message-ID"] = f"<{digest}@{box.address.partition('@')[2]}>"
@@ -80,7 +113,7 @@ class Round(NamedTuple):
     """How many were refused for good, by the server's number."""
 
 
-def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
+def send(smtp: Smtp, replies: Sequence[Letter]) -> Round:
     """Sends replies. One that is not taken holds up no other. It blocks.
 
     A refusal is for good if it is about the addressee: the server says so, or it took another reply just now. A server
@@ -99,7 +132,7 @@ def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
                 client, breaks = _connected(smtp), breaks + 1
             codes[place], is_own = _tried(client, reply)
             own |= {place} if is_own else set()
-    except ValueError as error:
+    except UnusableSecret as error:
         why = f"{at} cannot be used: {error}"
     except smtplib.SMTPResponseException as error:
         why = f"{at} refuses the user, the secret or the address of the mailbox: {error.smtp_code}"
@@ -107,6 +140,8 @@ def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
         why = f"{at} cannot be used: {type(error).__name__}"
     except OSError as error:
         why = f"{at} cannot be reached: {brief(error)}"
+    except Exception as error:  # noqa: BLE001  a server that answers anything holds up no mail that is to be read
+        why = f"{at} cannot be used: {type(error).__name__}"
     finally:
         if client is not None:
             with suppress(Exception):
@@ -122,11 +157,11 @@ def send(smtp: Smtp, replies: Sequence[EmailMessage]) -> Round:
     return Round(settled, why, Counter(code for code, is_settled in told if code >= 500 and is_settled))
 
 
-def _tried(client: smtplib.SMTP, reply: EmailMessage) -> tuple[int, bool]:
+def _tried(client: smtplib.SMTP, reply: Letter) -> tuple[int, bool]:
     """The server's number for a reply, and whether it surely is about the addressee. Raises what concerns all."""
     says: bytes | str
     try:
-        client.send_message(reply)
+        client.sendmail(*reply)
     except smtplib.SMTPRecipientsRefused as error:
         ((code, says),) = error.recipients.values()
     except smtplib.SMTPDataError as error:
