@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -200,6 +201,11 @@ async def test_an_integration_gets_what_becomes_of_its_own_reports_while_it_has_
     assert [one.body["subject"] for one in receiver.messages] == ids("mine", "mine")
     assert [one["id"] for one in (await ask(world, "GET", key=KEY))["items"]] == [id_]
     assert [one["integration"] for one in (await ask(world, "GET"))["items"]] == [INTEGRATION]
+    async with world.runtime.database.read() as connection:
+        for types, gets in (("", True), ("report.received", True), ("statement.published", False)):
+            row = SimpleNamespace(integration=INTEGRATION, unit="town-east", types=types)
+            event, _ = await sending._next(world.runtime, connection, row, 0, 50)
+            assert (event is not None) is gets, "types that it cannot get are not all types"
     renewed = await ask(world, "POST", f"/{id_}/renew-secret", key=KEY)
     await reports(world, "more")
     assert (await later(world, receiver))[-1:] == ids("more") and not receiver.messages[-1].is_signed

@@ -1,10 +1,11 @@
 """Mailboxes as administrators see them: none, one that is read, one that is not, and what was set aside."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from services.console.operations import mailboxes
 from services.ingest.mail import noted
 from services.ingest.mail.mailboxes import Imap, Mailbox, Smtp
 from tests.console.conftest import Town
@@ -17,7 +18,9 @@ def box(unit: str) -> Mailbox:
     return Mailbox(imap=imap, smtp=Smtp(host="mail.example"), address=f"{unit}@example.cn", since=date(2026, 3, 2))
 
 
-async def test_each_mailbox_says_whether_it_is_read_and_what_was_set_aside(town: Town) -> None:
+async def test_each_mailbox_says_whether_it_is_read_and_what_was_set_aside(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runtime, admin = town.system.runtimes["ingest"], await town.at("admin@county")
     assert "还没有接上邮箱" in (await admin.open("/mailboxes")).said
     await noted.begin(runtime, {"town-east": box("town-east"), "city": box("city")})
@@ -28,6 +31,10 @@ async def test_each_mailbox_says_whether_it_is_read_and_what_was_set_aside(town:
     await noted.was_read(runtime, "town-east", 2, 1)
     read = await admin.open("/mailboxes")
     assert "✓ 正常 最近收信" in read.said and "5 件" in read.said and "1 封 最近" in read.said
+    with monkeypatch.context() as patch:
+        patch.setattr(mailboxes, "LATE", timedelta(seconds=-1))
+        late = (await admin.open("/mailboxes")).said
+    assert "▲ 很久没有收信 最近收信" in late and "正常" not in late, "a reader that hangs notes no trouble"
     await noted.troubled(runtime, "town-east", why)
     assert "▲ 有问题" in (await admin.open("/mailboxes")).said and why in (await admin.open("/mailboxes")).said
     since = (await noted_of(town))["trouble_at"]

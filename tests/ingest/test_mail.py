@@ -3,6 +3,7 @@
 import base64
 import binascii
 import quopri
+import smtplib
 import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -16,9 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from services.ingest.mail import codec, mailboxes, reply, signed
 from services.ingest.mail.codec import Answerable, Aside, Mail
+from services.ingest.mail.inbox import Away, Inbox, SignInRefused
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import Settings
 from services.kernel.uploads import contents
@@ -586,12 +589,44 @@ def test_a_server_that_answers_anything_is_told_and_one_letter_holds_up_no_other
 ) -> None:
     box = mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"]
 
+    raised = list[Exception]()
+
     def refuses(_: Any) -> Any:
-        raise KeyError("张三")
+        raise raised[-1]
 
     monkeypatch.setattr(reply, "_connected", refuses)
-    found = reply.send(box.smtp, [reply.Letter("a@b.example", "c@d.example", b"x")])
-    assert found == ([None], "mail.example:465 cannot be used: KeyError", {})
+    refused = "refuses the user, the secret or the address of the mailbox: 535"
+    for error, says in (
+        (KeyError("张三"), "cannot be used: KeyError"),
+        (mailboxes.UnusableSecret("it is long"), "cannot be used: it is long"),
+        (ValueError("张三"), "cannot be used: ValueError"),
+        (smtplib.SMTPConnectError(421, "too busy"), "takes no mail now: 421"),
+        (smtplib.SMTPHeloError(554, "no"), "takes no mail now: 554"),
+        (smtplib.SMTPSenderRefused(451, b"later", "a@b.example"), "takes no mail now: 451"),
+        (smtplib.SMTPAuthenticationError(454, "later"), "takes no mail now: 454"),
+        (smtplib.SMTPAuthenticationError(535, "no"), refused),
+        (smtplib.SMTPSenderRefused(535, b"no", "a@b.example"), refused),
+    ):
+        raised.append(error)
+        found = reply.send(box.smtp, [reply.Letter("a@b.example", "c@d.example", b"x")])
+        assert found == ([None], f"mail.example:465 {says}", {}), error
+
+
+def test_only_a_server_that_refuses_who_signs_in_is_told_to_refuse_it(tmp_path: Path) -> None:
+    inbox = Inbox(mailboxes.load(Settings(mailboxes=_file(tmp_path)))["town-east"])
+    for error, says, is_refused in (
+        (IMAPClientError("b'[AUTHENTICATIONFAILED] no'"), "refuses the user or the secret", True),
+        (IMAPClientError("b'[UNAVAILABLE] later'"), "cannot be signed in to now: it says", False),
+        (IMAPClientAbortError("socket error: EOF"), "cannot be signed in to: it ended the connection", False),
+    ):
+        refusal = LoginError(str(error))
+        refusal.__context__ = error
+        with pytest.raises(Away, match=says) as told, inbox._doing("signed in to"):
+            raise refusal
+        assert isinstance(told.value, SignInRefused) is is_refused
+    with pytest.raises(Away) as told, inbox._doing("read"):
+        raise ValueError("张三")
+    assert "张三" not in str(told.value), "what a library says of an answer could be part of a mail"
 
 
 def _file(folder: Path, **more: Any) -> Path:

@@ -3,6 +3,7 @@
 No sentence of an error holds anything that a server sent, since that could be part of a mail.
 """
 
+import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ BODY = "BODY.PEEK[]"
 ANSWERED, DELETED = b"\\Answered", b"\\Deleted"
 READING, ALONE, DONE = "$HuiyingReading", "$HuiyingAlone", "$HuiyingDone"
 """Marks of a mail that is being read now, that is being read by itself, and that became a report."""
+_NOT_NOW = re.compile(r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)\b", re.IGNORECASE)
+"""Codes of RFC 5530 that say that the user and the secret may be right."""
 AT_ONCE = 500
 """So many mails are named in one command."""
 
@@ -221,7 +224,11 @@ class Inbox:
         try:
             yield
             self._used = time.monotonic()
-        except LoginError:
+        except LoginError as error:
+            if isinstance(error.__context__, IMAPClientAbortError):
+                raise Away(f"{self._at} cannot be {what}: it ended the connection") from None
+            if _NOT_NOW.search(str(error)):
+                raise Away(f"{self._at} cannot be {what} now: it says that this is no fault of the mailbox") from None
             raise SignInRefused(f"{self._at} refuses the user or the secret of the mailbox; correct them") from None
         except IMAPClientError as error:
             raise Away(f"{self._at} cannot be {what}: {type(error).__name__}") from None

@@ -135,7 +135,10 @@ def send(smtp: Smtp, replies: Sequence[Letter]) -> Round:
     except UnusableSecret as error:
         why = f"{at} cannot be used: {error}"
     except smtplib.SMTPResponseException as error:
-        why = f"{at} refuses the user, the secret or the address of the mailbox: {error.smtp_code}"
+        if error.smtp_code >= 500 and isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPSenderRefused):
+            why = f"{at} refuses the user, the secret or the address of the mailbox: {error.smtp_code}"
+        else:
+            why = f"{at} takes no mail now: {error.smtp_code}"
     except smtplib.SMTPException as error:
         why = f"{at} cannot be used: {type(error).__name__}"
     except OSError as error:
