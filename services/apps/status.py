@@ -135,7 +135,7 @@ def in_words(name: str, answered: Answered, now: datetime) -> Told:
     if since:
         begun = datetime.fromtimestamp(since, UTC)
         told.says.append(f"leads since {begun:%Y-%m-%d %H:%M} UTC ({lasting((now - begun).total_seconds())})")
-    else:
+    elif ready:
         told.todo.append("this process does not lead: either another one does, or `leader.waits` in the log says why")
     _delivery(told, figure)
     _office(told, figure)
