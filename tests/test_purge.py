@@ -11,7 +11,7 @@ from services.apps import embedded, purge
 from services.apps.client import Refused
 from services.kernel.settings import Settings
 from tests.test_backup import close, is_clean, report, rows
-from tests.test_coming_back import attach
+from tests.test_restore_drills import attach
 
 PACK = "county-default@2#" + "9f2c" * 16
 SEALED = {"ended": True, "kept_until": "2020-03-01", "kept_by": PACK}

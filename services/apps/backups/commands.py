@@ -121,7 +121,8 @@ def verify(
 ) -> None:
     """Read a backup, or the newest of a folder, and say whether it is whole.
 
-    Without the private key, digests are compared; with it, each file is decrypted as well. Exit 0 or 2.
+    Without the private key, digests are compared; with it, each file is decrypted as well. Exit 0, 1 if the check found
+    something, or 2 if the backup is not whole.
     """
     from services.apps.backups import folder, keeping
 

@@ -20,7 +20,7 @@ NAMED = "%Y%m%dT%H%M%SZ"
 
 
 class Keep(NamedTuple):
-    """How many days, weeks and months keep their newest backup. Without any, everything stays."""
+    """How many days, weeks and months, by UTC, keep their newest backup. Without any, everything stays."""
 
     daily: int = 0
     weekly: int = 0
