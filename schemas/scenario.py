@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from schemas.lists import CategoryCode, Title
+from schemas.lists import Title
 from schemas.pack.source import Duration, Model, PackId, Slug, Text
 
 OFFICE = "office"
@@ -102,7 +102,6 @@ class ReportInject(_Inject):
     subject: Said
     text: Said
     place: Said | None = None
-    category: CategoryCode | None = None
 
 
 class ReachInject(_Inject):
