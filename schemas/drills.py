@@ -80,7 +80,7 @@ class DrillInjectSent(Fact):
 class DrillEnded(Fact):
     """Nothing more is sent, and what is done from now on does not count."""
 
-    cause: Literal["over", "broken_off"]
+    cause: Literal["finished", "stopped"]
     reason: Words | None = None
 
 

@@ -808,7 +808,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-for-exercises": ("不是演练单位", "{unit}不是{of}下设的演练单位；请选择或者先设一个演练单位。"),
             "inject-unknown": ("没有此情景投放", "情景中没有 {inject}；有：{known}。"),
             "training-to-come": ("培训尚未举行", "{on} 还没有到；培训以后再登记。"),
-            "post-elsewhere": ("不是本单位岗位", "{post} 不是{unit}及其下级单位的岗位。"),
+            "post-not-below": ("不是本单位岗位", "{post} 不是{unit}及其下级单位的岗位。"),
             "remark-unknown": ("没有此问题", "没有此项问题；共有 {count} 项。"),
             "superior-of-root": ("上级只对最上级单位填写", "superior 只在检查最上级单位时填写，且必须填写。"),
             "finding-of-other": ("不是此单位的认定", "该认定不属于{unit}。"),

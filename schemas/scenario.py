@@ -1,4 +1,4 @@
-"""A scenario of a drill, `policies/drills/<id>.yaml`: the plan for a type of crisis, and how it is rehearsed and judged.
+"""A scenario of a drill, `policies/drills/<id>.yaml`: the plan for a type of crisis, how it is rehearsed and judged.
 
 Its texts are invented: they name no person and no real place. Times are ISO 8601 durations from the beginning of the
 drill, and limits from the inject that they follow.
@@ -15,8 +15,10 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from schemas.lists import Title
 from schemas.pack.source import Duration, Model, PackId, Slug, Text
 
-OFFICE = "office"
-"""The part that every scenario has: the office that is accountable. Its departments are further parts."""
+OFFICE, ABOVE = "office", "above"
+"""The parts that every scenario has: the office that is accountable, and the unit above it, where there can be one. The
+departments are further parts.
+"""
 ONE_TEXT, LIMITS, APPROVAL = "one_text", "limits", "approval"
 """The criteria by which every drill is judged, besides the scenario's own."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -166,7 +168,7 @@ class Scenario(Model):
     departments: tuple[Department, ...] = ()
     lasts: Duration
     """How long the drill goes on."""
-    vary: dict[Slug, tuple[Said, ...]] = {}
+    vary: dict[Slug, tuple[Said, ...]] = Field(default_factory=dict)
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     injects: tuple[Inject, ...] = Field(min_length=1)
     expected: tuple[Expected, ...] = Field(min_length=1)
@@ -174,7 +176,7 @@ class Scenario(Model):
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts, the office first."""
-        return (OFFICE, *(one.code for one in self.departments))
+        return (OFFICE, ABOVE, *(one.code for one in self.departments))
 
     def inject(self, code: str) -> Inject:
         """The inject of this code. Raises `KeyError`."""
@@ -208,8 +210,8 @@ class Scenario(Model):
             yield from self._of_expected(one)
 
     def _of_report(self, inject: ReportInject) -> Iterator[str]:
-        if inject.to not in self.parts:
-            yield f"{inject.code}: there is no part {inject.to}; there are {', '.join(self.parts)}"
+        if inject.to not in self.parts or inject.to == ABOVE:
+            yield f"{inject.code}: no report comes to {inject.to}; name the office or a department"
         for text in filter(None, (inject.subject, inject.text, inject.place)):
             for name in _PLACEHOLDER.findall(text):
                 if name not in self.vary:

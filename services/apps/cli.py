@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from services.apps import callers, offline, repairs
+from services.apps import callers, offline, rehearsing, repairs
 from services.apps.addressbook import addresses
 from services.apps.terminal import (
     CannotDo,
@@ -47,6 +47,7 @@ app.add_typer(callers.users, name="users")
 app.add_typer(callers.witness, name="witness")
 app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
+app.add_typer(rehearsing.drill, name="drill")
 app.add_typer(offline.verify, name="verify")
 for repair in (repairs.resend, repairs.redrive, repairs.recover):
     app.command()(repair)

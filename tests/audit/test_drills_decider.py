@@ -31,7 +31,7 @@ REPORT, INCIDENT = f"report-{spec.UUID}", f"incident-{spec.UUID}"
 SCENARIO = parse_scenario(
     EXAMPLE.replace("lasts: PT2H", "lasts: PT2H\ndepartments: [{code: water, name: 演练科}]")
     + """\
-  - {code: assigned, criterion: verified, title: 交办, title_en: assign, act: incident.assigned, after: first, to: water}
+  - {code: assigned, criterion: verified, title: 交办, title_en: a, act: incident.assigned, after: first, to: water}
   - code: told
     criterion: verified
     title: 公布
@@ -55,7 +55,7 @@ BEGUN = d.DrillBegun(
     places=tuple(d.DrillPlace(part=part, unit=unit) for part, unit in PLACES.items()),
 )
 FIRST = d.DrillInjectSent(inject="first", report=REPORT, matter=INCIDENT)
-ENDED = d.DrillEnded(cause="over")
+ENDED = d.DrillEnded(cause="finished")
 DIGEST = "0" * 64
 
 
@@ -77,8 +77,8 @@ def test_a_drill_from_its_beginning_to_its_score() -> None:
     given(BEGUN, FIRST).when(note).then_raises(Rejected, "sent")
     given(BEGUN).when(NoteInject(inject="none")).then_raises(Malformed, "first")
     given(BEGUN).when(ScoreDrill()).then_raises(Rejected, "goes on")
-    broken = EndDrill(cause="broken_off", reason="真实险情")
-    given(BEGUN).when(broken).then(d.DrillEnded(cause="broken_off", reason=Typed(text="真实险情")))
+    broken = EndDrill(cause="stopped", reason="真实险情")
+    given(BEGUN).when(broken).then(d.DrillEnded(cause="stopped", reason=Typed(text="真实险情")))
     given(BEGUN, ENDED).when(note).then_raises(Rejected, "ended")
     given(BEGUN, ENDED, events=[], size=3).when(ScoreDrill()).then(d.DrillScored(size=3, marks=(), posts=()))
 
@@ -108,7 +108,7 @@ def published(minutes: int, text: str, unit: str = "drill-1", *who: str) -> Plac
         for one in who
     )
     steps = (Step(code="leader_in_charge", who=("leader_in_charge",)),)
-    said = {"incident": INCIDENT, "unit": unit, "kind": "facts", "title": "停水情况", "text": text, "by": DIGEST}
+    said: Any = {"incident": INCIDENT, "unit": unit, "kind": "facts", "title": "停水情况", "text": text, "by": DIGEST}
     data = StatementPublished(**said, steps=steps, approvals=answers)
     return happened(data, minutes, f"spokesperson@{unit}", f"statement-{derived(unit)}")
 
@@ -161,9 +161,11 @@ def limit(name: str, *facts: tuple[int, Fact]) -> list[Placed]:
 def test_a_limit_of_the_pack_counts_if_it_was_met_or_had_passed() -> None:
     due = SENT + timedelta(hours=1)
     breached = (60, e.ClockBreached(clock="c", unit="drill-1", due=due, detected_at=due))
-    met = lambda minutes, late: (minutes, e.ClockMet(clock="c", met_at=SENT, late=late))  # noqa: E731
     gone = (70, e.ClockCancelled(clock="c", cause="regraded"))
     annulled = (80, e.ClockBreachAnnulled(clock="c", cause="reviewed"))
+
+    def met(minutes: int, late: bool) -> tuple[int, Fact]:
+        return minutes, e.ClockMet(clock="c", met_at=SENT, late=late)
 
     def became(*facts: tuple[int, Fact], minutes: int = 120) -> str | None:
         return marks(*limit("c", *facts), sent={}, ended=SENT + timedelta(minutes=minutes)).get("c")
@@ -223,7 +225,8 @@ def test_a_scenario_that_does_not_agree_with_itself_is_refused(wrong: str, told:
         + "  - {code: b, criterion: verified, title: a, title_en: b, act: incident.assigned, after: first, to: water}"
     )
     text = text.replace("lasts: PT2H", "lasts: PT2H\ndepartments: [{code: water, name: 演练科}]")
-    text += "\n  - {code: c, criterion: verified, title: a, title_en: b, act: statement.published, after: first, within: PT1H}"
+    said = "criterion: verified, title: a, title_en: b, act: statement.published, after: first, within: PT1H"
+    text += f"\n  - {{code: c, {said}}}"
     parse_scenario(text)
     assert wrong in text
     with pytest.raises(DocumentError):

@@ -105,7 +105,9 @@ def policies(folder: Path) -> Path:
         ("far-town", "town", "far-county"),
     ):
         tree["units"].append({"unit": unit, "kind": kind, "name": unit, "parent": parent})
-    tree["units"].append({"unit": "east-drill", "kind": "department", "name": "演练", "parent": UNITS["own"], "drill": True})
+    tree["units"].append(
+        {"unit": "east-drill", "kind": "department", "name": "演练", "parent": UNITS["own"], "drill": True}
+    )
     # The county's leading group has heads of departments as members. They would have rights by two ways.
     tree["posts"] = [one for one in tree["posts"] if (one["post"], one.get("unit")) != ("leading_group", "county")]
     tree["posts"].append({"post": OF_NO_ROLE, "title": "文员", "roles": []})

@@ -37,7 +37,7 @@ _ITEM = {
     "begun_at": "2026-05-06T01:00:00.000000Z",
     "begun_by": "admin@county",
     "ended_at": "2026-05-06T05:00:00.000000Z",
-    "cause": "over",
+    "cause": "finished",
     "totals": _TOTALS,
     "by_unit": [{"unit": "drill-1", **_TOTALS}],
 }
@@ -161,7 +161,7 @@ class DrillItem(Answered):
     """The post that began it."""
     ended_at: Instant | None
     """When it ended."""
-    cause: Literal["over", "broken_off"] | None
+    cause: Literal["finished", "stopped"] | None
     """Whether it went to its end."""
     totals: Totals | None
     """The score, by outcome."""
@@ -192,6 +192,8 @@ class OneDrill(
         **_STATED,
         **_ITEM,
         plan="先核实，再报告，再公布。",
+        canonical="{}",
+        lasts="PT4H",
         reason=None,
         places=[{"part": "office", "unit": "drill-1"}],
         criteria=[{"criterion": "verified", "title": "先核实", "title_en": "verified first", "text": "公布之前核实。"}],
@@ -207,6 +209,10 @@ class OneDrill(
 
     plan: str
     """What the office does in such a crisis."""
+    canonical: str
+    """The scenario's whole content, as JSON."""
+    lasts: str
+    """How long it goes on."""
     reason: str | None
     """Why it was broken off."""
     places: tuple[Place, ...]

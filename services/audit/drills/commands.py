@@ -56,10 +56,10 @@ class NoteInject(Command, json_schema_extra=example(inject="first")):
     """The matter that it is on."""
 
 
-class EndDrill(Command, json_schema_extra=example(cause="over")):
+class EndDrill(Command, json_schema_extra=example(cause="finished")):
     """End the drill. What is done from now on does not count."""
 
-    cause: Literal["over", "broken_off"] = "over"
+    cause: Literal["finished", "stopped"] = "finished"
     """Whether it went to its end."""
     reason: Said | None = None
     """Why it was broken off."""

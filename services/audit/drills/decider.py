@@ -7,6 +7,7 @@ from datetime import datetime
 from schemas import drills as d
 from schemas.envelope import Event
 from schemas.fields import Typed
+from schemas.scenario import ABOVE
 from services.audit.drills import score
 from services.audit.drills.commands import BeginDrill, EndDrill, NoteInject, ScoreDrill
 from services.audit.drills.rights import RIGHTS, Drilled
@@ -90,9 +91,11 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 def _begun(command: BeginDrill, ctx: Ctx) -> d.DrillBegun:
     scenario = parsed(command.scenario)
     ctx.offices.unit(command.unit)
-    if set(command.places) != set(scenario.model.parts):
+    parts, named = set(scenario.model.parts), set(command.places)
+    if not (parts - {ABOVE} <= named <= parts):
         raise Malformed(
-            f"places: name the unit of each part, {', '.join(scenario.model.parts)}, and no other",
+            f"places: name the unit of each part, {', '.join(scenario.model.parts)}, and no other; only {ABOVE} may be "
+            "missing",
             code="parts-differ",
             field="places",
             parts=list(scenario.model.parts),
@@ -114,7 +117,7 @@ def _begun(command: BeginDrill, ctx: Ctx) -> d.DrillBegun:
         canonical=scenario.canonical,
         seed=command.seed,
         speed=command.speed,
-        places=tuple(d.DrillPlace(part=part, unit=command.places[part]) for part in scenario.model.parts),
+        places=tuple(d.DrillPlace(part=part, unit=command.places[part]) for part in scenario.model.parts if part in named),
     )
 
 

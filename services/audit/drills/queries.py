@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import drills as d
@@ -31,7 +31,7 @@ def filters_of(
     units: Collection[str] | None, scenario: str | None = None, state: str | None = None, from_: str | None = None
 ) -> Filters:
     """The filters of a list of drills; None filters nothing."""
-    wanted = [] if units is None else [DRILLS.c.unit.in_(sorted(units))]
+    wanted: list[ColumnElement[bool]] = [] if units is None else [DRILLS.c.unit.in_(sorted(units))]
     if scenario is not None:
         wanted.append(DRILLS.c.scenario == scenario)
     return Filters(wanted, state, from_)
@@ -56,7 +56,8 @@ def shown(events: Sequence[Event], read: Read) -> dict[str, Any]:
     first, state = events[0], folded(DECIDER, events)
     begun, scenario = state.begun, parse_scenario(state.begun.canonical).model
     ended = next((event for event in events if isinstance(event.data, d.DrillEnded)), None)
-    marks = marks_of(events)
+    scored = marks_of(events)
+    marks = scored.marks if scored else None
     units = [one.unit for one in begun.places]
     return {
         "id": first.stream,
@@ -74,9 +75,9 @@ def shown(events: Sequence[Event], read: Read) -> dict[str, Any]:
         "begun_by": first.actor,
         "ended_at": ended and ended.recorded_text,
         "cause": ended and ended.data.cause,
-        "totals": marks if marks is None else totals(marks.marks),
+        "totals": None if marks is None else totals(marks),
         "by_unit": [
-            {"unit": unit, **totals(mark for mark in marks.marks if mark.unit == unit)}
+            {"unit": unit, **totals(mark for mark in marks or () if mark.unit == unit)}
             for unit in (units if marks else ())
         ],
     }
@@ -97,6 +98,8 @@ def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read) -> di
     return {
         **shown(events, read),
         "plan": scenario.plan,
+        "canonical": begun.canonical,
+        "lasts": scenario.model_dump(mode="json", include={"lasts"})["lasts"],
         "reason": read(ended.reason.ref) if ended and ended.reason else None,
         "places": [one.model_dump() for one in begun.places],
         "criteria": [

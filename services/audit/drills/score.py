@@ -149,12 +149,12 @@ def _limits(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
     for one in sorted(told, key=lambda one: (one.event.stream, one.event.version)):
         data, clock = one.data, (one.event.stream, str(getattr(one.data, "clock", "")))
         if isinstance(data, e.ClockStarted):
-            limits.setdefault(clock, _Limit(data.unit, data.due, []))
-            limit = limits[clock]
+            limit = limits.setdefault(clock, _Limit(data.unit, data.due, []))
             limit.unit, limit.due, limit.still = data.unit, data.due, data.paused_at is not None
-        elif (limit := limits.get(clock)) is None:
+        elif clock not in limits:
             continue
-        elif isinstance(data, e.ClockMet):
+        limit = limits[clock]
+        if isinstance(data, e.ClockMet):
             limit.met, limit.late = one.event.recorded, data.late
         elif isinstance(data, e.ClockBreached):
             limit.breached = True
@@ -164,9 +164,9 @@ def _limits(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
             limit.due = data.due
         elif isinstance(data, e.ClockCancelled | e.ClockPaused | e.ClockResumed):
             limit.still = not isinstance(data, e.ClockResumed)
-        else:
+        elif not isinstance(data, e.ClockStarted):
             continue
-        limits[clock].events.append(one.event.id)
+        limit.events.append(one.event.id)
     for (_, name), limit in sorted(limits.items(), key=lambda one: (one[1].due, one[0])):
         missed = limit.is_missed(of.ended)
         if limit.unit not in units or not (limit.met or missed):

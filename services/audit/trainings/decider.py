@@ -80,7 +80,7 @@ def _recorded(command: RecordTraining, ctx: Ctx) -> d.TrainingRecorded:
         if not ctx.offices.within(post.partition("@")[2], command.unit):
             raise Malformed(
                 f"posts: {post} is no post of {command.unit} or a unit below it",
-                code="post-elsewhere",
+                code="post-not-below",
                 field="posts",
                 post=post,
                 unit=command.unit,
