@@ -91,8 +91,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 def _begun(command: BeginDrill, ctx: Ctx) -> d.DrillBegun:
     scenario = parsed(command.scenario)
     ctx.offices.unit(command.unit)
-    parts, named = set(scenario.model.parts), set(command.places)
-    if not (parts - {ABOVE} <= named <= parts):
+    parts, named = scenario.model.parts, set(command.places)
+    if not ({*parts} - {ABOVE} <= named <= {*parts}):
         raise Malformed(
             f"places: name the unit of each part, {', '.join(scenario.model.parts)}, and no other; only {ABOVE} may be "
             "missing",
@@ -117,7 +117,9 @@ def _begun(command: BeginDrill, ctx: Ctx) -> d.DrillBegun:
         canonical=scenario.canonical,
         seed=command.seed,
         speed=command.speed,
-        places=tuple(d.DrillPlace(part=part, unit=command.places[part]) for part in scenario.model.parts if part in named),
+        places=tuple(
+            d.DrillPlace(part=part, unit=command.places[part]) for part in scenario.model.parts if part in named
+        ),
     )
 
 
