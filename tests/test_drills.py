@@ -260,8 +260,9 @@ async def test_nothing_of_a_drill_is_outside_or_counted_and_all_of_it_is_marked(
     assert (await world.client.get("/bulletin/feed.json")).json()["items"] == []
     counted = await world.officers.ask("city", "auditor", "GET", "/audit/v1/statistics?unit=city")
     assert not [name for name, cell in counted["whole"].items() if cell["value"]]
-    notices = await world.officers.pages("city", "/escalation/v1/outgoing-notices", unit="city")
-    assert all(one["drill"] for one in notices if one["incident_id"]) and not any(one.get("sent_at") for one in notices)
+    path = "/escalation/v1/outgoing-notices?unit=city&limit=500"
+    notices = (await world.officers.ask("city", "admin", "GET", path))["items"]
+    assert all(one["drill"] for one in notices if one["incident_id"]) and not any(one["deliveries"] for one in notices)
 
 
 @pytest.mark.requirement("DRL-01")
@@ -273,7 +274,7 @@ async def test_a_score_is_repeated_compared_and_shown(world: World) -> None:
     shown = "\n".join(drills.table(again))
     assert "wrong   drill-7" in shown and "limits of the pack" in shown
     assert orjson.loads(drills.as_json(again))["totals"] == poor["totals"]
-    listed = await world.officers.pages("city", "/audit/v1/drills", scenario=POOR, unit="city")
+    listed = await world.officers.pages("city", "/audit/v1/drills", scenario=POOR)
     assert [one["totals"] for one in listed] == [world.told[POOR]["totals"], poor["totals"]]
     assert listed[0]["digest"] == listed[1]["digest"]
     assert await world.officers.pages("town-east", "/audit/v1/drills") == []
@@ -297,7 +298,7 @@ async def test_a_drill_trains_the_posts_that_acted_once_and_lectures_are_recorde
     assert of["admin@city"]["last_on"] is None and of["chief@city"]["last_on"] is not None
     county = await ask("county", "auditor", "GET", "/audit/v1/trainings/posts?unit=county&year=2026")
     assert next(one for one in county["items"] if one["post"] == "chief@county")["minutes"] == 90
-    items = await world.officers.pages("city", "/audit/v1/trainings", unit="city", year="2026")
+    items = await world.officers.pages("city", "/audit/v1/trainings", year="2026")
     assert [one["id"] for one in items[:2]] == [wrong["id"], made["id"]] and items[0]["withdrawn"]
     assert (items[0]["reason"], items[1]["title"]) == ("时长写错", "信息发布讲座")
     assert sum(one["drill"] is not None for one in items) == 7

@@ -330,7 +330,13 @@ async def _made(world: World) -> None:
     rehearsed = {"unit": own, "scenario": EXAMPLE, "places": {"office": names["exercises"]}}
     begun = await world.done(own, "admin", "POST", "/audit/v1/drills", **rehearsed)
     names["drill"] = begun["id"]
-    given = {"kind": "lecture", "title": "讲座", "on": "2026-01-05", "minutes": 90, "posts": [f"chief@{own}"]}
+    given: dict[str, Any] = {
+        "kind": "lecture",
+        "title": "讲座",
+        "on": "2026-01-05",
+        "minutes": 90,
+        "posts": [f"chief@{own}"],
+    }
     noted = await world.done(own, "chief", "POST", "/audit/v1/trainings", unit=own, **given)
     names["training"] = noted["id"]
     await _reviewed(world)
