@@ -26,6 +26,8 @@ STREAMS = {
     "review": "audit",
     "inspection": "audit",
     "referral": "audit",
+    "drill": "audit",
+    "training": "audit",
     "log": "audit",
     "checkpoint": "audit",
 }

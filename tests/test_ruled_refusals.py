@@ -68,6 +68,7 @@ UNRULED = {
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
+        drill-goes-on drill-ended inject-sent training-withdrawn
         inspection-ended nothing-to-remedy no-remedy-reported no-open-remark remarks-open remark-elsewhere
         praise-unheard post-heard post-not-heard other-referral no-finding-stands receipt-noted not-passed-on
         referral-decided

@@ -99,6 +99,8 @@ grant audit --producer --consumer \
   --topic "$prefix.audit.review" \
   --topic "$prefix.audit.inspection" \
   --topic "$prefix.audit.referral" \
+  --topic "$prefix.audit.drill" \
+  --topic "$prefix.audit.training" \
   --topic "$prefix.audit.log" \
   --topic "$prefix.audit.checkpoint" \
   --topic "$prefix.audit.operation" \

@@ -21,6 +21,7 @@ from schemas import (  # noqa: F401  they register events
     audit,
     channels,
     checkpoints,
+    drills,
     escalation,
     findings,
     ingest,

@@ -61,6 +61,17 @@ async def staff_token(
     return tokens.sign(key, said), said
 
 
+def post_token(settings: Settings, offices: Offices, unit: str, role: str, person: str) -> str:
+    """A token for the post of a unit with this role. Raises `Refused` if the unit has none."""
+    try:
+        offices.unit(unit)
+    except Malformed as problem:
+        raise Refused(problem.detail) from None
+    post = _post_for(offices, unit, [role])
+    said = tokens.claims(settings.deployment, person=person, unit=unit, post=post, roles=[role], life=SHORT)
+    return tokens.sign(_signing_key(settings), said)
+
+
 def _post_for(offices: Offices, unit: str, roles: Sequence[str]) -> str:
     if not roles:
         raise Refused("name a role with --role, or a post with --post")

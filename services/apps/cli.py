@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from services.apps import callers, offline, repairs, status
+from services.apps import callers, offline, rehearsing, repairs, status
 from services.apps.addressbook import addresses
 from services.apps.backups import commands as backups
 from services.apps.terminal import (
@@ -48,6 +48,7 @@ app.add_typer(callers.users, name="users")
 app.add_typer(callers.witness, name="witness")
 app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
+app.add_typer(rehearsing.drill, name="drill")
 app.add_typer(offline.verify, name="verify")
 app.command()(status.status)
 app.add_typer(backups.backup, name="backup")

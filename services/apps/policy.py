@@ -22,6 +22,7 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules import pack_words
 from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.rules.packs import load_pack, load_packs, must_be_alone, unanswered
+from services.kernel.rules.scenarios import FOLDER, load_scenario
 from services.triage.offices import setup
 from services.triage.offices.tree import placed
 
@@ -46,6 +47,8 @@ def read(path: Path) -> str:
         words, model = LISTS[path.name]
         read_file(path).model(model)
         return words
+    if path.parent.name == FOLDER:
+        return f"the scenario {load_scenario(path).model.id} of a drill"
     must_be_alone(path)
     return f"the policy pack {load_pack(path).ref}"
 
@@ -53,7 +56,7 @@ def read(path: Path) -> str:
 def remarks(path: Path, folder: Path) -> list[str]:
     """What is odd about a usable file: a pack's addressees that the policy folder's directory does not have."""
     tree = folder / "units.yaml"
-    if path.name == "units.yaml" or path.name in LISTS or not tree.exists():
+    if path.name == "units.yaml" or path.name in LISTS or path.parent.name == FOLDER or not tree.exists():
         return []
     return list(unanswered(load_pack(path).model, setup.read(tree).directory()))
 

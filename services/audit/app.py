@@ -3,6 +3,7 @@
 from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import gauges, views
+from services.audit.drills import decider as drills
 from services.audit.findings import decider as findings
 from services.audit.findings import loop
 from services.audit.inspections import decider as inspections
@@ -12,6 +13,7 @@ from services.audit.referrals import decider as referrals
 from services.audit.review import decider as reviews
 from services.audit.review import loop as drafting
 from services.audit.subscriptions import sending
+from services.audit.trainings import decider as trainings
 from services.kernel.delivery.runtime import Runtime, Service, Timeline
 from services.kernel.store import word_index
 
@@ -31,10 +33,12 @@ SERVICE = Service(
     name="audit",
     metadata=views.METADATA,
     deciders={
+        "drill": drills.DECIDER,
         "finding": findings.DECIDER,
         "inspection": inspections.DECIDER,
         "referral": referrals.DECIDER,
         "review": reviews.DECIDER,
+        "training": trainings.DECIDER,
     },
     contents=CONTENTS,
     views=views.VIEWS,
@@ -53,6 +57,8 @@ SERVICE = Service(
         "services.audit.subscriptions.subscriptions_api",
         "services.audit.inspections.inspections_api",
         "services.audit.referrals.referrals_api",
+        "services.audit.drills.drills_api",
+        "services.audit.trainings.trainings_api",
         "services.audit.log.log_api",
         "services.audit.log.witness_api",
         "services.audit.archive.archive_api",

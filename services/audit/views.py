@@ -8,6 +8,7 @@ from schemas.checkpoints import CHECKPOINTS as STREAM
 from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown, CheckpointSigned
 from schemas.envelope import Event
 from services.audit.archive import views as archive
+from services.audit.drills import views as drills
 from services.audit.findings import views as findings
 from services.audit.inspections import views as inspections
 from services.audit.referrals import views as referrals
@@ -15,6 +16,7 @@ from services.audit.review import views as reviews
 from services.audit.saved import views as saved
 from services.audit.statistics import views as statistics
 from services.audit.subscriptions import views as subscriptions
+from services.audit.trainings import views as trainings
 from services.kernel.access.checkpoints import note_of
 from services.kernel.store import checkpoints, numbers, offices
 from services.kernel.store.columns import key, serial
@@ -236,6 +238,7 @@ FINDINGS, JUDGED = findings.tables(METADATA)
 SAVED = saved.table(METADATA)
 SUBSCRIPTIONS, INTEGRATION_KEYS, SUBSCRIPTION_SECRETS, PROGRESS, DELIVERIES = subscriptions.tables(METADATA)
 INSPECTIONS, REFERRALS = inspections.tables(METADATA), referrals.tables(METADATA)
+DRILLS, TRAININGS = drills.tables(METADATA), trainings.tables(METADATA)
 LESSONS = reviews.table(METADATA)
 PACKAGES = archive.table(METADATA)
 STEPS, LIMITS, DESK = statistics.tables(METADATA)
@@ -250,6 +253,8 @@ VIEWS = (
     *subscriptions.views(SUBSCRIPTIONS, INTEGRATION_KEYS),
     inspections.view(INSPECTIONS),
     referrals.view(REFERRALS),
+    drills.view(DRILLS),
+    trainings.view(TRAININGS),
     reviews.view(LESSONS),
     archive.view(PACKAGES),
 )

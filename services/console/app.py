@@ -37,6 +37,8 @@ PAGES = (
     "record.readings",
     "record.inspections",
     "record.referrals",
+    "record.drills",
+    "record.trainings",
     "matters.press",
     "matters.matter",
     "matters.report",

@@ -691,6 +691,23 @@ REFERRAL_STATES: Mapping[str, tuple[str, str, str]] = {
     "dropped": ("still", "✕", N_("已终止")),
 }
 """States of an inspection, of its remarks, and of a referral -> colour, shape and title."""
+DRILL_STATES: Mapping[str, tuple[str, str, str]] = {
+    "running": ("run", "●", N_("演练中")),
+    "ended": ("soon", "◆", N_("等评分")),
+    "scored": ("met", "✓", N_("已评分")),
+}
+OUTCOMES: Mapping[str, tuple[str, str, str]] = {
+    "met": ("met", "✓", N_("做到")),
+    "late": ("soon", "◆", N_("迟办")),
+    "missed": ("over", "▲", N_("未办")),
+    "wrong": ("over", "✕", N_("办错")),
+}
+CRITERIA: Mapping[str, str] = {
+    "limits": N_("规则的时限"),
+    "approval": N_("审核程序"),
+    "one_text": N_("一个口径"),
+}
+"""States and marks of a drill, and the criteria by which each one is judged."""
 REVIEW_STATES: Mapping[str, tuple[str, str, str]] = {
     "drafted": ("run", "●", N_("系统起草，等单位修改")),
     "edited": ("soon", "◆", N_("等通过")),

@@ -47,6 +47,8 @@ FORMS = (
     "/findings/",
     "/record/inspections/",
     "/record/referrals/",
+    "/record/drills/",
+    "/record/trainings/",
     "/record/matters/",
     "/roster",
     "/reports/new",

@@ -152,7 +152,7 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         "/paper",
         "/findings",
     )
-    of_record = ("", "/log", "/archives", "/matters", "/inspections", "/referrals")
+    of_record = ("", "/log", "/archives", "/matters", "/inspections", "/referrals", "/drills", "/trainings")
     opened += [await browser.open(path) for path in (*of_duty, *(f"/record{of}" for of in of_record))]
     async with asyncio.timeout(20):
         # Both matters were known long before they were written down.

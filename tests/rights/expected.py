@@ -345,6 +345,17 @@ acceptRemedy           | chief auditor                 | parent^
 returnRemedy           | chief auditor                 | parent^
 withdrawRemark         | chief auditor                 | parent^
 endInspection          | chief auditor                 | parent^
+# audit: drills of offices for exercises, and trainings
+listDrills             | staff                         | own^
+readDrill              | staff                         | own^
+beginDrill             | chief admin                   | own^
+noteInject             | chief admin                   | own^
+endDrill               | chief admin                   | own^
+scoreDrill             | chief admin                   | own^
+listTrainings          | staff                         | own^
+listTrainedPosts       | staff                         | own^
+recordTraining         | chief admin                   | own^
+withdrawTraining       | chief admin                   | own^
 # audit: neglect is passed on, and work is praised; nobody decides about the own post
 listReferrals          | chief auditor                 | own^
 readReferral           | chief auditor                 | own^

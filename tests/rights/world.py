@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import instant
 from services.apps.embedded import Embedded, running
 from services.audit import queries
+from services.audit.drills.commands import EXAMPLE
 from services.audit.findings.matter import placed
 from services.audit.log import signing as checkpoints
 from services.audit.review import loop as drafting
@@ -104,6 +105,9 @@ def policies(folder: Path) -> Path:
         ("far-town", "town", "far-county"),
     ):
         tree["units"].append({"unit": unit, "kind": kind, "name": unit, "parent": parent})
+    tree["units"].append(
+        {"unit": "east-drill", "kind": "department", "name": "演练", "parent": UNITS["own"], "drill": True}
+    )
     # The county's leading group has heads of departments as members. They would have rights by two ways.
     tree["posts"] = [one for one in tree["posts"] if (one["post"], one.get("unit")) != ("leading_group", "county")]
     tree["posts"].append({"post": OF_NO_ROLE, "title": "文员", "roles": []})
@@ -322,6 +326,19 @@ async def _made(world: World) -> None:
     praised = {"unit": own, "post": "chief", "kind": "praise", "reason": "一小时回应"}
     proposed = await world.done("county", "auditor", "POST", "/audit/v1/referrals", **praised)
     names["referral"] = proposed["id"]
+    names["exercises"] = "east-drill"
+    rehearsed = {"unit": own, "scenario": EXAMPLE, "places": {"office": names["exercises"]}}
+    begun = await world.done(own, "admin", "POST", "/audit/v1/drills", **rehearsed)
+    names["drill"] = begun["id"]
+    given: dict[str, Any] = {
+        "kind": "lecture",
+        "title": "讲座",
+        "on": "2026-01-05",
+        "minutes": 90,
+        "posts": [f"chief@{own}"],
+    }
+    noted = await world.done(own, "chief", "POST", "/audit/v1/trainings", unit=own, **given)
+    names["training"] = noted["id"]
     await _reviewed(world)
     await system.settle()
     await checkpoints.sign(system.runtimes["audit"])

@@ -42,6 +42,16 @@ def upgrade() -> None:
     op.create_index("ix_desk_kind", "desk", ["kind", "time"], unique=False)
     op.create_index("ix_desk_unit", "desk", ["unit", "time"], unique=False)
     op.create_table(
+        "drills",
+        sa.Column("drill_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("scenario", key(100), nullable=False),
+        sa.Column("stage", key(16), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("drill_id", name=op.f("pk_drills")),
+    )
+    op.create_index("ix_drills_unit", "drills", ["unit"], unique=False)
+    op.create_table(
         "entries",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("recordedtime", key(27), nullable=False),
@@ -367,6 +377,16 @@ def upgrade() -> None:
     op.create_index("ix_timeline_time", "timeline", ["time"], unique=False)
     op.create_index("ix_timeline_type", "timeline", ["type", "position"], unique=False)
     op.create_index("ix_timeline_unit", "timeline", ["unit", "position"], unique=False)
+    op.create_table(
+        "trainings",
+        sa.Column("training_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("day", key(10), nullable=False),
+        sa.Column("stage", key(16), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("training_id", name=op.f("pk_trainings")),
+    )
+    op.create_index("ix_trainings_unit", "trainings", ["unit", "day"], unique=False)
     op.create_table(
         "tree",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),

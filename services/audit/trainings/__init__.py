@@ -1,0 +1,1 @@
+"""Trainings: courses, lectures and drills by post."""

@@ -1,0 +1,255 @@
+"""The streams of a drill and of a training, and the score of a drill."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as always
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas import drills as d
+from schemas import escalation as e
+from schemas import triage as t
+from schemas.approval import Step
+from schemas.envelope import seal
+from schemas.fields import Fact, Typed
+from schemas.publish import Approval, Signature, StatementPublished
+from services.audit.drills import score
+from services.audit.drills.commands import EXAMPLE, BeginDrill, EndDrill, NoteInject, ScoreDrill
+from services.audit.drills.decider import DECIDER
+from services.audit.findings.matter import Placed
+from services.audit.trainings import decider as trainings
+from services.audit.trainings.commands import RecordTraining, WithdrawTraining
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.rules.documents import DocumentError
+from services.kernel.rules.scenarios import chosen, filled, parse_scenario, scenarios
+from tests.kit import spec
+
+REPORT, INCIDENT = f"report-{spec.UUID}", f"incident-{spec.UUID}"
+SCENARIO = parse_scenario(
+    EXAMPLE.replace("lasts: PT2H", "lasts: PT2H\ndepartments: [{code: water, name: 演练科}]")
+    + """\
+  - {code: assigned, criterion: verified, title: 交办, title_en: a, act: incident.assigned, after: first, to: water}
+  - code: told
+    criterion: verified
+    title: 公布
+    title_en: publish
+    act: statement.published
+    after: first
+    within: PT1H
+    approval: [principal_leader]
+"""
+)
+PLACES = {"office": "drill-1", "water": "drill-1-water"}
+ADMIN = spec.staff("admin", unit="county")
+SENT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+BEGUN = d.DrillBegun(
+    unit="county",
+    scenario="burst-main",
+    digest=SCENARIO.digest,
+    canonical=SCENARIO.canonical,
+    seed=7,
+    speed=1,
+    places=tuple(d.DrillPlace(part=part, unit=unit) for part, unit in PLACES.items()),
+)
+FIRST = d.DrillInjectSent(inject="first", report=REPORT, matter=INCIDENT)
+ENDED = d.DrillEnded(cause="finished")
+DIGEST = "0" * 64
+
+
+def given(*past: Fact, role: str = "admin", unit: str = "county", **seen: Any) -> spec.Given:
+    return spec.given(DECIDER, *past, actor=spec.staff(role, unit=unit), seen=seen)
+
+
+@pytest.mark.requirement("DRL-02")
+def test_a_drill_from_its_beginning_to_its_score() -> None:
+    text = SCENARIO.canonical
+    begin = BeginDrill(unit="county", scenario=text, places={"office": "county-roads", "water": "county-water"})
+    given().when(begin).then_raises(Malformed, "county-roads")
+    given().when(begin.model_copy(update={"places": {"office": "county"}})).then_raises(Malformed, "water")
+    given().when(begin.model_copy(update={"scenario": text.replace("water", "Water!")})).then_raises(Malformed)
+    given(role="handler").when(begin).then_raises(Forbidden)
+    given(unit="town-east").when(begin).then_raises(Forbidden)
+    note = NoteInject(inject="first", report=REPORT, incident=INCIDENT)
+    given(BEGUN).when(note).then(FIRST)
+    given(BEGUN, FIRST).when(note).then_raises(Rejected, "sent")
+    given(BEGUN).when(NoteInject(inject="none")).then_raises(Malformed, "first")
+    given(BEGUN).when(ScoreDrill()).then_raises(Rejected, "goes on")
+    broken = EndDrill(cause="stopped", reason="真实险情")
+    given(BEGUN).when(broken).then(d.DrillEnded(cause="stopped", reason=Typed(text="真实险情")))
+    given(BEGUN, ENDED).when(note).then_raises(Rejected, "ended")
+    given(BEGUN, ENDED, events=[], size=3).when(ScoreDrill()).then(d.DrillScored(size=3, marks=(), posts=()))
+
+
+def rehearsal(**more: Any) -> score.Rehearsal:
+    known = {"scenario": SCENARIO.model, "speed": 1, "places": PLACES, "sent": {"first": SENT}}
+    return score.Rehearsal(**{**known, "ended": SENT + timedelta(hours=2), **more})
+
+
+def happened(data: Fact, minutes: int, actor: str = "duty_officer@drill-1", stream: str = INCIDENT) -> Placed:
+    """An event, so many minutes after the inject."""
+    at = SENT + timedelta(minutes=minutes)
+    named = derived(type(data).__name__, str(minutes), stream, actor)
+    event = seal(
+        data, id=named, source="/huiying/test/triage", stream=stream, version=minutes + 1,
+        previous="0" * 64 if minutes else None, time=at, recorded=at, partitionkey=stream, actor=actor,
+    )  # fmt: skip
+    return Placed(minutes, event, event.data)
+
+
+def published(minutes: int, text: str, unit: str = "drill-1", *who: str) -> Placed:
+    signed = Signature(key=DIGEST, post=f"chief@{unit}", value="0" * 128)
+    answers = tuple(
+        Approval(
+            act="approved", version=1, at=SENT, step=one, who=one, post=f"chief@{unit}", by=DIGEST, signature=signed
+        )
+        for one in who
+    )
+    steps = (Step(code="leader_in_charge", who=("leader_in_charge",)),)
+    said: Any = {"incident": INCIDENT, "unit": unit, "kind": "facts", "title": "停水情况", "text": text, "by": DIGEST}
+    data = StatementPublished(**said, steps=steps, approvals=answers)
+    return happened(data, minutes, f"spokesperson@{unit}", f"statement-{derived(unit)}")
+
+
+def graded(minutes: int) -> Placed:
+    return happened(t.IncidentGraded(level="major", rank=1), minutes)
+
+
+def assigned(minutes: int, unit: str) -> Placed:
+    return happened(t.IncidentAssigned(unit=unit), minutes)
+
+
+def marks(*events: Placed, **more: Any) -> dict[str, str]:
+    """What was expected, with its unit where that is not the office -> what became of it."""
+    found = score.score(rehearsal(**more), events).marks
+    return {one.what if one.unit == "drill-1" else f"{one.what} of {one.unit}": one.outcome for one in found}
+
+
+@pytest.mark.requirement("DRL-01")
+def test_each_expected_act_is_met_late_missed_or_wrong() -> None:
+    right = (
+        graded(20),
+        assigned(25, "drill-1-water"),
+        published(40, "停水", "drill-1", "leader_in_charge", "principal_leader"),
+    )
+    assert marks(*right) == dict.fromkeys(("graded", "assigned", "told", "facts", "one_text"), "met")
+    assert marks() == {"graded": "missed", "assigned": "missed", "told": "missed"}
+    poor = (graded(31), assigned(25, "drill-1"), published(40, "停水", "drill-1", "leader_in_charge"))
+    beside = published(50, "没有停水", "drill-1-water")
+    assert marks(*poor, beside) == {
+        "graded": "late", "assigned": "wrong", "told": "wrong", "facts": "met", "one_text": "met",
+        "facts of drill-1-water": "wrong", "one_text of drill-1-water": "wrong",
+    }  # fmt: skip
+    assert marks(*poor, published(50, "停水", "drill-1-water", "leader_in_charge"))["one_text"] == "met"
+    assert marks(graded(20), sent={}) == {}, "what follows an inject that was not sent is not owed"
+    early = marks(ended=SENT + timedelta(minutes=10))
+    assert early == {"assigned": "missed"}, "what is due after the end is not missed"
+    assert marks(graded(20), speed=60)["graded"] == "late"
+    found = score.score(rehearsal(), right)
+    assert found.posts == ("duty_officer@drill-1", "spokesperson@drill-1")
+    assert found.marks[0].due == SENT + timedelta(minutes=30)
+
+
+def limit(name: str, *facts: tuple[int, Fact]) -> list[Placed]:
+    due = SENT + timedelta(hours=1)
+    started = e.ClockStarted(clock=name, unit="drill-1", since=SENT, due=due)
+    return [happened(data, minutes, "system", f"clock-{derived(name)}") for minutes, data in ((0, started), *facts)]
+
+
+def test_a_limit_of_the_pack_counts_if_it_was_met_or_had_passed() -> None:
+    due = SENT + timedelta(hours=1)
+    breached = (60, e.ClockBreached(clock="c", unit="drill-1", due=due, detected_at=due))
+    gone = (70, e.ClockCancelled(clock="c", cause="regraded"))
+    annulled = (80, e.ClockBreachAnnulled(clock="c", cause="reviewed"))
+
+    def met(minutes: int, late: bool) -> tuple[int, Fact]:
+        return minutes, e.ClockMet(clock="c", met_at=SENT, late=late)
+
+    def became(*facts: tuple[int, Fact], minutes: int = 120) -> str | None:
+        return marks(*limit("c", *facts), sent={}, ended=SENT + timedelta(minutes=minutes)).get("c")
+
+    assert became() == "missed", "also before the system has seen it"
+    assert became(minutes=59) is None
+    assert (became(met(30, False)), became(breached, met(90, True))) == ("met", "late")
+    assert (became(breached, gone), became(breached), became(gone)) == ("missed", "missed", None)
+    assert became(breached, annulled) is None
+
+
+ALL = (
+    graded(20), graded(40), assigned(25, "drill-1"), assigned(45, "drill-1-water"), *limit("c"), *limit("d"),
+    published(40, "停水", "drill-1", "leader_in_charge"), published(55, "没有停水", "drill-1-water"),
+)  # fmt: skip
+
+
+@always(st.permutations(ALL), st.lists(st.sampled_from(ALL), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_delivery_and_doubles_change_no_score(order: list[Placed], twice: list[Placed]) -> None:
+    assert score.score(rehearsal(), [*order, *twice]) == score.score(rehearsal(), ALL)
+
+
+@pytest.mark.requirement("DRL-01")
+def test_the_shipped_scenarios_can_be_used_and_their_details_follow_the_seed() -> None:
+    shipped = scenarios(spec.POLICIES)
+    assert len(shipped) == 6 and len({one.model.crisis for one in shipped.values()}) == 6
+    lists = spec.offices().lists
+    for one in shipped.values():
+        assert parse_scenario(one.canonical) == one
+        said = []
+        for seed in (1, 1, 2, 3, 4, 5):
+            values = chosen(one.model, seed)
+            said.append([filled(inject, values).model_dump_json() for inject in one.model.injects])
+        assert said[0] == said[1] and any(said[0] != other for other in said[2:]), one.model.id
+        for inject in one.model.injects:
+            assert inject.kind != "report" or inject.channel in lists.channels
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("after: first, within", "after: none, within"),
+        (
+            "to: water}",
+            "to: fire}\n  - {code: graded, criterion: none, title: a, title_en: b, act: incident.graded, after: first}",
+        ),
+        ("subject: 水管爆了", "subject: '{street}水管爆了'"),
+        ("at: PT0S", "at: PT3H"),
+        ("within: PT1H", "within: 60"),
+        ("act: statement.published", "act: incident.published"),
+    ],
+)
+def test_a_scenario_that_does_not_agree_with_itself_is_refused(wrong: str, told: str) -> None:
+    text = (
+        EXAMPLE
+        + "  - {code: b, criterion: verified, title: a, title_en: b, act: incident.assigned, after: first, to: water}"
+    )
+    text = text.replace("lasts: PT2H", "lasts: PT2H\ndepartments: [{code: water, name: 演练科}]")
+    said = "criterion: verified, title: a, title_en: b, act: statement.published, after: first, within: PT1H"
+    text += f"\n  - {{code: c, {said}}}"
+    parse_scenario(text)
+    assert wrong in text
+    with pytest.raises(DocumentError):
+        parse_scenario(text.replace(wrong, told))
+
+
+@pytest.mark.requirement("DRL-03")
+def test_a_training_names_posts_of_the_unit_and_a_day_that_was() -> None:
+    record = RecordTraining(
+        unit="county", kind="lecture", title="发布讲座", on="2026-03-02", minutes=90,
+        posts=("spokesperson@county", "chief@town-east", "chief@town-east"),
+    )  # fmt: skip
+    recorded = d.TrainingRecorded(
+        unit="county", kind="lecture", title=Typed(text="发布讲座"), on="2026-03-02", minutes=90,
+        posts=("chief@town-east", "spokesperson@county"),
+    )  # fmt: skip
+    start = spec.given(trainings.DECIDER, actor=ADMIN)
+    start.when(record).then(recorded)
+    start.when(record.model_copy(update={"on": "2026-03-03"})).then_raises(Malformed, "to come")
+    start.when(record.model_copy(update={"posts": ("nobody@county",)})).then_raises(Malformed)
+    start.when(record.model_copy(update={"posts": ("chief@city",)})).then_raises(Malformed, "chief@city")
+    start.by(spec.staff("handler")).when(record).then_raises(Forbidden)
+    withdraw = WithdrawTraining(reason="日期写错")
+    gone = d.TrainingWithdrawn(reason=Typed(text="日期写错"))
+    spec.given(trainings.DECIDER, recorded, actor=ADMIN).when(withdraw).then(gone)
+    spec.given(trainings.DECIDER, recorded, gone, actor=ADMIN).when(withdraw).then_raises(Rejected)
