@@ -517,6 +517,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "read-training": ("查看培训", "read trainings"),
     "course": ("业务培训", "course"),
     "lecture": ("专家讲座", "expert lecture"),
+    "drill": ("演练", "drill"),
     # referrals
     "propose-referral": ("提请移送或者表扬", "propose a referral"),
     "state-own-view": ("陈述意见", "state the post's view"),

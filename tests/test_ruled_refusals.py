@@ -28,6 +28,7 @@ UNRULED = {
         mapping-twice mapping-missing mapping-unusable header-missing columns-too-many column-missing column-twice
         row-cells quote-open characters-damaged value-unlisted time-unreadable sheet-missing
         workbook-damaged workbook-strict formula-unworked
+        scenario-unusable parts-differ training-to-come
         null-character not-utf-8 picture-damaged redaction-outside redaction-page redactions-elsewhere
         redactions-unreadable file-empty plan-date address-unknown-way address-unusable
         place-or-report channel-unchanged webhook-address webhook-private channel-without-secret channel-of-other-kind
@@ -45,6 +46,7 @@ UNRULED = {
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         conference-unknown statement-unknown events-unknown remark-unknown finding-of-other
+        inject-unknown post-not-below not-for-exercises
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
         plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
