@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
 from services.apps import cli
 
@@ -52,6 +53,13 @@ def links() -> Iterator[tuple[Path, str]]:
 
 def heading(text: str) -> str:
     return re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
+
+
+def test_each_alert_has_its_heading() -> None:
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())
+    urls = [one["annotations"]["runbook_url"] for group in rules["groups"] for one in group["rules"] if "alert" in one]
+    there = {heading(one) for one in re.findall(r"^#+ (.+)$", OPERATE.read_text(), re.MULTILINE)}
+    assert {url.partition("#")[2] for url in urls} - there == set()
 
 
 @pytest.mark.parametrize(("page", "to"), [pytest.param(*one, id=f"{one[0].name} {one[1]}") for one in links()])
