@@ -508,7 +508,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "begin-drill": ("开始演练", "begin a drill"),
     "note-inject": ("登记已投放的情景", "note an inject"),
     "end-drill": ("结束演练", "end a drill"),
-    "score-drill": ("给演练评分", "score a drill"),
+    "judge-drill": ("给演练评分", "score a drill"),
     "read-drill": ("查看演练", "read a drill"),
     "finished": ("按计划结束", "finished"),
     "stopped": ("中途停止", "stopped"),

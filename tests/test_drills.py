@@ -294,7 +294,9 @@ async def test_a_drill_trains_the_posts_that_acted_once_and_lectures_are_recorde
     await world.system.settle()
     year = await ask("city", "auditor", "GET", "/audit/v1/trainings/posts?unit=city&year=2026")
     of = {one["post"]: one for one in year["items"]}
-    assert (of["spokesperson@city"]["times"], of["chief@city"]["times"], of["admin@city"]["times"]) == (8, 6, 0), "no chief acts in the poor one"
+    assert (of["spokesperson@city"]["times"], of["chief@city"]["times"], of["admin@city"]["times"]) == (8, 6, 0), (
+        "no chief acts in the poor one"
+    )
     assert of["admin@city"]["last_on"] is None and of["chief@city"]["last_on"] is not None
     county = await ask("county", "auditor", "GET", "/audit/v1/trainings/posts?unit=county&year=2026")
     assert next(one for one in county["items"] if one["post"] == "chief@county")["minutes"] == 90

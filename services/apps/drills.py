@@ -130,7 +130,7 @@ class Lead:
             told = await self.read(drill)
         if (told["complete_until"] or "") < told["ended_at"]:
             raise Refused(f"the record is not complete until {told['ended_at']} yet; try `huiying drill score` later")
-        await self._act(drill, "score-drill", {})
+        await self._act(drill, "judge-drill", {})
         told = await self._patiently(lambda: self.read(drill), lambda found: found["state"] == "scored")
         await self._train(told)
         return told

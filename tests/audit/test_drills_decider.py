@@ -16,7 +16,7 @@ from schemas.envelope import seal
 from schemas.fields import Fact, Typed
 from schemas.publish import Approval, Signature, StatementPublished
 from services.audit.drills import score
-from services.audit.drills.commands import EXAMPLE, BeginDrill, EndDrill, NoteInject, ScoreDrill
+from services.audit.drills.commands import EXAMPLE, BeginDrill, EndDrill, JudgeDrill, NoteInject
 from services.audit.drills.decider import DECIDER
 from services.audit.findings.matter import Placed
 from services.audit.trainings import decider as trainings
@@ -76,11 +76,11 @@ def test_a_drill_from_its_beginning_to_its_score() -> None:
     given(BEGUN).when(note).then(FIRST)
     given(BEGUN, FIRST).when(note).then_raises(Rejected, "sent")
     given(BEGUN).when(NoteInject(inject="none")).then_raises(Malformed, "first")
-    given(BEGUN).when(ScoreDrill()).then_raises(Rejected, "goes on")
+    given(BEGUN).when(JudgeDrill()).then_raises(Rejected, "goes on")
     broken = EndDrill(cause="stopped", reason="真实险情")
     given(BEGUN).when(broken).then(d.DrillEnded(cause="stopped", reason=Typed(text="真实险情")))
     given(BEGUN, ENDED).when(note).then_raises(Rejected, "ended")
-    given(BEGUN, ENDED, events=[], size=3).when(ScoreDrill()).then(d.DrillScored(size=3, marks=(), posts=()))
+    given(BEGUN, ENDED, events=[], size=3).when(JudgeDrill()).then(d.DrillScored(size=3, marks=(), posts=()))
 
 
 def rehearsal(**more: Any) -> score.Rehearsal:

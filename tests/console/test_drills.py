@@ -30,8 +30,8 @@ async def test_a_drill_is_broken_off_scored_and_listed(town: Town) -> None:
         assert "供水主管爆裂" in page.said and "演练中" in page.said and "还没有投放" in page.said
         assert [link for link in page.links if link.startswith(f"{HOME}{at}/")] == [f"{HOME}{at}/end-drill"]
         await town.done(leader, f"{at}/end-drill", cause="stopped", reason="来了真的险情")
-        await town.done(leader, f"{at}/score-drill")
-        page = await leader.open(f"{at}?done=score-drill")
+        await town.done(leader, f"{at}/judge-drill")
+        page = await leader.open(f"{at}?done=judge-drill")
         assert "已评分" in page.said and "来了真的险情" in page.said and "中途停止" in page.said
         listed = await leader.open("/record/drills?scenario=burst-main")
         assert "供水主管爆裂" in listed.said and "已评分" in listed.said

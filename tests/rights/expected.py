@@ -351,7 +351,7 @@ readDrill              | staff                         | own^
 beginDrill             | chief admin                   | own^
 noteInject             | chief admin                   | own^
 endDrill               | chief admin                   | own^
-scoreDrill             | chief admin                   | own^
+judgeDrill             | chief admin                   | own^
 listTrainings          | staff                         | own^
 listTrainedPosts       | staff                         | own^
 recordTraining         | chief admin                   | own^

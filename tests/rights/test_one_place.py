@@ -11,10 +11,12 @@ SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 TABLES = (
     "services/kernel/access/rights.py",
     *(f"services/{name}/rights.py" for name in SERVICES),
+    "services/audit/drills/rights.py",
     "services/audit/findings/rights.py",
     "services/audit/inspections/rights.py",
     "services/audit/referrals/rights.py",
     "services/audit/review/rights.py",
+    "services/audit/trainings/rights.py",
     "services/publish/delivering/rights.py",
     "services/publish/press/rights.py",
 )

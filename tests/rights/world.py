@@ -105,9 +105,6 @@ def policies(folder: Path) -> Path:
         ("far-town", "town", "far-county"),
     ):
         tree["units"].append({"unit": unit, "kind": kind, "name": unit, "parent": parent})
-    tree["units"].append(
-        {"unit": "east-drill", "kind": "department", "name": "演练", "parent": UNITS["own"], "drill": True}
-    )
     # The county's leading group has heads of departments as members. They would have rights by two ways.
     tree["posts"] = [one for one in tree["posts"] if (one["post"], one.get("unit")) != ("leading_group", "county")]
     tree["posts"].append({"post": OF_NO_ROLE, "title": "文员", "roles": []})
@@ -327,6 +324,9 @@ async def _made(world: World) -> None:
     proposed = await world.done("county", "auditor", "POST", "/audit/v1/referrals", **praised)
     names["referral"] = proposed["id"]
     names["exercises"] = "east-drill"
+    placed = {"unit": "east-drill", "kind": "department", "name": "演练", "parent": own, "drill": True}
+    await world.done("city", "admin", "POST", "/triage/v1/units/place-unit", **placed, reason="演练")
+    await system.settle()
     rehearsed = {"unit": own, "scenario": EXAMPLE, "places": {"office": names["exercises"]}}
     begun = await world.done(own, "admin", "POST", "/audit/v1/drills", **rehearsed)
     names["drill"] = begun["id"]

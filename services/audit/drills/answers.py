@@ -48,7 +48,7 @@ _INJECT = {
     "sent_at": "2026-05-06T01:00:00.000000Z",
     "report_id": "report-01890a5d-ac96-774b-bcce-b302099a8057",
     "incident_id": "incident-01890a5d-ac96-774b-bcce-b302099a8057",
-    "number": "drill-1-2026-Y00001",
+    "number": "drill-1-2026-X00001",
 }
 _STATED = {**STATED, "log_size": 9, "complete_until": "2026-05-06T05:00:00.000000Z"}
 
@@ -202,7 +202,7 @@ class OneDrill(
         posts=["duty_officer@drill-1"],
         version=4,
         revision=4,
-        may=["score-drill"],
+        may=["judge-drill"],
     ),
 ):
     """A drill with all that happened, and what the caller may do about it now."""

@@ -65,5 +65,5 @@ class EndDrill(Command, json_schema_extra=example(cause="finished")):
     """Why it was broken off."""
 
 
-class ScoreDrill(Command, json_schema_extra=example()):
+class JudgeDrill(Command, json_schema_extra=example()):
     """Judge what the record shows now. What arrives later is judged by asking again."""

@@ -9,7 +9,7 @@ from schemas.envelope import Event
 from schemas.fields import Typed
 from schemas.scenario import ABOVE
 from services.audit.drills import score
-from services.audit.drills.commands import BeginDrill, EndDrill, NoteInject, ScoreDrill
+from services.audit.drills.commands import BeginDrill, EndDrill, JudgeDrill, NoteInject
 from services.audit.drills.rights import RIGHTS, Drilled
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider
@@ -82,7 +82,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return [_sent(state, command)]
         case EndDrill():
             return [d.DrillEnded(cause=command.cause, reason=Typed(text=command.reason) if command.reason else None)]
-        case ScoreDrill():
+        case JudgeDrill():
             found = score.score(rehearsal(state), ctx.seen["events"])
             return [d.DrillScored(size=ctx.seen["size"], marks=found.marks, posts=found.posts)]
     raise TypeError(f"a drill knows no {type(command).__name__}")

@@ -12,7 +12,7 @@ from services.audit import queries
 from services.audit.basis import OnAxes, Paged, stated, text_of
 from services.audit.drills import answers
 from services.audit.drills import queries as found
-from services.audit.drills.commands import BeginDrill, EndDrill, NoteInject, ScoreDrill
+from services.audit.drills.commands import BeginDrill, EndDrill, JudgeDrill, NoteInject
 from services.audit.drills.decider import drilled
 from services.audit.drills.rights import READ_DRILL, RIGHTS
 from services.audit.drills.views import STAGES
@@ -110,8 +110,8 @@ def router() -> APIRouter:
         """End it. What is done from now on does not count."""
         return await _on(runtime, caller, id, body)
 
-    @api.post("/drills/{id}/score-drill", **documents.answers(Done))
-    async def score_drill(runtime: http.Serving, id: Id, body: ScoreDrill, caller: http.Command) -> Response:
+    @api.post("/drills/{id}/judge-drill", **documents.answers(Done))
+    async def judge_drill(runtime: http.Serving, id: Id, body: JudgeDrill, caller: http.Command) -> Response:
         """Judge what the record shows of it now. What arrives late is judged by asking again."""
         return await _on(runtime, caller, id, body)
 
@@ -120,7 +120,7 @@ def router() -> APIRouter:
 
 async def _on(runtime: Runtime, caller: commands.Caller, id: str, body: Command) -> Response:
     async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
-        if not isinstance(body, ScoreDrill) or state.begun is None:
+        if not isinstance(body, JudgeDrill) or state.begun is None:
             return {}
         offices = (await runtime.context(connection, caller.actor)).offices
         size, _ = await queries.head(connection)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.audit.drills.commands import BeginDrill, EndDrill, NoteInject, ScoreDrill
+from services.audit.drills.commands import BeginDrill, EndDrill, JudgeDrill, NoteInject
 from services.kernel.access.rights import Read, Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -29,7 +29,7 @@ def _leading(drilled: Drilled, ctx: Ctx) -> tuple[str, ...]:
 
 
 def _refusal(drilled: Drilled, ctx: Ctx, verb: str) -> Rejected | None:
-    if verb == "score-drill" and not drilled.ended:
+    if verb == "judge-drill" and not drilled.ended:
         return Rejected("the drill goes on; end it before it is scored", code="drill-goes-on")
     if verb in ("note-inject", "end-drill") and drilled.ended:
         return Rejected("this drill has ended", code="drill-ended")
@@ -40,5 +40,5 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     BeginDrill: Right("begin-drill", LEADERS, _leading),
     NoteInject: Right("note-inject", LEADERS, _leading, _refusal),
     EndDrill: Right("end-drill", LEADERS, _leading, _refusal),
-    ScoreDrill: Right("score-drill", LEADERS, _leading, _refusal),
+    JudgeDrill: Right("judge-drill", LEADERS, _leading, _refusal),
 }
