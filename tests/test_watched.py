@@ -155,6 +155,8 @@ async def test_audit_tells_how_far_the_log_is_signed_and_cosigned(tmp_path: Path
             at = hours and instant(datetime.now(UTC) - timedelta(hours=hours))
             (made_in / "manifest.json").write_text(json.dumps({"made_at": at}) if at else "{")
         values = await read(made)
+        (tmp_path / "backups" / "last.json").write_text(json.dumps({"made_at": instant(datetime.now(UTC))}))
+        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) < 60
         assert shown(values, metrics.UNSIGNED, AUDIT) == 3
         assert shown(values, metrics.CHECKPOINT_SIZE, AUDIT, "cosigned") == 5
         assert shown(values, metrics.CHECKPOINT_AGE, AUDIT, "cosigned") == pytest.approx(3 * 3600, abs=60)

@@ -9,13 +9,13 @@ from schemas.fields import parse_instant
 
 
 def newest(folder: Path) -> datetime | None:
-    """When the newest whole backup below a folder was made. A backup is a folder with a `manifest.json`.
+    """When the newest whole backup was made: `last.json` says it, else the `manifest.json` of each backup below.
 
     None if there is none, or if none can be read.
     """
     made = []
     with suppress(OSError):
-        for manifest in folder.glob("*/manifest.json"):
+        for told in (folder / "last.json", *folder.glob("*/manifest.json")):
             with suppress(OSError, ValueError, KeyError, TypeError):
-                made.append(parse_instant(json.loads(manifest.read_bytes())["made_at"]))
+                made.append(parse_instant(json.loads(told.read_bytes())["made_at"]))
     return max(made, default=None)
