@@ -330,7 +330,7 @@ async def _made(world: World) -> None:
     rehearsed = {"unit": own, "scenario": EXAMPLE, "places": {"office": names["exercises"]}}
     begun = await world.done(own, "admin", "POST", "/audit/v1/drills", **rehearsed)
     names["drill"] = begun["id"]
-    given: dict[str, Any] = {
+    lecture: dict[str, Any] = {
         "kind": "lecture",
         "title": "讲座",
         "on": "2026-01-05",
