@@ -337,7 +337,7 @@ async def _made(world: World) -> None:
         "minutes": 90,
         "posts": [f"chief@{own}"],
     }
-    noted = await world.done(own, "chief", "POST", "/audit/v1/trainings", unit=own, **given)
+    noted = await world.done(own, "chief", "POST", "/audit/v1/trainings", unit=own, **lecture)
     names["training"] = noted["id"]
     await _reviewed(world)
     await system.settle()
