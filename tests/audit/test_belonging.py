@@ -253,10 +253,13 @@ ELSEWHERE = {
     "operation.suggested.incident": "a search that looks for matters alike",
     "operation.similar_asked.offered": "a search that looks for matters alike",
     "operation.separation_refused.record": "an attempt that changed nothing; a finding tells of it",
+    "drill.inject_sent.matter": "part of the drill, whose page shows it; a matter of an exercise tells its own course",
     "referral.proposed.incident": "about a post, for those who read referrals",
 }
 """What names a matter, or may, and is no part of its record, with the reason."""
-OF_NO_MATTER = ("report", "finding", "findings", "key", "integration", "query", "run", "subscription", "statement")
+OF_NO_MATTER = (
+    *("report", "finding", "findings", "key", "integration", "query", "run", "subscription", "statement", "drill"),
+)
 """Fields that name a stream of another kind."""
 
 
