@@ -47,8 +47,8 @@ def through_kills(world: World, kills: int, seed: int = 1) -> dict[str, int]:
                 world.kill(part, signal.SIGKILL)
             world.start(part, **Here)
             world.ready(part)
-            until(lambda: len(receiver.counts) == number + 1, f"release {number + 1} came", 60)  # noqa: B023
-            until(lambda: len(_recorded(world, id_)) == number + 1, f"release {number + 1} is on record", 60)  # noqa: B023
+            until(lambda: len(receiver.counts) == number + 1, f"release {number + 1} came")  # noqa: B023
+            until(lambda: len(_recorded(world, id_)) == number + 1, f"release {number + 1} is on record")  # noqa: B023
         _restarted(world, part)
         once = receiver.distinct()
         releases = [message.body["data"]["release"] for message in once]
