@@ -59,6 +59,14 @@ def test_each_document_is_openapi(service: str) -> None:
     assert DOCUMENTS[service]["info"]["description"]
 
 
+def test_one_name_is_one_model_in_all_documents() -> None:
+    """One process serves all services by one document, where a name stands once."""
+    known: dict[str, Any] = {}
+    for service, document in DOCUMENTS.items():
+        for name, schema in document["components"]["schemas"].items():
+            assert known.setdefault(name, schema) == schema, f"{name} of {service} is another one"
+
+
 @pytest.mark.parametrize("service", catalogue.SERVICES)
 def test_bounds_are_written_as_json_schema_has_them(service: str) -> None:
     """Pydantic writes a constraint that it sets behind a validator under its own name, which no client reads."""

@@ -176,7 +176,7 @@ class Drills(Page, Stated, json_schema_extra=example(**_STATED, items=[_ITEM], n
     """In the order in which they began."""
 
 
-class Place(Answered):
+class PlayedPart(Answered):
     """The unit that rehearses a part."""
 
     part: Code
@@ -215,7 +215,7 @@ class OneDrill(
     """How long it goes on."""
     reason: str | None
     """Why it was broken off."""
-    places: tuple[Place, ...]
+    places: tuple[PlayedPart, ...]
     """Which unit rehearses which part."""
     criteria: tuple[CriterionItem, ...]
     """By what the work is judged."""
