@@ -18,7 +18,6 @@ from services.kernel.settings import Settings
 from tests.ingest.conftest import PATH, Ingest, refused, running
 from tests.kit import access, spec
 
-NOW = datetime.now(UTC)
 GOOD = tokens.claims("local", person="p", unit="county", post="chief", roles=["chief"]).model_dump()
 URL = f"{PATH}/report-{spec.UUID}"
 
@@ -54,7 +53,7 @@ async def test_a_token_is_believed_by_its_signature(ingest: Ingest) -> None:
 async def test_a_token_has_its_time(ingest: Ingest) -> None:
     refused(await ask(ingest, access.token("county", "chief", life=timedelta(seconds=-1))), 401, "has expired")
     refused(await ask(ingest, access.token("county", "chief", life=timedelta(days=2))), 401, "not valid here")
-    later = int((NOW + timedelta(hours=1)).timestamp())
+    later = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
     ahead = access.SIGNING.sign({**GOOD, "iat": later, "exp": later + 60})
     refused(await ask(ingest, ahead), 401, "begins in the future")
 
