@@ -67,7 +67,7 @@ def run(life: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """A command of the command line: its exit code and what it said."""
 
     def of(*arguments: str) -> tuple[int, str, str]:
-        more = ("--from", str(life / "backups"), "--identity", str(life / "key")) if arguments[0] == "restore" else ()
+        more = ("--from", str(life / "backups"), "--key-file", str(life / "key")) if arguments[0] == "restore" else ()
         code = cli.execute([*arguments, *more, "--data", str(data)])
         said = capsys.readouterr()
         return code, said.out, said.err
@@ -183,7 +183,7 @@ def test_a_backup_that_cannot_be_opened_changes_nothing(
 
     before = standing()
     arguments = ["restore", "--from", str(copy), "--data", str(data)]
-    assert cli.execute([*arguments, *(() if how == "none" else ("--identity", str(key)))]) == 2
+    assert cli.execute([*arguments, *(() if how == "none" else ("--key-file", str(key)))]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1
     assert standing() == before
@@ -198,11 +198,11 @@ def test_a_backup_is_verified_and_opens_with_stock_age(
     identity = pyrage.x25519.Identity.from_str((life / "key").read_text().split()[-1])
     secret = pyrage.decrypt((made / "secret.age").read_bytes(), [identity])
     assert secret == (life / "data" / "secret").read_bytes()
-    assert cli.execute(["backup", "secret", str(life / "backups"), "--identity", str(life / "key")]) == 0
+    assert cli.execute(["backup", "secret", str(life / "backups"), "--key-file", str(life / "key")]) == 0
     assert capsys.readouterr().out == secret.decode() + "\n"
     assert cli.execute(["backup", "verify", str(life / "backups")]) == 0
-    assert "not opened without --identity" in capsys.readouterr().out
-    assert cli.execute(["backup", "verify", str(made), "--identity", str(life / "key")]) == 0
+    assert "not opened without --key-file" in capsys.readouterr().out
+    assert cli.execute(["backup", "verify", str(made), "--key-file", str(life / "key")]) == 0
     assert "each opens" in capsys.readouterr().out
     last = json.loads((life / "backups" / "last.json").read_text())
     assert (last["folder"], last["encrypted"]) == (made.name, True)

@@ -58,7 +58,7 @@ def test_databases_and_brokers_that_are_lost_together_come_back_from_a_backup(
         assert erased.status_code == 200, erased.text
     world.check()
 
-    refused = world.run("restore", "--from", str(tmp_path / "backups"), "--identity", str(tmp_path / "key"))
+    refused = world.run("restore", "--from", str(tmp_path / "backups"), "--key-file", str(tmp_path / "key"))
     assert refused.returncode == 2 and "is running" in refused.stderr
     world.stop()
     broker.kill()
@@ -70,7 +70,7 @@ def test_databases_and_brokers_that_are_lost_together_come_back_from_a_backup(
     with sites.database(world, "triage") as connection:
         connection.execute("drop schema public cascade")
         connection.execute("create schema public")
-    done = world.run("restore", "--from", str(tmp_path / "backups"), "--identity", str(tmp_path / "key"))
+    done = world.run("restore", "--from", str(tmp_path / "backups"), "--key-file", str(tmp_path / "key"))
     assert done.returncode == 0, done.stderr
     said = {line.partition(":")[0]: line for line in done.stdout.splitlines() if "that the store held before" in line}
     assert said.keys() >= {"ingest", "audit"} and "triage" not in said, done.stdout

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 BROKERS = 20.0
 """Seconds in which the brokers must answer."""
 backup = group("Copies of all stores, files and keys, encrypted for keys whose private half is elsewhere.")
-Identity = Annotated[
-    Path | None, typer.Option("--identity", help="The file of the private key.", resolve_path=True, show_default=False)
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="The file of the private key.", resolve_path=True, show_default=False)
 ]
 From = Annotated[Path, typer.Argument(metavar="DIR", help="A backup, or a folder of backups.", resolve_path=True)]
 
@@ -114,7 +114,7 @@ def key(
 @backup.command("verify")
 def verify(
     source: From,
-    identity: Identity = None,
+    key_file: KeyFile = None,
     check: Annotated[
         bool, typer.Option("--check", help="Restore it into a scratch folder, too, and run `huiying check` on it.")
     ] = False,
@@ -128,22 +128,22 @@ def verify(
 
     held = keeping.newest(source)
     held.must_be_whole()
-    held.unlock(identity)
+    held.unlock(key_file)
     if not held.manifest.keys:
         opened = "it is not encrypted"
     else:
-        opened = "each opens" if identity else "encrypted, not opened without --identity"
+        opened = "each opens" if key_file else "encrypted, not opened without --key-file"
     say(f"{held.folder}: whole, {len(held.manifest.files)} files of {held.manifest.made_at}, {opened}")
     if not check:
         return
     if held.manifest.kind != folder.KIND:
         raise CannotDo("--check is for backups of an embedded system; restore this one into databases of their own")
-    faults = run(_checked(held, identity))
+    faults = run(_checked(held, key_file))
     say("\n".join(faults))
     raise typer.Exit(0 if faults[-1] == "clean" else 1)
 
 
-async def _checked(held: "Held", identity: Path | None) -> list[str]:
+async def _checked(held: "Held", key_file: Path | None) -> list[str]:
     import tempfile
 
     from services.apps import operate
@@ -153,19 +153,19 @@ async def _checked(held: "Held", identity: Path | None) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="huiying-verify-") as scratch:
         told = {name: value for name, value in held.told.items() if name in ("deployment", "prefix", "partitions")}
         settings = Settings(**told).model_copy(update={"data": Path(scratch), "database": "", "kafka": ""})
-        folder.restore(settings.data, held.folder, log=True, identity=identity)
+        folder.restore(settings.data, held.folder, log=True, identity=key_file)
         return operate.told(await operate.check(quiet(settings), 30.0))
 
 
 @backup.command("secret")
-def secret(source: From, identity: Identity = None) -> None:
+def secret(source: From, key_file: KeyFile = None) -> None:
     """Print the secret of a backup (HUIYING_SECRET), for a deployment that is made anew."""
     from services.apps.backups import keeping
     from services.apps.backups.held import Held
     from services.kernel.access.keys import SECRET_FILE
 
     found = keeping.newest(source)
-    held = Held.open(found.folder, found.manifest.kind, identity)
+    held = Held.open(found.folder, found.manifest.kind, key_file)
     if SECRET_FILE not in held:
         raise CannotDo(f"{held.folder} holds no secret")
     say(held.content(SECRET_FILE).decode())
@@ -175,7 +175,7 @@ def restore(
     source: Annotated[
         Path | None, typer.Option("--from", resolve_path=True, help="A backup, or a folder of backups: the newest.")
     ] = None,
-    identity: Identity = None,
+    key_file: KeyFile = None,
     service: Annotated[
         list[str] | None, typer.Option("--service", help="Only this service. You may repeat the option.")
     ] = None,
@@ -212,14 +212,14 @@ def restore(
         return
     held = keeping.newest(source)
     if only_files:
-        _files(settings, held, identity)
+        _files(settings, held, key_file)
     elif settings.embedded:
-        _folder(settings, held, services, identity, log=log)
+        _folder(settings, held, services, key_file, log=log)
     else:
-        _databases(settings, held, services, identity)
+        _databases(settings, held, services, key_file)
 
 
-def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], identity: Path | None, *, log: bool) -> None:
+def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, *, log: bool) -> None:
     from services.apps import access, operate
     from services.apps.backups import folder
     from services.apps.folder import FolderLock
@@ -230,7 +230,7 @@ def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], ident
     try:
         erased = run(operate.erased(settings, log_goes_back=log))
         before = folder.events(settings.data)
-        done = folder.restore(settings.data, held.folder, services, log=log, erased=erased, identity=identity)
+        done = folder.restore(settings.data, held.folder, services, log=log, erased=erased, identity=key_file)
     finally:
         lock.release()
     say(f"restored {', '.join(done.names)}")
@@ -241,7 +241,7 @@ def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], ident
     _report(lines)
 
 
-def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], identity: Path | None) -> None:
+def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None) -> None:
     from schemas.catalogue import SERVICES
     from services.apps import operate
     from services.apps.backups import databases, folder
@@ -250,7 +250,7 @@ def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], id
     if whole and f"{folder.CONSOLE}.dump" in held and not databases.has_accounts(settings):
         services = (*services, folder.CONSOLE)
     before = run(_stopped(settings, services))
-    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), identity)
+    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), key_file)
     say(f"restored {', '.join(done.names)}")
     _report(run(_losses(settings, services, before, held.manifest, done.forgotten)))
 
@@ -296,7 +296,7 @@ async def _losses(
         return await losses.told(settings, found.runtimes, services, before, manifest, forgotten)
 
 
-def _files(settings: "Settings", held: "Held", identity: Path | None) -> None:
+def _files(settings: "Settings", held: "Held", key_file: Path | None) -> None:
     from services.apps import operate
     from services.apps.backups import files
     from services.apps.backups.folder import put_files
@@ -306,7 +306,7 @@ def _files(settings: "Settings", held: "Held", identity: Path | None) -> None:
         async with operate.stores(settings) as found:
             return (await files.lacking(settings, found.runtimes))[0]
 
-    held, lacking, done = Held.open(held.folder, held.manifest.kind, identity), run(look()), 0
+    held, lacking, done = Held.open(held.folder, held.manifest.kind, key_file), run(look()), 0
     for folder in files.NEEDED:
         place = files.folder_of(settings, folder)
         if place is None:

@@ -206,7 +206,7 @@ class Held:
                 del manifest.files[name]
         held.must_be_whole()
         if manifest.keys and identity is None:
-            raise BackupError(f"{folder} is encrypted; name the file of its private key with --identity")
+            raise BackupError(f"{folder} is encrypted; name the file of its private key with --key-file")
         held.unlock(identity)
         return held
 
