@@ -306,3 +306,16 @@ async def test_a_drill_trains_the_posts_that_acted_once_and_lectures_are_recorde
     assert told[wrong["id"]]["withdrawn"] and told[wrong["id"]]["reason"] == "时长写错"
     assert told[made["id"]]["title"] == "信息发布讲座"
     assert sum(one["drill"] is not None for one in items) == 7
+
+
+@pytest.mark.requirement("DRL-01")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_another_unit_leads_a_drill_too(world: World) -> None:
+    async def until(when: datetime) -> None:
+        await _settled(world.system, when)
+
+    lead = replace(world.lead, unit="county", until=until, _keys={})
+    drill = await lead.begin(drills.all_of(world.system.settings)[POOR], seed=1, speed=1000)
+    told = await lead.go_on(drill)
+    assert told["totals"]["missed"] and not told["totals"]["met"], "nobody acted"
+    assert all(one["sent_at"] for one in told["injects"])

@@ -41,7 +41,8 @@ is one, too. Only below a town there is no room for it.
 NAME = "演练上级单位"
 PATIENCE = 60.0
 """Seconds for which a step waits until the services know what the step before did."""
-SOURCE = "drill"
+KEY = "drill"
+"""The name of the keys of drills. Each unit that leads has an integration of this name, with a source of its own."""
 REASON = "演练"
 Say = Callable[[str], None]
 Token = Callable[[str, str], str]
@@ -207,7 +208,7 @@ class Lead:
 
     async def _report(self, drill: str, inject: ReportInject, unit: str) -> str:
         said = inject.model_dump(include={"channel", "subject", "text", "place"}, exclude_none=True)
-        named = {"unit": unit, "source": SOURCE, "external_id": f"{drill}:{inject.code}"}
+        named = {"unit": unit, "source": f"{KEY}-{self.unit}", "external_id": f"{drill}:{inject.code}"}
         body = {**said, **named, "discovered_at": instant(self.now())}
         made = await self._patiently(lambda: self._by_key("POST", "/ingest/v1/reports", json=body))
         return str(made["report_id"])
@@ -233,7 +234,7 @@ class Lead:
         """As an integration does. The key is made for this run, and revoked at its end."""
         if not self._keys:
             made = await self.ask(
-                "ingest", "POST", "/ingest/v1/keys", json={"unit": self.unit, "scope": "ingest", "name": SOURCE}
+                "ingest", "POST", "/ingest/v1/keys", json={"unit": self.unit, "scope": "ingest", "name": KEY}
             )
             self._keys[made["id"]] = made["key"]
         return await ask(self.clients["ingest"], method, path, next(iter(self._keys.values())), **request)
