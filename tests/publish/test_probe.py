@@ -147,7 +147,7 @@ class Rounds:
     """A probe whose clock moves by a minute for each round."""
 
     def __init__(self, front: Front, path: Path, client: httpx.AsyncClient, **more: Any) -> None:
-        told = {"public_url": front.address, "probe_key": SecretStr("hy_probe"), "probe_timeout": 1.0} | more
+        told = {"public_url": front.address, "probe_key": SecretStr("hy_probe"), "probe_timeout": 30.0} | more
         self.settings, self.path, self.front = Settings(**told), path, front
         self.minute = 0
         self.probe = loop.Probe(self.settings, path, client, lambda: START + timedelta(minutes=self.minute))
@@ -162,7 +162,7 @@ class Rounds:
 
 @pytest.fixture
 async def rounds(front: Front, tmp_path: Path) -> AsyncIterator[Rounds]:
-    async with looking.client(True, 1) as client:
+    async with looking.client(True, 30) as client:
         made = Rounds(front, tmp_path / "probe.json", client)
         assert await made.go(2) == {}, made.found.said
         assert not made.found.said, made.found.said
