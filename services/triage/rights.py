@@ -22,7 +22,7 @@ from services.kernel.rules.approval import chain_of, chains, fixed, place
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.verification import establishing, missing
 from services.triage import commands as c
-from services.triage.handling import assigning, planning
+from services.triage.handling import assigning, handing, planning
 from services.triage.handling.proposals import Proposal
 from services.triage.incident import Incident
 from services.triage.offices import office_commands as o
@@ -106,6 +106,14 @@ def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             unit=incident.unit,
         )
     return None
+
+
+def _can_be_handed_over(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _open(incident, ctx, verb) or handing.why_not_handed_over(incident)
+
+
+def _came_from_elsewhere(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_merged(incident, ctx, verb) or handing.why_not_told(incident)
 
 
 def last_report(incident: Incident) -> Rejected:
@@ -492,6 +500,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped_openly),
     c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped_openly),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
+    c.HandToPeer: Right("hand-to-peer", ("chief",), _accountable, _can_be_handed_over),
+    c.TellPeer: Right("tell-peer", ("chief",), _accountable, _came_from_elsewhere),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _handling_begun),
     c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _waits("explanation")),
