@@ -9,10 +9,12 @@ from unittest import mock
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from deploy import native
 from schemas.envelope import Event
+from services.console.access import passwords
 from services.kernel.store import database
 from tests.kit import substrate
 from tests.kit.answers import held_against_documents
@@ -43,6 +45,10 @@ WAITING = ("kafka", "chromium")
 """Files with these marks wait for other processes half of the time."""
 
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Nobody guesses the passwords of tests. Processes that are started have what a deployment has."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
@@ -52,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run.enter_context(compiled_once())
     # Nobody takes this process' power away. Processes that are killed have what a deployment has.
     run.enter_context(mock.patch.object(database, "SYNCHRONOUS", "off"))
+    run.enter_context(mock.patch.multiple(passwords, _hasher=CHEAP, _NOBODY=CHEAP.hash("nobody")))
     config.add_cleanup(run.close)
 
 
