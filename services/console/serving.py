@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 import httpx
 from sqlalchemy.exc import DBAPIError
@@ -38,8 +38,12 @@ class Console:
         now: Callable[[], datetime],
     ) -> None:
         self.site = Site(settings, database, secret, clients, now)
+
+    @cached_property
+    def app(self) -> ASGIApp:
+        """The pages. They are made for the first request: for one process with everything, a third of its start."""
         pages = application(self.site)
-        self.app: ASGIApp = Gate(HeadAsGet(Timed(pages)), settings.answer_seconds, partial(unreadable, pages))
+        return Gate(HeadAsGet(Timed(pages)), self.site.settings.answer_seconds, partial(unreadable, pages))
 
     async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The console as the only application of a port: `/` leads to it, and it says whether it works."""
