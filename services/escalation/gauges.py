@@ -20,10 +20,16 @@ CAUSES = ("not_planned", "not_signed_on")
 
 
 async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, float]:
-    """All of them. They name no unit: the console shows each office its own."""
+    """All of them. They name no unit: the console shows each office its own.
+
+    A drill is none of the limits, desks and notices that the operator must see to. A timer that is late is a fault of
+    the system, also where it is an exercise's.
+    """
     service, now = runtime.service.name, runtime.time_source.now()
     at = instant(now)
-    missed = await connection.execute(select(func.count(), func.min(CLOCKS.c.due)).where(MISSED))
+    missed = await connection.execute(
+        select(func.count(), func.min(CLOCKS.c.due)).where(MISSED, CLOCKS.c.drill.is_(False))
+    )
     overdue, first = missed.one()
     late = (await connection.execute(select(func.min(CLOCKS.c.wakes_at)).where(CLOCKS.c.wakes_at < at))).scalar()
     gaps = {row[0]: row[1] for row in await connection.execute(_gaps(at))}
