@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from services.escalation.notify.posting import ATTEMPTS, LOOKED_AT, OUTGOING, STEPS
-from services.escalation.views import CLOCKS, GAPS, MISSED, ROSTER
+from services.escalation.views import CLOCKS, GAPS, METADATA, MISSED, ROSTER
 from services.kernel import metrics
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.gauges import age
 
+UNITS = METADATA.tables["units"]
 LATELY = STEPS[-1] * 2
 """A notice that still goes somewhere is tried again within this time."""
 CAUSES = ("not_planned", "not_signed_on")
@@ -55,13 +56,16 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
 
 
 def _gaps(at: str) -> Select[Any]:
-    """Desks by cause. A gap keeps its row when somebody comes after all, so the roster is asked, too."""
+    """Desks by cause, without those of offices for exercises. A gap keeps its row when somebody comes after all, so the
+    roster is asked, too.
+    """
+    exercising = (UNITS.c.unit == GAPS.c.unit, UNITS.c.until.is_(None), UNITS.c.drill)
     shift = (ROSTER.c.unit == GAPS.c.unit, ROSTER.c.until > at, ROSTER.c.since <= at, ROSTER.c.cancelled.is_(None))
     planned = and_(*shift, GAPS.c.cause == "not_planned")
     signed_on = and_(*shift, GAPS.c.cause == "not_signed_on", ROSTER.c.post == GAPS.c.post, ROSTER.c.by.is_not(None))
     going_on = (GAPS.c.until > at, GAPS.c.since <= at, GAPS.c.closed.is_(None), GAPS.c.found.is_not(None))
     return (
         select(GAPS.c.cause, func.count(GAPS.c.unit.distinct()))
-        .where(*going_on, ~exists().where(planned), ~exists().where(signed_on))
+        .where(*going_on, ~exists().where(planned), ~exists().where(signed_on), ~exists().where(*exercising))
         .group_by(GAPS.c.cause)
     )
