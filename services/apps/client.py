@@ -15,6 +15,7 @@ from services.apps.folder import folder_owner
 from services.kernel.settings import Settings
 
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+CONSOLE, CONSOLE_PORT = "console", 8400
 PAGE = 500
 
 
