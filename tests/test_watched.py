@@ -64,6 +64,7 @@ async def test_escalation_tells_what_is_overdue_who_is_missing_and_what_nobody_t
             "missed": {"state": "breached", "due": at(-3)},
             "missed later": {"state": "breached", "due": at(-1), "wakes_at": at(1)},
             "missed in a matter that ended": {"state": "breached", "due": at(-9), "cancelled_at": at(-8)},
+            "missed in an exercise": {"state": "breached", "due": at(-9), "drill": True},
             "met late": {"state": "met", "due": at(-9), "met_at": at(-8)},
             "running": {"state": "running", "due": at(2), "wakes_at": at(2)},
             "nobody saw it": {"state": "running", "due": at(-0.5), "wakes_at": at(-0.5)},
@@ -76,6 +77,8 @@ async def test_escalation_tells_what_is_overdue_who_is_missing_and_what_nobody_t
         await put(made, gaps, unit="came after all", cause="not_planned", **found)
         await put(made, roster, unit="came after all", post="head@c", **span)
         await put(made, gaps, unit="ahead", cause="not_planned", found_ahead=at(-1), since=at(1), until=at(3))
+        await put(made, gaps, unit="exercise", cause="not_planned", **found)
+        await put(made, made.tables["units"], unit="exercise", drill=True)
         await put(made, gaps, unit="over", cause="not_planned", found=at(-5), since=at(-5), until=at(-3))
         for unit, by in {"asleep": None, "late": "officer@late"}.items():
             await put(made, gaps, unit=unit, cause="not_signed_on", post="officer", **found)

@@ -54,15 +54,21 @@ class Console:
         else:
             await self.app(scope, receive, send)
 
+    async def works(self) -> bool:
+        """Whether the store answers. Without it, nobody can sign in."""
+        try:
+            await self.site.accounts.exist()
+        except (DBAPIError, OSError, TimeoutError):
+            return False
+        return True
+
     def _health(self, is_ready: bool) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            status, said = 200, "ok"
-            if is_ready:
-                try:
-                    await self.site.accounts.exist()
-                except (DBAPIError, OSError, TimeoutError):
-                    status, said = 503, "unavailable"
-            await JSONResponse({"status": said}, status)(scope, receive, send)
+            works = not is_ready or await self.works()
+            # As the services say it, so that one question serves for all.
+            of = {"services": {"console": {} if works else "its database does not answer"}} if is_ready else {}
+            said = {"status": "ok" if works else "unavailable", **of}
+            await JSONResponse(said, 200 if works else 503)(scope, receive, send)
 
         return answer
 

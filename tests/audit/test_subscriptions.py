@@ -117,6 +117,19 @@ async def test_a_stranger_checks_and_reads_what_comes_in_the_order_of_the_log(wo
     ]
 
 
+async def test_events_of_exercises_go_only_to_who_asked_for_them(world: World, receiver: Receiver) -> None:
+    said: Any = {"unit": "town-east", "actor": INTEGRATION}
+    of = id_of("report", "exercise")
+    await world.send(world.event("ingest", of, received("exercise", "town-east"), drill=True, **said))
+    await reports(world, "one")
+    await subscribed(world, receiver)
+    assert await later(world, receiver) == ids("one")
+    await subscribed(world, receiver, drills=True)
+    assert await later(world, receiver) == ids("one", "exercise", "one")
+    assert [one.body.get("drill") for one in receiver.distinct()] == [None, True, None]
+    assert [one["drills"] for one in (await ask(world, "GET"))["items"]] == [False, True]
+
+
 async def test_the_library_of_standard_webhooks_takes_the_signature(world: World, receiver: Receiver) -> None:
     headers: list[dict[str, str]] = []
     receiver._is_signed = lambda given, raw: bool(headers.append({k.lower(): v for k, v in given.items()})) or True  # type: ignore[method-assign]
