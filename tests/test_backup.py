@@ -257,7 +257,7 @@ async def close(system: Embedded, report_id: str) -> None:
     approver = {"Authorization": f"Bearer {system.token('town-east', 'approver')}"}
     async with system.client(token) as client:
         found = await client.get("/triage/v1/incidents", params={"report_id": report_id})
-        incident = found.json()["items"][0]["id"]
+        incident, before = (found.json()["items"][0][name] for name in ("id", "version"))
         steps: tuple[tuple[int, str, Any, dict[str, str]], ...] = (
             (0, "solve", {"text": "换了灯泡"}, {}),
             (1, "conclude-verification", {"outcome": "confirmed", "text": "属实"}, {}),
@@ -268,7 +268,7 @@ async def close(system: Embedded, report_id: str) -> None:
         )
         for version, verb, body, by in steps:
             path = f"/triage/v1/incidents/{incident}/{verb}"
-            answer = await client.post(path, json=body, headers={"If-Match": str(version), **by})
+            answer = await client.post(path, json=body, headers={"If-Match": str(before + version), **by})
             assert answer.status_code == 200, answer.text
         await system.settle()
 
