@@ -20,7 +20,7 @@ from schemas.catalogue import SERVICES
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
-from services.apps.backups import BackupError, databases, folder
+from services.apps.backups import BackupError, commands, databases, folder
 from services.apps.embedded import Embedded
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
@@ -434,6 +434,41 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
     assert cli.execute(arguments) == 0
     assert "was revoked again" not in capsys.readouterr().out
     assert asyncio.run(after(*ended)) == [401, 401]
+
+
+def test_a_restore_that_was_broken_off_loses_no_revocation(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def before() -> str:
+        async with embedded.running(settings) as system, system.client(access.operator(settings)) as client:
+            made = (await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})).json()
+            await system.settle()
+            folder.back_up(settings.data, tmp_path / "backup")
+            assert (await client.post(f"/ingest/v1/keys/{made['id']}/revoke")).status_code == 200
+            await system.settle()
+        return str(made["key"])
+
+    async def after(key: str) -> int:
+        async with embedded.running(settings) as system:
+            path = f"/ingest/v1/reports/report-{spec.UUID}"
+            async with system.client(key) as client:
+                return (await client.get(path)).status_code
+
+    async def breaks_off(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    key = asyncio.run(before())
+    arguments = ["restore", "--from", str(tmp_path / "backup"), "--data", str(settings.data), "--log"]
+    with monkeypatch.context() as broken:
+        broken.setattr(commands, "_losses", breaks_off)
+        assert cli.execute(arguments) == 130
+    copy = Settings(data=Path(shutil.copytree(settings.data, tmp_path / "copy")))
+    assert cli.execute(arguments) == 0
+    assert capsys.readouterr().out.count("was revoked again") == 1
+    assert not (settings.data / folder.REVOKED).exists()
+    assert asyncio.run(after(key)) == 401
+    settings = copy
+    assert asyncio.run(after(key)) == 401, "a server that starts in the folder does it before it serves"
 
 
 async def test_accounts_go_back_if_missing_or_asked_for_and_ended_ones_stay_ended(

@@ -220,13 +220,12 @@ def restore(
 
 
 def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, *, log: bool) -> None:
-    from services.apps import access, operate
+    from services.apps import operate
     from services.apps.backups import folder
     from services.apps.folder import FolderLock
 
     lock = FolderLock(settings.data)
     lock.take()
-    revoked = folder.revoked(settings.data)
     try:
         erased = run(operate.erased(settings, log_goes_back=log))
         before = folder.events(settings.data)
@@ -235,10 +234,23 @@ def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_f
         lock.release()
     say(f"restored {', '.join(done.names)}")
     lines = run(_losses(settings, services, before, held.manifest, done.forgotten))
-    if folder.LOG in done.names:
-        for id_ in run(access.revoke_again(settings, revoked)):
+    if (settings.data / folder.REVOKED).exists():
+        for id_ in run(_revoked_again(settings)):
             say(f"{id_} was revoked again")
     _report(lines)
+
+
+async def _revoked_again(settings: "Settings") -> list[str]:
+    """Any process that starts in the folder does it first, and ends with it if this one does not come to it."""
+    from services.apps import embedded
+    from services.apps.folder import InUse
+
+    try:
+        async with embedded.running(settings) as system:
+            return system.revoked_again
+    except InUse:
+        note("a process that started meanwhile revokes again what was revoked since the backup")
+        return []
 
 
 def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None) -> None:

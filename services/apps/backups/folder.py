@@ -4,12 +4,14 @@ Every database file by SQLite's online backup, also while the server runs, then 
 the keys of staff tokens. The log is copied after the stores. A store that is older than the log catches up from it at
 the start, but an offset beyond the log would stop its consumer.
 
-The event log is rolled back only if it is missing or if somebody asks for it. After a roll-back, later revocations are
-made again (`services.apps.access`). Copies of databases stand in the data folder meanwhile, and go with the process;
-what a killed one left, the next one clears.
+The event log is rolled back only if it is missing or if somebody asks for it. Later revocations then stand in a file
+before anything takes its place, and the next process makes them again before it serves (`services.apps.embedded`).
+Copies of databases stand in the data folder meanwhile, and go with the process; what a killed one left, the next one
+clears.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import sqlite3
@@ -37,6 +39,8 @@ CONSOLE = "console"
 ENDED = "select id from account where ended"
 FILES = {"evidence": "ingest", "attachments": "publish", "archives": "audit"}
 """Folders of files, and the service that keeps them."""
+REVOKED = "revoked.json"
+"""What was revoked before a restore, until the next process has made it again."""
 TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 SCRATCH = "backup-"
 """The beginning of the name of a folder in which a backup or a restore works."""
@@ -125,6 +129,8 @@ def restore(
             corrections[LOG] = _forget_records(everywhere)
         # All copies are corrected before the first one takes its place.
         forgotten = set().union(*(_correct(scratch / name, statements) for name, statements in corrections.items()))
+        if LOG in chosen:
+            _keep_revoked(data)
         for name in corrections:
             _put_in_place(scratch / name, data / name)
     _restore_secret(data, held)
@@ -265,6 +271,34 @@ def revoked(data: Path) -> Revoked:
     )
     of_log = frozenset(_read(data / "audit.sqlite", "select key from log_keys where revoked_at is not null") or ())
     return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), ended, of_posts, of_log)
+
+
+def to_revoke(data: Path) -> Revoked | None:
+    """What was revoked before a restore and waits to be revoked again. Raises `BackupError` if it cannot be read."""
+    path = data / REVOKED
+    if not path.exists():
+        return None
+    try:
+        return Revoked(**{name: frozenset(ids) for name, ids in json.loads(path.read_bytes()).items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BackupError(
+            f"{path} cannot be read: {error}; it names the keys and tokens that were revoked before a restore. Revoke "
+            "them by hand, then delete the file"
+        ) from None
+
+
+def _keep_revoked(data: Path) -> None:
+    """An earlier restore may have ended before its revocations were made again."""
+    known = [revoked(data), *filter(None, [to_revoke(data)])]
+    found = {name: sorted(frozenset().union(*(getattr(one, name) for one in known))) for name in Revoked._fields}
+    if not any(found.values()):
+        return
+    partial = private_file(data / f"{REVOKED}.part")
+    with partial.open("w") as file:
+        json.dump(found, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(data / REVOKED)
 
 
 def _erased(path: Path) -> list[str] | None:
