@@ -20,7 +20,7 @@ from schemas.catalogue import SERVICES
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
-from services.apps.backups import BackupError, commands, databases, folder
+from services.apps.backups import BackupError, commands, databases, fitting, folder
 from services.apps.embedded import Embedded
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
@@ -350,7 +350,7 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
         secret=SecretStr("s" * 32),
         data=tmp_path / "data",
     )
-    made = databases.back_up(settings, tmp_path / "backup")
+    made = databases.back_up(settings, tmp_path / "backup", said=fitting.told(settings))
     assert {*made.files} == {*(f"{name}.dump" for name in SERVICES), "secret"}
     async with stores["publish"].transaction() as connection:
         await connection.execute(erased.delete())
@@ -382,6 +382,9 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
         databases.restore(settings, cut, ["ingest", "publish"], known)
     async with stores["ingest"].read() as connection:
         assert later in (await connection.execute(select(contents.c.ref))).scalars().all(), "none without the other"
+    elsewhere_too = settings.model_copy(update={"deployment": "elsewhere"})
+    with pytest.raises(BackupError, match="another deployment: it has deployment 'local' instead of 'elsewhere'"):
+        databases.restore(elsewhere_too, tmp_path / "backup", ["ingest", "triage", "publish"], known)
     databases.restore(settings, tmp_path / "backup", ["ingest", "triage", "publish"], known)
     for name in ("ingest", "triage", "publish"):
         async with stores[name].read() as connection:
@@ -391,6 +394,16 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
             assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
     for database in stores.values():
         await database.close()
+
+
+@pytest.mark.postgres
+def test_accounts_that_nobody_could_look_for_are_not_taken_for_none(postgres_databases: str) -> None:
+    """Else a backup would leave them out, and a restore would roll live ones back."""
+    settings = Settings(database=postgres_databases, kafka="nowhere:9092", secret=SecretStr("s" * 32))
+    assert not databases.has_accounts(settings), "the server has no such database"
+    wrong = postgres_databases.replace("@", "wrong@", 1)
+    with pytest.raises(BackupError, match="psql failed"):
+        databases.has_accounts(settings.model_copy(update={"database": wrong}))
 
 
 def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
@@ -434,6 +447,41 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
     assert cli.execute(arguments) == 0
     assert "was revoked again" not in capsys.readouterr().out
     assert asyncio.run(after(*ended)) == [401, 401]
+
+
+async def test_data_of_another_deployment_is_replaced_only_by_name_and_its_secret_stays(
+    lived: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Settings(data=tmp_path / "other")
+    async with embedded.running(other) as system:
+        await report(system, "井盖松动")
+    before = (other.data / "secret").read_bytes()
+    command = ["restore", "--from", str(lived), "--data", str(other.data)]
+    for more in ([], ["--log"], ["--over", "elsewhere"], ["--over", "local", "--service", "triage"]):
+        assert await asyncio.to_thread(cli.execute, [*command, *more]) == 2
+        assert "another secret" in capsys.readouterr().err
+    assert (other.data / "secret").read_bytes() == before
+    async with embedded.running(other) as system:
+        assert await subjects(system) == {"井盖松动"}
+    assert await asyncio.to_thread(cli.execute, [*command, "--over", "local"]) == 0
+    (kept,) = other.data.glob("secret.*")
+    assert kept.read_bytes() == before
+    async with embedded.running(other) as system:
+        assert await subjects(system) == {"路灯不亮", "道路积水"}
+        assert await is_clean(system)
+
+
+@pytest.mark.parametrize(("name", "value"), [("deployment", "elsewhere"), ("prefix", "other"), ("partitions", 9)])
+async def test_a_backup_says_of_which_deployment_it_is(
+    settings: Settings, tmp_path: Path, name: str, value: object
+) -> None:
+    async with embedded.running(settings):
+        folder.back_up(settings.data, tmp_path / "backup", told=fitting.told(settings))
+    ours = {**fitting.told(settings), name: value}
+    with pytest.raises(BackupError, match=f"another deployment: it has {name} .* instead of {value!r}"):
+        folder.restore(settings.data, tmp_path / "backup", ours=ours)
+    folder.restore(settings.data, tmp_path / "backup", ours=fitting.told(settings))
+    folder.restore(tmp_path / "empty", tmp_path / "backup", ours=ours)
 
 
 def test_a_restore_that_was_broken_off_loses_no_revocation(

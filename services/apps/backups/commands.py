@@ -73,9 +73,9 @@ def make(
 
 
 def _made(settings: "Settings", to: Path, keys: list[str], before: "Held | None" = None) -> "Manifest":
-    from services.apps.backups import databases, folder
+    from services.apps.backups import databases, fitting, folder
 
-    told: dict[str, Any] = {name: getattr(settings, name) for name in ("deployment", "prefix", "partitions")}
+    told = fitting.told(settings)
     if settings.embedded:
         return folder.back_up(settings.data, to, keys, before, told)
     return databases.back_up(settings, to, keys, before, {**told, **run(_topics(settings))})
@@ -147,11 +147,11 @@ async def _checked(held: "Held", key_file: Path | None) -> list[str]:
     import tempfile
 
     from services.apps import operate
-    from services.apps.backups import folder
+    from services.apps.backups import fitting, folder
     from services.kernel.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="huiying-verify-") as scratch:
-        told = {name: value for name, value in held.told.items() if name in ("deployment", "prefix", "partitions")}
+        told = {name: value for name, value in held.told.items() if name in fitting.NAMES}
         settings = Settings(**told).model_copy(update={"data": Path(scratch), "database": "", "kafka": ""})
         folder.restore(settings.data, held.folder, log=True, identity=key_file)
         return operate.told(await operate.check(quiet(settings), 30.0))
@@ -187,6 +187,10 @@ def restore(
         bool,
         typer.Option("--in-place", help="Somebody else put the databases back, such as to a point in time."),
     ] = False,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="DEPLOYMENT", help="Replace the data of this deployment by that of another one."),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Put stores back from a backup. Says what comes back by itself, and what is lost.
@@ -214,14 +218,22 @@ def restore(
     if only_files:
         _files(settings, held, key_file)
     elif settings.embedded:
-        _folder(settings, held, services, key_file, log=log)
+        _folder(settings, held, services, key_file, over, log=log)
     else:
-        _databases(settings, held, services, key_file)
+        _databases(settings, held, services, key_file, over)
 
 
-def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, *, log: bool) -> None:
+def _folder(
+    settings: "Settings",
+    held: "Held",
+    services: tuple[str, ...],
+    key_file: Path | None,
+    over: str | None,
+    *,
+    log: bool,
+) -> None:
     from services.apps import operate
-    from services.apps.backups import folder
+    from services.apps.backups import fitting, folder
     from services.apps.folder import FolderLock
 
     lock = FolderLock(settings.data)
@@ -229,7 +241,16 @@ def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_f
     try:
         erased = run(operate.erased(settings, log_goes_back=log))
         before = folder.events(settings.data)
-        done = folder.restore(settings.data, held.folder, services, log=log, erased=erased, identity=key_file)
+        done = folder.restore(
+            settings.data,
+            held.folder,
+            services,
+            log=log,
+            erased=erased,
+            identity=key_file,
+            ours=fitting.told(settings),
+            over=over,
+        )
     finally:
         lock.release()
     say(f"restored {', '.join(done.names)}")
@@ -253,7 +274,9 @@ async def _revoked_again(settings: "Settings") -> list[str]:
         return []
 
 
-def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None) -> None:
+def _databases(
+    settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, over: str | None
+) -> None:
     from schemas.catalogue import SERVICES
     from services.apps import operate
     from services.apps.backups import databases, folder
@@ -262,7 +285,7 @@ def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], ke
     if whole and f"{folder.CONSOLE}.dump" in held and not databases.has_accounts(settings):
         services = (*services, folder.CONSOLE)
     before = run(_stopped(settings, services))
-    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), key_file)
+    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), key_file, over)
     say(f"restored {', '.join(done.names)}")
     _report(run(_losses(settings, services, before, held.manifest, done.forgotten)))
 

@@ -20,6 +20,7 @@ from typing import Any, Self
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
+from services.apps.backups.fitting import must_fit, told
 from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, others, put_files
 from services.apps.backups.held import Held, Making, Manifest
 from services.kernel.access import signing
@@ -39,7 +40,7 @@ def back_up(
     to: Path,
     keys: Sequence[str] = (),
     before: Held | None = None,
-    told: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
     services: Sequence[str] = SERVICES,
 ) -> Manifest:
     """Copies what the command reaches. The manifest says what it does not reach."""
@@ -65,7 +66,7 @@ def back_up(
                 making.add_bytes(name, path.read_bytes())
             else:
                 lacks.append(f"{name}: there is no {path} here")
-        return making.finish(**{**(told or {}), "lacks": [*(told or {}).get("lacks", ()), *lacks]})
+        return making.finish(**{**(said or {}), "lacks": [*(said or {}).get("lacks", ()), *lacks]})
 
 
 def files_of(settings: Settings, service: str) -> Path | None:
@@ -91,10 +92,12 @@ def restore(
     services: Sequence[str] = SERVICES,
     erased: Collection[str] = (),
     identity: Path | None = None,
+    over: str | None = None,
 ) -> Restored:
     """Puts databases back together with the markers of erased words: all of them or none.
 
-    `erased` are the references of words that were erased according to the topics. The services must be stopped. Raises
+    `erased` are the references of words that were erased according to the topics, and `over` is the deployment's name
+    if its data may be replaced by that of another one. The services must be stopped. Raises
     `BackupError`; then the databases at hand stay unchanged.
     """
     held, template = Held.open(source, KIND, identity, others(services)), settings.database
@@ -102,6 +105,8 @@ def restore(
     if missing := [name for name in names if name not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
     must_have_secret(settings, held)
+    if any(_is_there(template, service, "events") for service in SERVICES):
+        must_fit(held, told(settings), over=over)
     own = [service for service in services if service != CONSOLE]
     everywhere = {*erased, *erased_in(template, own)}
     ended = _ended(template) if CONSOLE in services else ()
@@ -170,14 +175,26 @@ def must_have_secret(settings: Settings, held: Held) -> None:
 
 
 def has_accounts(settings: Settings) -> bool:
-    """Whether there is a database of the console. A deployment may do without it."""
+    """Whether there is a database of the console. A deployment may do without it. Raises `BackupError`."""
     return _has_accounts(settings.database)
 
 
 def _has_accounts(template: str) -> bool:
+    return _is_there(template, CONSOLE, "account")
+
+
+def _is_there(template: str, service: str, table: str) -> bool:
+    """Whether a service's database has a table. Raises `BackupError` if nobody can tell: silence is no answer."""
+    at = place(template, service)
     try:
-        return asked("select to_regclass('account') is not null", place(template, CONSOLE)) == ["t"]
+        return asked(f"select to_regclass('{table}') is not null", at) == ["t"]
     except BackupError:
+        # The sentence of a missing database is in the language of the server. Its list of databases is not.
+        beside = place(template, next(name for name in SERVICES if name != service))
+        if (at.get("PGHOST"), at.get("PGPORT")) != (beside.get("PGHOST"), beside.get("PGPORT")):
+            raise
+        if at["PGDATABASE"] in asked("select datname from pg_database", beside):
+            raise
         return False
 
 
@@ -197,7 +214,7 @@ def erased_in(template: str, needed: Sequence[str]) -> set[str]:
     for service in SERVICES:
         at = place(template, service)
         try:
-            if asked("select to_regclass('erased') is not null", at) == ["t"]:
+            if _is_there(template, service, "erased"):
                 refs.update(asked("select ref from erased", at))
         except BackupError:
             if service in needed:

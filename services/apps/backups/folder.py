@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
+from services.apps.backups.fitting import must_fit
 from services.apps.backups.held import Held, Making, Manifest
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
@@ -93,10 +94,13 @@ def restore(
     log: bool = False,
     erased: Collection[str] = (),
     identity: Path | None = None,
+    ours: Mapping[str, Any] | None = None,
+    over: str | None = None,
 ) -> Restored:
     """Puts the stores of these services back into a folder whose lock the caller holds.
 
-    `erased` are the references of words that were erased according to the topics.
+    `erased` are the references of words that were erased according to the topics. `ours` is what the deployment of the
+    folder says of itself, and `over` its name if its data may be replaced by that of another one.
 
     The event log is put back if it is missing, or with `log`, which needs all services. Raises `BackupError` before
     anything is changed.
@@ -104,15 +108,17 @@ def restore(
     held = Held.open(source, KIND, identity, others(services))
     if missing := [f"{name}.sqlite" for name in services if f"{name}.sqlite" not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
-    accounts = data / f"{CONSOLE}.sqlite"
-    with_accounts = CONSOLE in services or (not accounts.exists() and accounts.name in held)
+    accounts, fits = data / f"{CONSOLE}.sqlite", True
+    if any(data.glob("*.sqlite")):
+        secret = (data / SECRET_FILE).read_bytes() if (data / SECRET_FILE).exists() else None
+        fits = must_fit(held, ours or {}, secret, over if set(services) >= set(SERVICES) else None)
+    with_accounts = CONSOLE in services or (not (fits and accounts.exists()) and accounts.name in held)
     services = [service for service in services if service != CONSOLE]
     names = [f"{service}.sqlite" for service in services]
     whole = set(services) == set(SERVICES)
-    log = log or not (data / LOG).exists()
+    log = log or not fits or not (data / LOG).exists()
     if log and not whole:
         raise BackupError("restore the event log only with all services: their offsets would lie beyond its end")
-    _must_fit(data, held, whole=whole)
     private_folder(data)
     with _scratch(data) as scratch:
         stores = [f"{service}.sqlite" for service in SERVICES if f"{service}.sqlite" in held]
@@ -165,16 +171,12 @@ def put_files(held: Held, folder: str, place: Path, only: Collection[str] | None
     return len(names)
 
 
-def _must_fit(data: Path, held: Held, *, whole: bool) -> None:
-    ours = data / SECRET_FILE
-    if SECRET_FILE in held and ours.exists() and not whole and ours.read_bytes() != held.content(SECRET_FILE):
-        raise BackupError("the backup was made under another secret; restore all services, or none")
-
-
 def _restore_secret(data: Path, held: Held) -> None:
+    """A replaced one stays beside the new one: whoever replaced the wrong deployment needs it."""
     ours, theirs = data / SECRET_FILE, held.content(SECRET_FILE) if SECRET_FILE in held else None
     if theirs is not None and not (ours.exists() and ours.read_bytes() == theirs):
-        ours.unlink(missing_ok=True)
+        if ours.exists():
+            ours.rename(data / f"{SECRET_FILE}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
         private_file(ours).write_bytes(theirs)
 
 

@@ -1,0 +1,37 @@
+"""Whether a backup is of the deployment over whose data it is to be put."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.apps.backups import BackupError
+from services.apps.backups.held import Held
+from services.kernel.access.keys import SECRET_FILE
+from services.kernel.settings import Settings
+
+NAMES = ("deployment", "prefix", "partitions")
+"""What a backup says of its deployment, as settings name it."""
+
+
+def told(settings: Settings) -> dict[str, Any]:
+    """What a deployment says of itself in a backup."""
+    return {name: getattr(settings, name) for name in NAMES}
+
+
+def must_fit(held: Held, ours: Mapping[str, Any], secret: bytes | None = None, over: str | None = None) -> bool:
+    """Whether the backup is of the deployment whose data it would replace.
+
+    `secret` is the one beside the data. `over` is the name of the deployment whose data may go. Raises `BackupError` if
+    the backup is of another one and it may not.
+    """
+    theirs = {name: held.told[name] for name in NAMES if name in held.told and name in ours}
+    differ = [f"{name} {value!r} instead of {ours[name]!r}" for name, value in theirs.items() if value != ours[name]]
+    if secret is not None and SECRET_FILE in held and held.content(SECRET_FILE).strip() != secret.strip():
+        differ.append("another secret")
+    name = ours.get("deployment", "")
+    if not differ or (over is not None and over == name):
+        return not differ
+    raise BackupError(
+        f"{held.folder} is of another deployment: it has {', '.join(differ)}. Name another folder or other databases, "
+        f"set HUIYING_DEPLOYMENT, HUIYING_PREFIX and HUIYING_PARTITIONS as they were, or say --over {name or 'NAME'} "
+        "if all data that is here may go. Nothing was restored"
+    )
