@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 import shutil
 import sqlite3
+import threading
 import uuid
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 import orjson
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
@@ -32,6 +35,7 @@ from services.kernel.store import tables
 from services.kernel.store.database import Database
 from services.publish.verifying import keys as statement_keys
 from tests.kit import spec, substrate
+from tests.kit.stack import until
 
 REF = "00000000-0000-4000-8000-000000000001"
 
@@ -394,6 +398,41 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
             assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
     for database in stores.values():
         await database.close()
+
+
+@pytest.mark.postgres
+def test_all_dumps_are_of_one_moment(postgres_databases: str, tmp_path: Path) -> None:
+    """An owner appends, and a reader takes in at once, also while the dumps are made."""
+    owner, reader = (databases.place(postgres_databases, name) for name in ("triage", "audit"))
+    for at in (owner, reader):
+        databases.asked("create table events (number serial)", at)
+    ended = threading.Event()
+
+    def write() -> None:
+        with ExitStack() as stack:
+            writing, reading = (
+                stack.enter_context(psycopg.connect(substrate.plain_url(postgres_databases, name), autocommit=True))
+                for name in ("triage", "audit")
+            )
+            while not ended.is_set():
+                for connection in (writing, reading):
+                    connection.execute("insert into events default values")
+
+    settings = Settings(database=postgres_databases, kafka="nowhere:9092", secret=SecretStr("s" * 32))
+    with ThreadPoolExecutor() as pool:
+        work = pool.submit(write)
+        try:
+            until(lambda: int(databases.asked("select count(*) from events", reader)[0]) > 10, "it writes")
+            databases.back_up(settings, tmp_path / "backup")
+        finally:
+            ended.set()
+        work.result()
+
+    def rows_in(name: str) -> int:
+        with databases._started("pg_restore", "--data-only", "--file=-", str(tmp_path / "backup" / name), at={}) as got:
+            return sum(line.strip().isdigit() for line in got[0].stdout)
+
+    assert 0 <= rows_in("triage.dump") - rows_in("audit.dump") <= 1
 
 
 @pytest.mark.postgres

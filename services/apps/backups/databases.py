@@ -1,6 +1,9 @@
 """Backups of a deployment: each service's database by `pg_dump`, the folders of files of the services, the secret, and
 the keys of staff tokens. Kafka keeps the topics itself; the backup says where they ended.
 
+All dumps are of one moment. If a reader's were later than its owner's, it would know events that the owner lost, and
+after a restore without the topics the owner would write others in their place.
+
 A restore loads all databases first, each in a transaction of its own, and ends the transactions together when every one
 of them has loaded. It passes dumps through: nothing stands on a disk in between.
 """
@@ -33,6 +36,8 @@ KIND = "postgresql"
 PROGRAMS = "/usr/lib/postgresql"
 END = "huiying-end"
 """What `psql` says behind each answer."""
+PAUSE, TRIES = 5, 6
+"""Seconds for which a backup waits for running transactions of writers, and how often it tries."""
 
 
 def back_up(
@@ -45,9 +50,11 @@ def back_up(
 ) -> Manifest:
     """Copies what the command reaches. The manifest says what it does not reach."""
     template, lacks = settings.database, list[str]()
+    dumped = (*services, CONSOLE) if _has_accounts(template) else tuple(services)
     with Making(to, KIND, keys, before) as making:
-        for service in (*services, CONSOLE) if _has_accounts(template) else services:
-            _dump(making, template, service)
+        with _of_one_moment(template, dumped) as snapshots:
+            for service, snapshot in snapshots.items():
+                _dump(making, template, service, snapshot)
         # A file is written before the event that names it. So all files that the dumps name exist by now.
         for folder, service in FILES.items():
             place = files_of(settings, service)
@@ -78,8 +85,44 @@ def _token_keys(settings: Settings) -> dict[str, Path]:
     return dict(zip(TOKEN_KEYS, (signing.key_set_file(settings), signing.signing_key_file(settings)), strict=True))
 
 
-def _dump(making: Making, template: str, service: str) -> None:
-    with _started("pg_dump", "--format=custom", "--no-owner", at=place(template, service)) as (dumping, why):
+@contextmanager
+def _of_one_moment(template: str, services: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Service -> a snapshot of its database. No service appends an event between the first one and the last one."""
+    with ExitStack() as stack:
+        begin = "begin isolation level repeatable read, read only; set idle_in_transaction_session_timeout = 0"
+        reading = {service: stack.enter_context(_Transaction(place(template, service), begin)) for service in services}
+        with _writers_paused(template, services):
+            snapshots = {name: one.ask("select pg_export_snapshot()")[0] for name, one in reading.items()}
+        yield snapshots
+
+
+@contextmanager
+def _writers_paused(template: str, services: Sequence[str]) -> Iterator[None]:
+    lock = (
+        f"set lock_timeout = '{PAUSE}s'; do $$ begin if to_regclass('events') is not null then "
+        "lock table events in share mode; end if; end $$"
+    )
+    with ExitStack() as stack:
+        for left in reversed(range(TRIES)):
+            with ExitStack() as locks:
+                try:
+                    for service in services:
+                        locks.enter_context(_Transaction(place(template, service))).ask(lock)
+                except BackupError as error:
+                    if not left:
+                        raise BackupError(
+                            f"no moment was found at which no service writes: {error}. Try again when no long "
+                            "transaction runs, such as a replay or a migration"
+                        ) from None
+                    continue
+                stack.push(locks.pop_all())
+                break
+        yield
+
+
+def _dump(making: Making, template: str, service: str, snapshot: str) -> None:
+    arguments = ("pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}")
+    with _started(*arguments, at=place(template, service)) as (dumping, why):
         assert dumping.stdout
         making.add(f"{service}.dump", dumping.stdout)
         if dumping.wait():
@@ -242,13 +285,13 @@ def _restored() -> str:
 class _Transaction:
     """One transaction in a process of `psql`. Without the word `commit` nothing of it stays."""
 
-    def __init__(self, at: Mapping[str, str]) -> None:
-        self._at, self._stack = at, ExitStack()
+    def __init__(self, at: Mapping[str, str], begin: str = "begin") -> None:
+        self._at, self._begin, self._stack = at, begin, ExitStack()
 
     def __enter__(self) -> Self:
         arguments = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1")
         self._psql, self._why = self._stack.enter_context(_started(*arguments, at=self._at, asks=True))
-        self.say("begin;\n")
+        self.say(f"{self._begin};\n")
         return self
 
     def __exit__(
