@@ -400,6 +400,25 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
         await database.close()
 
 
+def test_every_parameter_of_a_connection_reaches_postgresqls_programs() -> None:
+    template = (
+        "postgresql+psycopg://huiying:p%40ss@db:5433/{service}?sslmode=verify-full&sslrootcert=/tls/authority.pem"
+    )
+    assert databases.place(f"{template}&hostaddr=10.0.0.7&connect_timeout=3", "triage") == {
+        "PGUSER": "huiying",
+        "PGPASSWORD": "p@ss",
+        "PGHOST": "db",
+        "PGPORT": "5433",
+        "PGDATABASE": "triage",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/tls/authority.pem",
+        "PGHOSTADDR": "10.0.0.7",
+        "PGCONNECT_TIMEOUT": "3",
+    }
+    with pytest.raises(BackupError, match="HUIYING_DATABASE has sslpassword"):
+        databases.place(f"{template}&sslpassword=x", "triage")
+
+
 @pytest.mark.postgres
 def test_all_dumps_are_of_one_moment(postgres_databases: str, tmp_path: Path) -> None:
     """An owner appends, and a reader takes in at once, also while the dumps are made."""

@@ -56,19 +56,21 @@ def make(
         raise CannotDo("--daily, --weekly and --monthly are for a folder of backups; name it with --into")
     keys = [*sealing.keys_of(settings.backup_keys), *(key or ())]
     sealing.recipients(keys)
-    gone: list[str] = []
+    done: keeping.Kept | None = None
     if into is not None:
-        held, gone = keeping.keep_new(into, lambda at, before: _made(settings, at, keys, before), keep)
-        manifest, to = held.manifest, held.folder
+        done = keeping.keep_new(into, lambda at, before: _made(settings, at, keys, before), keep)
+        manifest, to = done.new.manifest, done.new.folder
     else:
         assert to is not None
         manifest = _made(settings, to, keys)
-    for what in manifest.told.get("lacks", ()):
+    for what in manifest.lacks:
         note(f"the backup lacks {what}")
     if not keys:
         note("the backup is not encrypted; `huiying backup key FILE` makes a key, and --to-key encrypts for it")
     say(f"{len(manifest.files)} files in {to}")
-    for name in gone:
+    if done and done.later and any(keep):
+        note(f"{done.later} says it was made later, so the clock was wrong once; move it away. Until then none goes")
+    for name in done.gone if done else ():
         say(f"{name} went")
 
 
@@ -134,6 +136,8 @@ def verify(
     else:
         opened = "each opens" if key_file else "encrypted, not opened without --key-file"
     say(f"{held.folder}: whole, {len(held.manifest.files)} files of {held.manifest.made_at}, {opened}")
+    for what in held.manifest.lacks:
+        say(f"it lacks {what}")
     if not check:
         return
     if held.manifest.kind != folder.KIND:

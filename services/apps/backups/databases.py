@@ -69,10 +69,10 @@ def back_up(
                 add_files(making, folder, place / folder)
         making.add_bytes(SECRET_FILE, settings.secret.get_secret_value().strip().encode())
         for name, path in _token_keys(settings).items():
-            if path.is_file():
+            try:
                 making.add_bytes(name, path.read_bytes())
-            else:
-                lacks.append(f"{name}: there is no {path} here")
+            except OSError as error:
+                lacks.append(f"{name}: {path} cannot be read: {error.strerror}")
         return making.finish(**{**(said or {}), "lacks": [*(said or {}).get("lacks", ()), *lacks]})
 
 
@@ -376,12 +376,23 @@ def asked(statement: str, at: Mapping[str, str]) -> list[str]:
 
 
 def place(template: str, service: str) -> dict[str, str]:
-    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list."""
-    from psycopg.conninfo import conninfo_to_dict
+    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list.
 
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    Raises `BackupError` for a parameter that has no place there: without it, they might connect to another server, or
+    to one that nobody verified.
+    """
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import Conninfo
+
+    names = {known.keyword.decode(): known.envvar.decode() for known in Conninfo.get_defaults() if known.envvar}
     parts = conninfo_to_dict(template.format(service=service).replace("postgresql+psycopg:", "postgresql:"))
-    return {names[key]: str(value) for key, value in parts.items() if key in names and value is not None}
+    given = {key: str(value) for key, value in parts.items() if value is not None}
+    if unknown := sorted(given.keys() - names.keys()):
+        raise BackupError(
+            f"HUIYING_DATABASE has {', '.join(unknown)}, which no variable of PostgreSQL's programs can say; leave it "
+            "out where backups are made and restored"
+        )
+    return {names[key]: value for key, value in given.items()}
 
 
 def _path(name: str) -> str:

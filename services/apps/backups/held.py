@@ -57,6 +57,11 @@ class Manifest(BaseModel):
     def made(self) -> datetime:
         return parse_instant(self.made_at)
 
+    @property
+    def lacks(self) -> list[str]:
+        """Sentences on what the backup does not hold."""
+        return list(self.told.get("lacks", ()))
+
 
 class _Counted:
     """A file that is written, with its digest."""
@@ -148,7 +153,7 @@ class Making:
         self.add(name, io.BytesIO(content))
 
     def finish(self, **told: Any) -> Manifest:
-        """Puts the backup in its place."""
+        """Reads the backup again, and puts it in its place. Raises `BackupError` if it is not whole."""
         manifest = Manifest(
             format=FORMAT,
             kind=self.kind,
@@ -161,6 +166,10 @@ class Making:
             file.write(json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        if altered := Held.at(self._partial).altered():
+            raise BackupError(
+                f"{altered} could not be read as it was written; look at the disk. There is no new backup"
+            )
         if self.to.exists():
             self.to.rmdir()
         self._partial.rename(self.to)
@@ -212,9 +221,12 @@ class Held:
 
     def must_be_whole(self) -> None:
         """Raises `BackupError` if a file is missing or altered. It needs no private key."""
-        for name in self.manifest.files:
-            if not self.is_whole(name):
-                raise BackupError(f"{self.folder / name} is missing or differs from the backup; nothing was restored")
+        if altered := self.altered():
+            raise BackupError(f"{altered} is missing or differs from the backup; nothing was restored")
+
+    def altered(self) -> Path | None:
+        """The first file that is missing or altered."""
+        return next((self.folder / name for name in self.manifest.files if not self.is_whole(name)), None)
 
     def is_whole(self, name: str) -> bool:
         """Whether the file on disk is the one of the manifest."""
