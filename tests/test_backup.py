@@ -25,13 +25,14 @@ from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
 from services.apps.backups import BackupError, commands, databases, fitting, folder
 from services.apps.embedded import Embedded
+from services.kernel.access import signing
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
-from services.kernel.store import tables
+from services.kernel.store import lease, tables
 from services.kernel.store.database import Database
 from services.publish.verifying import keys as statement_keys
 from tests.kit import spec, substrate
@@ -389,7 +390,13 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     elsewhere_too = settings.model_copy(update={"deployment": "elsewhere"})
     with pytest.raises(BackupError, match="another deployment: it has deployment 'local' instead of 'elsewhere'"):
         databases.restore(elsewhere_too, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    async with stores["publish"].transaction() as connection:
+        await connection.execute(text("create table of_a_newer_version (id bigint generated always as identity)"))
     databases.restore(settings, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    async with stores["publish"].read() as connection:
+        assert (await connection.execute(text("select to_regclass('of_a_newer_version')"))).scalar() is None
+    await starting_meanwhile(settings, stores["triage"], tmp_path / "backup")
+    await token_keys(settings, tmp_path)
     for name in ("ingest", "triage", "publish"):
         async with stores[name].read() as connection:
             assert (await connection.execute(select(contents.c.ref))).scalars().all() == [kept], name
@@ -462,6 +469,37 @@ def test_accounts_that_nobody_could_look_for_are_not_taken_for_none(postgres_dat
     wrong = postgres_databases.replace("@", "wrong@", 1)
     with pytest.raises(BackupError, match="psql failed"):
         databases.has_accounts(settings.model_copy(update={"database": wrong}))
+
+
+async def starting_meanwhile(settings: Settings, triage: Database, backup: Path) -> None:
+    """A process that leads when the dumps are about to be loaded, whatever was found before."""
+    async with triage.session() as session:
+        assert await lease.take(triage, session, 60)
+        with pytest.raises(BackupError, match="triage is running"):
+            await asyncio.to_thread(databases.restore, settings, backup, ["ingest", "triage"])
+        with pytest.raises(BackupError, match="triage is running"):
+            await asyncio.to_thread(databases.mark_restored, settings, ["triage"], ())
+        await session.invalidate()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await asyncio.to_thread(databases.mark_restored, settings, ["triage"], ())
+                break
+            except BackupError:
+                await asyncio.sleep(0.1)
+
+
+async def token_keys(settings: Settings, place: Path) -> None:
+    """The public set alone is lost. The one of the backup would believe a key that was dropped since."""
+    signing.rotate(settings)
+    made = databases.back_up(settings, place / "with-keys")
+    assert made.files.keys() >= {"token-keys.json", "signing-key.pem"}
+    signing.key_set_file(settings).unlink()
+    databases.restore(settings, place / "with-keys", ["publish"])
+    assert not signing.key_set_file(settings).exists()
+    signing.signing_key_file(settings).unlink()
+    databases.restore(settings, place / "with-keys", ["publish"])
+    assert signing.key_set_file(settings).exists() and signing.signing_key_file(settings).exists()
 
 
 def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(

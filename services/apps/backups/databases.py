@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +32,7 @@ from services.kernel.access.keys import SECRET_FILE
 from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
 from services.kernel.files import private_file
 from services.kernel.settings import Settings
+from services.kernel.store import lease
 
 KIND = "postgresql"
 PROGRAMS = "/usr/lib/postgresql"
@@ -38,6 +40,19 @@ END = "huiying-end"
 """What `psql` says behind each answer."""
 PAUSE, TRIES = 5, 6
 """Seconds for which a backup waits for running transactions of writers, and how often it tries."""
+GONE = 2.0
+"""Seconds in which sessions that end are gone."""
+EMPTIED = """
+set local client_min_messages = warning;
+do $$ declare found record; begin
+  for found in
+    select relname, case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind
+    from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S')
+    order by relkind not in ('r', 'p')
+  loop execute format('drop %s if exists public.%I cascade', found.kind, found.relname); end loop;
+end $$"""
+"""Drops all tables. `pg_restore --clean` leaves those that the dump lacks, such as a newer version's, whose migration
+would then find them in its way."""
 
 
 def back_up(
@@ -156,14 +171,17 @@ def restore(
     with ExitStack() as stack:
         loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
         for service, transaction in loading.items():
+            transaction.hold(service)
+        for service, transaction in loading.items():
             transaction.load(held, f"{service}.dump")
         # The backup of one service may know of erasures that came after the backup of another one.
         for service in own:
             everywhere.update(loading[service].ask("select ref from public.erased"))
         forgotten = _corrected(loading, everywhere, ended)
-    for name, path in _token_keys(settings).items():
-        # A key that was dropped after the backup must not come back.
-        if name in held and not path.exists():
+    keys = _token_keys(settings)
+    # Only if there are none: a key that was dropped after the backup must not come back.
+    for name, path in keys.items() if not any(path.exists() for path in keys.values()) else ():
+        if name in held:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             private_file(path).write_bytes(held.content(name))
     for folder, service in FILES.items():
@@ -184,6 +202,8 @@ def mark_restored(settings: Settings, services: Sequence[str], erased: Collectio
     everywhere = {*erased, *erased_in(template, own)}
     with ExitStack() as stack:
         loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
+        for service, transaction in loading.items():
+            transaction.hold(service)
         return Restored(list(services), _corrected(loading, everywhere, ()))
 
 
@@ -321,8 +341,32 @@ class _Transaction:
         self._psql.wait()
         raise BackupError(f"psql failed: {self._why()}")
 
+    def hold(self, service: str) -> None:
+        """Lets no process of the service lead or read until the end. Raises `BackupError` if one runs."""
+        self.ask(f"set local lock_timeout = '{PAUSE}s'")
+        if service == CONSOLE:
+            runs = self._is_used()
+        elif runs := self.ask("select to_regclass('public.lease') is not null") == ["t"]:
+            # Nobody takes or renews the lease while this lock stands. What starts meanwhile waits for the new store.
+            self.ask("lock table public.lease in access exclusive mode")
+            runs = self.ask(lease.LEADS) != ["0"]
+        if runs:
+            raise BackupError(f"{service} is running; stop the services before a restore. Nothing was restored")
+
+    def _is_used(self) -> bool:
+        """Whether somebody else is connected. The console keeps no lease. A session that ends may take a moment."""
+        others = "datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        until = time.monotonic() + GONE
+        while used := self.ask(f"select count(*) from pg_stat_activity where {others}") != ["0"]:
+            if time.monotonic() > until:
+                break
+            # The list stays the same within a transaction unless it is asked for anew.
+            self.ask("select pg_stat_clear_snapshot(), pg_sleep(0.1)")
+        return used
+
     def load(self, held: Held, name: str) -> None:
-        """Loads a dump in place of what is there. Raises `BackupError`."""
+        """Loads a dump in place of all that is there, also of what the dump does not have. Raises `BackupError`."""
+        self.ask(EMPTIED)
         self.say("\\o /dev/null\n")
         arguments = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-")
         with _started(*arguments, at=self._at, asks=True, to=self._psql.stdin) as (restoring, why):
