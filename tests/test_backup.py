@@ -24,6 +24,7 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
 from services.apps.backups import BackupError, commands, databases, fitting, folder
+from services.apps.backups.held import Held
 from services.apps.embedded import Embedded
 from services.kernel.access import signing
 from services.kernel.delivery import operations
@@ -383,6 +384,10 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     told = orjson.loads((cut / "manifest.json").read_bytes())
     told["files"]["publish.dump"] = hashlib.sha256(dump).hexdigest()
     (cut / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="was not made by this deployment, or somebody altered it"):
+        databases.restore(settings, cut, ["ingest", "publish"], known)
+    told["mac"] = Held.at(cut).manifest.mac_under(b"s" * 32)
+    (cut / "manifest.json").write_bytes(orjson.dumps(told))
     with pytest.raises(BackupError, match="pg_restore failed"):
         databases.restore(settings, cut, ["ingest", "publish"], known)
     async with stores["ingest"].read() as connection:
@@ -543,6 +548,31 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
     assert cli.execute(arguments) == 0
     assert "was revoked again" not in capsys.readouterr().out
     assert asyncio.run(after(*ended)) == [401, 401]
+
+
+@pytest.mark.parametrize("name", ["evidence/../x", "../x", "evidence/.x", "evidence/a/b", "x.sqlite", "/etc/x"])
+async def test_a_backup_names_no_file_outside_of_it(lived: Path, settings: Settings, name: str) -> None:
+    told = orjson.loads((lived / "manifest.json").read_bytes())
+    told["files"][name] = told["files"]["secret"]
+    (lived / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="which no backup has; somebody altered it"):
+        folder.restore(settings.data, lived)
+
+
+async def test_nobody_without_the_secret_makes_a_backup_of_a_deployment(
+    lived: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """Files are encrypted for a public key, so anybody can write ones that open."""
+    told = orjson.loads((lived / "manifest.json").read_bytes())
+    for change in ({"made_at": "2030-01-01T00:00:00.000000Z"}, {"mac": ""}, {"told": {"lacks": ["nothing"]}}):
+        (lived / "manifest.json").write_bytes(orjson.dumps(told | change))
+        for at in (settings.data, tmp_path / "new"):
+            with pytest.raises(BackupError, match="was not made by this deployment, or somebody altered it"):
+                folder.restore(at, lived)
+    (lived / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="was not made by this deployment"):
+        folder.restore(tmp_path / "new", lived, secret=b"another secret of another deployment")
+    folder.restore(settings.data, lived)
 
 
 async def test_data_of_another_deployment_is_replaced_only_by_name_and_its_secret_stays(

@@ -43,3 +43,8 @@ def test_the_files_beside_it_name_settings_that_exist() -> None:
         written = "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("#"))
         named = set(re.findall(r"^(?:Environment=|\s*)HUIYING_([A-Z_]+)(?=[:=])", written, re.MULTILINE))
         assert {name.lower() for name in named} - Settings.model_fields.keys() == set(), file.name
+
+
+def test_what_the_command_line_prints_stands_in_no_log() -> None:
+    """It prints private keys and tokens."""
+    assert COMPOSE["services"]["cli"]["logging"] == {"driver": "none"}

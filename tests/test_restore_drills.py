@@ -14,9 +14,10 @@ import pytest
 from schemas.catalogue import SERVICES
 from services.apps import cli, embedded
 from services.apps.backups import keeping, sealing
-from services.apps.backups.held import Held
+from services.apps.backups.held import Held, Manifest
 from services.kernel.settings import Settings
 from tests.kit import integrate
+from tests.kit.stack import until
 from tests.test_backup import erase, report, rows
 
 Run = Callable[..., tuple[int, str, str]]
@@ -225,7 +226,9 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
         shutil.copytree(first.folder, to, copy_function=lambda a, b: Path(b).hardlink_to(a))
         told: dict[str, Any] = json.loads((to / "manifest.json").read_text())
         (to / "manifest.json").unlink()
-        (to / "manifest.json").write_text(json.dumps(told | {"made_at": made.isoformat().replace("+00:00", "Z")}))
+        told["made_at"] = made.isoformat().replace("+00:00", "Z")
+        told["mac"] = Manifest.model_validate(told).mac_under((data / "secret").read_bytes())
+        (to / "manifest.json").write_text(json.dumps(told))
         moved.append(Held.at(to))
     shutil.rmtree(first.folder)
     assert cli.execute(arguments) == 0
@@ -264,6 +267,7 @@ def test_a_clock_that_was_wrong_lets_no_backup_go(life: Path, data: Path, run: R
     assert (place / last["folder"]).is_dir() and first.folder.is_dir()
     assert keeping.newest(place).folder.name == last["folder"], "what was made last, whatever the other one says"
     shutil.rmtree(ahead)
+    until(lambda: not (place / datetime.now(UTC).strftime(keeping.NAMED)).exists(), "a backup is named by its second")
     code, said, err = run(*command)
     assert code == 0 and "went" in said and "later" not in err
     assert not first.folder.exists() and other.is_dir()

@@ -77,9 +77,12 @@ def make(
 def _made(settings: "Settings", to: Path, keys: list[str], before: "Held | None" = None) -> "Manifest":
     from services.apps.backups import databases, fitting, folder
 
-    told = fitting.told(settings)
+    told, secret = fitting.told(settings), fitting.secret_at_hand(settings)
+    if before and not (secret and before.is_made_under(secret)):
+        # Files are linked from the earlier backup, so somebody else must not have made it.
+        before = None
     if settings.embedded:
-        return folder.back_up(settings.data, to, keys, before, told)
+        return folder.back_up(settings.data, to, keys, before, told, secret)
     return databases.back_up(settings, to, keys, before, {**told, **run(_topics(settings))})
 
 
@@ -123,14 +126,18 @@ def verify(
 ) -> None:
     """Read a backup, or the newest of a folder, and say whether it is whole.
 
-    Without the private key, digests are compared; with it, each file is decrypted as well. Exit 0, 1 if the check found
-    something, or 2 if the backup is not whole.
+    Without the private key, digests are compared; with it, each file is decrypted as well. If HUIYING_SECRET is set, a
+    deployment with this secret must have made it. Exit 0, 1 if the check found something, or 2 if the backup is not
+    whole.
     """
-    from services.apps.backups import folder, keeping
+    from services.apps.backups import fitting, folder, keeping
 
     held = keeping.newest(source)
     held.must_be_whole()
     held.unlock(key_file)
+    secret = quiet(settings_of(None)).secret.get_secret_value().encode() or None
+    if secret or key_file or not held.manifest.keys:
+        fitting.must_be_made_here(held, secret)
     if not held.manifest.keys:
         opened = "it is not encrypted"
     else:
@@ -240,6 +247,8 @@ def _folder(
     from services.apps.backups import fitting, folder
     from services.apps.folder import FolderLock
 
+    if fitting.secret_at_hand(settings) is None:
+        note("no secret is here, so nobody can tell who made the backup; HUIYING_SECRET may give it")
     lock = FolderLock(settings.data)
     lock.take()
     try:
@@ -254,6 +263,7 @@ def _folder(
             identity=key_file,
             ours=fitting.told(settings),
             over=over,
+            secret=settings.secret.get_secret_value().encode() or None,
         )
     finally:
         lock.release()
@@ -337,7 +347,7 @@ async def _losses(
 
 def _files(settings: "Settings", held: "Held", key_file: Path | None) -> None:
     from services.apps import operate
-    from services.apps.backups import files
+    from services.apps.backups import files, fitting
     from services.apps.backups.folder import put_files
     from services.apps.backups.held import Held
 
@@ -346,6 +356,7 @@ def _files(settings: "Settings", held: "Held", key_file: Path | None) -> None:
             return (await files.lacking(settings, found.runtimes))[0]
 
     held, lacking, done = Held.open(held.folder, held.manifest.kind, key_file), run(look()), 0
+    fitting.must_be_made_here(held, fitting.secret_at_hand(settings))
     for folder in files.NEEDED:
         place = files.folder_of(settings, folder)
         if place is None:

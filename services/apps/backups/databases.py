@@ -24,7 +24,7 @@ from typing import Any, Self
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
-from services.apps.backups.fitting import must_fit, told
+from services.apps.backups.fitting import must_be_made_here, must_fit, told
 from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, others, put_files
 from services.apps.backups.held import Held, Making, Manifest
 from services.kernel.access import signing
@@ -88,7 +88,8 @@ def back_up(
                 making.add_bytes(name, path.read_bytes())
             except OSError as error:
                 lacks.append(f"{name}: {path} cannot be read: {error.strerror}")
-        return making.finish(**{**(said or {}), "lacks": [*(said or {}).get("lacks", ()), *lacks]})
+        secret = settings.secret.get_secret_value().encode()
+        return making.finish(secret, **{**(said or {}), "lacks": [*(said or {}).get("lacks", ()), *lacks]})
 
 
 def files_of(settings: Settings, service: str) -> Path | None:
@@ -163,6 +164,7 @@ def restore(
     if missing := [name for name in names if name not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
     must_have_secret(settings, held)
+    must_be_made_here(held, settings.secret.get_secret_value().encode())
     if any(_is_there(template, service, "events") for service in SERVICES):
         must_fit(held, told(settings), over=over)
     own = [service for service in services if service != CONSOLE]

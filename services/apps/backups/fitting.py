@@ -35,3 +35,24 @@ def must_fit(held: Held, ours: Mapping[str, Any], secret: bytes | None = None, o
         f"set HUIYING_DEPLOYMENT, HUIYING_PREFIX and HUIYING_PARTITIONS as they were, or say --over {name or 'NAME'} "
         "if all data that is here may go. Nothing was restored"
     )
+
+
+def secret_at_hand(settings: Settings) -> bytes | None:
+    """The deployment's secret, where a setting or the data folder has it."""
+    path = settings.data / SECRET_FILE
+    if given := settings.secret.get_secret_value().strip():
+        return given.encode()
+    return path.read_bytes().strip() if settings.embedded and path.exists() else None
+
+
+def must_be_made_here(held: Held, secret: bytes | None) -> None:
+    """Raises `BackupError` if a deployment with another secret made the backup, or if somebody altered its manifest.
+
+    Without a secret at hand, that of the backup must at least agree with it.
+    """
+    known = secret or (held.content(SECRET_FILE) if SECRET_FILE in held else None)
+    if known is not None and not held.is_made_under(known):
+        raise BackupError(
+            f"{held.folder} was not made by this deployment, or somebody altered it: its manifest is not sealed under "
+            "the deployment's secret. Take another backup. Nothing was restored"
+        )

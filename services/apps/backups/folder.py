@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
-from services.apps.backups.fitting import must_fit
-from services.apps.backups.held import Held, Making, Manifest
+from services.apps.backups.fitting import must_be_made_here, must_fit
+from services.apps.backups.held import Held, Making, Manifest, is_name
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
 from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
@@ -56,9 +56,17 @@ class Restored(NamedTuple):
 
 
 def back_up(
-    data: Path, to: Path, keys: Sequence[str] = (), before: Held | None = None, told: Mapping[str, Any] | None = None
+    data: Path,
+    to: Path,
+    keys: Sequence[str] = (),
+    before: Held | None = None,
+    told: Mapping[str, Any] | None = None,
+    secret: bytes | None = None,
 ) -> Manifest:
-    """Copies a data folder, also while a server works in it. It is encrypted for `keys`, if there are some."""
+    """Copies a data folder, also while a server works in it. It is encrypted for `keys`, if there are some.
+
+    `secret` is the deployment's, if it is not in the folder.
+    """
     stores = [f"{service}.sqlite" for service in SERVICES]
     if not any((data / name).exists() for name in stores):
         raise BackupError(f"{data} holds no data of an embedded system")
@@ -75,15 +83,19 @@ def back_up(
         for name in (SECRET_FILE, *TOKEN_KEYS):
             if (data / name).exists():
                 making.add_bytes(name, (data / name).read_bytes())
-        return making.finish(**told or {})
+        return making.finish(secret or _secret_in(data), **told or {})
+
+
+def _secret_in(data: Path) -> bytes | None:
+    return (data / SECRET_FILE).read_bytes() if (data / SECRET_FILE).exists() else None
 
 
 def add_files(making: Making, folder: str, place: Path) -> None:
     """Takes the whole files of a folder into a backup. They never change under their names."""
     if place.is_dir():
         for path in sorted(place.iterdir()):
-            if path.suffix != ".part" and path.is_file():
-                making.add_unchanging(f"{folder}/{path.name}", path)
+            if path.suffix != ".part" and path.is_file() and is_name(name := f"{folder}/{path.name}"):
+                making.add_unchanging(name, path)
 
 
 def restore(
@@ -96,11 +108,13 @@ def restore(
     identity: Path | None = None,
     ours: Mapping[str, Any] | None = None,
     over: str | None = None,
+    secret: bytes | None = None,
 ) -> Restored:
     """Puts the stores of these services back into a folder whose lock the caller holds.
 
     `erased` are the references of words that were erased according to the topics. `ours` is what the deployment of the
-    folder says of itself, and `over` its name if its data may be replaced by that of another one.
+    folder says of itself, and `over` its name if its data may be replaced by that of another one. `secret` is the
+    deployment's, if it is not in the folder.
 
     The event log is put back if it is missing, or with `log`, which needs all services. Raises `BackupError` before
     anything is changed.
@@ -110,8 +124,8 @@ def restore(
         raise BackupError(f"{source} holds no {', '.join(missing)}")
     accounts, fits = data / f"{CONSOLE}.sqlite", True
     if any(data.glob("*.sqlite")):
-        secret = (data / SECRET_FILE).read_bytes() if (data / SECRET_FILE).exists() else None
-        fits = must_fit(held, ours or {}, secret, over if set(services) >= set(SERVICES) else None)
+        fits = must_fit(held, ours or {}, secret or _secret_in(data), over if set(services) >= set(SERVICES) else None)
+    must_be_made_here(held, secret or (_secret_in(data) if fits else None))
     with_accounts = CONSOLE in services or (not (fits and accounts.exists()) and accounts.name in held)
     services = [service for service in services if service != CONSOLE]
     names = [f"{service}.sqlite" for service in services]
