@@ -467,6 +467,20 @@ def test_all_dumps_are_of_one_moment(postgres_databases: str, tmp_path: Path) ->
 
 
 @pytest.mark.postgres
+def test_accounts_go_back_only_when_nobody_is_connected_to_them(postgres_databases: str) -> None:
+    """The console keeps no lease."""
+    at = databases.place(postgres_databases, "triage")
+    with (
+        psycopg.connect(substrate.plain_url(postgres_databases, "triage")),
+        databases._Transaction(at) as transaction,
+        pytest.raises(BackupError, match="console is running"),
+    ):
+        transaction.hold(folder.CONSOLE)
+    with databases._Transaction(at) as transaction:
+        transaction.hold(folder.CONSOLE)
+
+
+@pytest.mark.postgres
 def test_accounts_that_nobody_could_look_for_are_not_taken_for_none(postgres_databases: str) -> None:
     """Else a backup would leave them out, and a restore would roll live ones back."""
     settings = Settings(database=postgres_databases, kafka="nowhere:9092", secret=SecretStr("s" * 32))
