@@ -83,3 +83,8 @@ def test_postgresql_reads_the_settings_of_all_overlays_together(tmp_path: Path) 
 
     names = ("max_connections", "archive_mode", "max_slot_wal_keep_size", "ssl", "hba_file")
     assert [shown(name) for name in names] == ["300", "on", "10240", "on", "/etc/postgresql/pg_hba_tls.conf"]
+
+
+def test_what_the_command_line_prints_stands_in_no_log() -> None:
+    """It prints private keys and tokens."""
+    assert COMPOSE["services"]["cli"]["logging"] == {"driver": "none"}

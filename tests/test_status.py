@@ -73,6 +73,8 @@ def test_what_is_well_needs_nobody_and_says_so() -> None:
         ("audit", {"log_unsigned": 7, "checkpoint_seconds__kept": 4_000}, "huiying check"),
         ("audit", {"backup_seconds": float("inf")}, "no backup"),
         ("audit", {"backup_seconds": 400_000}, "backup is old"),
+        ("audit", {"backup_seconds": 40, "backup_lacks__parts": 2}, "lacks 2 parts"),
+        ("audit", {"backup_seconds": 40, "backup_lacks__encryption": 1}, "not encrypted"),
     ],
 )
 def test_what_needs_somebody_says_what_to_do(service: str, figures: dict[str, float], said: str) -> None:

@@ -153,13 +153,22 @@ async def test_audit_tells_how_far_the_log_is_signed_and_cosigned(tmp_path: Path
         new = {"witnesses": f"https://w.example {WITNESS.vkey}", "backups": tmp_path / "backups"}
         made.settings = made.settings.model_copy(update=new)
         assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf
-        for name, hours in {"monday": 30, "tuesday": 6, "broken": None}.items():
-            (made_in := tmp_path / "backups" / name).mkdir(parents=True)
-            at = hours and instant(datetime.now(UTC) - timedelta(hours=hours))
-            (made_in / "manifest.json").write_text(json.dumps({"made_at": at}) if at else "{")
+        (folder := tmp_path / "backups" / "monday").mkdir(parents=True)
+        at = datetime.now(UTC)
+        (folder / "manifest.json").write_text(json.dumps({"made_at": instant(at)}))
+        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "nobody read it again"
+
+        def last(hours: int, name: str = "monday") -> None:
+            told = {"folder": name, "made_at": instant(at - timedelta(hours=hours)), "encrypted": False, "lacks": ["x"]}
+            (tmp_path / "backups" / "last.json").write_text(json.dumps(told))
+
+        for hours, name in ((-1, "monday"), (6, "gone")):
+            last(hours, name)
+            assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "still to come, or gone"
+        last(6)
         values = await read(made)
-        (tmp_path / "backups" / "last.json").write_text(json.dumps({"made_at": instant(datetime.now(UTC))}))
-        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) < 60
+        assert shown(values, metrics.BACKUP_LACKS, AUDIT, "parts") == 1
+        assert shown(values, metrics.BACKUP_LACKS, AUDIT, "encryption") == 1
         assert shown(values, metrics.UNSIGNED, AUDIT) == 3
         assert shown(values, metrics.CHECKPOINT_SIZE, AUDIT, "cosigned") == 5
         assert shown(values, metrics.CHECKPOINT_AGE, AUDIT, "cosigned") == pytest.approx(3 * 3600, abs=60)

@@ -215,6 +215,10 @@ def _record(told: Told, figure: Asking) -> None:
         told.says.append(f"the newest backup is {lasting(backup)} old")
         if backup > BACKUP:
             told.todo.append("the newest backup is old: look at what makes backups, and make one")
+    if lacks := figure("backup_lacks", "parts"):
+        told.todo.append(f"the newest backup lacks {_many(lacks, 'part')}: `huiying backup verify` names them")
+    if figure("backup_lacks", "encryption"):
+        told.todo.append("the newest backup is not encrypted: set HUIYING_BACKUP_KEYS where backups are made")
 
 
 def lasting(seconds: float) -> str:

@@ -39,10 +39,14 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
     disabled = select(func.count()).select_from(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.state == "disabled")
     backup = {}
     if (folder := runtime.settings.backups) is not None:
-        made = await asyncio.to_thread(backups.newest, folder)
+        newest = await asyncio.to_thread(backups.newest, folder)
         # Backups are made in real time, also where time is moved.
-        aged = (datetime.now(UTC) - made).total_seconds() if made else math.inf
-        backup = {metrics.BACKUP_AGE.labels(service): aged}
+        aged = (datetime.now(UTC) - newest.made).total_seconds() if newest else math.inf
+        backup = {
+            metrics.BACKUP_AGE.labels(service): aged,
+            metrics.BACKUP_LACKS.labels(service, "parts"): newest.lacks if newest else math.nan,
+            metrics.BACKUP_LACKS.labels(service, "encryption"): not newest.encrypted if newest else math.nan,
+        }
     return {
         **backup,
         metrics.UNSIGNED.labels(service): max(0, (await one(select(HEAD.c.size)) or 0) - signed),

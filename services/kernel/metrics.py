@@ -34,5 +34,8 @@ TIMERS_LATE = Gauge("huiying_timers_late_seconds", "How long the first limit wai
 GAPS = Gauge("huiying_duty_gaps", "Desks where nobody is on duty now", ["service", "cause"])
 UNDELIVERED = Gauge("huiying_undelivered", "Messages that a receiver did not take", ["service", "state"])
 BACKUP_AGE = Gauge("huiying_backup_seconds", "Since the newest backup was made; infinite without one", ["service"])
+BACKUP_LACKS = Gauge(
+    "huiying_backup_lacks", "Parts that the newest backup lacks, and its encryption", ["service", "kind"]
+)
 SIGN_INS_FAILED = Counter("huiying_sign_ins_failed", "Keys and tokens that were refused", ["status"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

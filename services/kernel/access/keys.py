@@ -50,6 +50,7 @@ USES = frozenset(
         "post-key-event",
         "log-key",
         "log-key-event",
+        "backup",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""
