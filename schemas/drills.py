@@ -69,11 +69,15 @@ class DrillBegun(Fact):
 
 @event("drill.inject_sent")
 class DrillInjectSent(Fact):
-    """An inject of the scenario was sent. `report` is the report that it made, `matter` the incident that it is on."""
+    """An inject of the scenario was sent. `report` is the report that it made, `matter` the incident that it is on.
+
+    If it was not `delivered`, nothing was sent, because the matter had ended before.
+    """
 
     inject: Code
     report: StreamId | None = None
     matter: StreamId | None = None
+    delivered: bool = True
 
 
 @event("drill.ended")

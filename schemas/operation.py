@@ -267,7 +267,10 @@ class OperationQueryDropped(Fact):
 
 @event("operation.subscription_made")
 class OperationSubscriptionMade(Fact):
-    """A unit, or an integration of it, gets events from the log's `position` on at an address: all, or these types."""
+    """A unit, or an integration of it, gets events from the log's `position` on at an address: all, or these types.
+
+    With `drills`, it gets those of exercises, too.
+    """
 
     subscription: StreamId
     unit: UnitCode
@@ -275,6 +278,7 @@ class OperationSubscriptionMade(Fact):
     address: Words
     types: tuple[Code, ...] = ()
     position: Figure
+    drills: bool = False
 
 
 @event("operation.subscription_ended")

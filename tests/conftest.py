@@ -9,14 +9,17 @@ from unittest import mock
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from deploy import native
 from schemas.envelope import Event
+from services.console.access import passwords
 from services.kernel.store import database
 from tests.kit import substrate
 from tests.kit.answers import held_against_documents
 from tests.kit.compiled import compiled_once
+from tests.kit.migrated import migrated_once
 from tests.kit.parsed import Parsed
 from tests.kit.requirements_report import REQUIREMENTS
 
@@ -43,6 +46,10 @@ WAITING = ("kafka", "chromium")
 """Files with these marks wait for other processes half of the time."""
 
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Nobody guesses the passwords of tests. Processes that are started have what a deployment has."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
@@ -50,8 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     run = ExitStack()
     run.enter_context(held_against_documents())
     run.enter_context(compiled_once())
+    run.enter_context(migrated_once())
     # Nobody takes this process' power away. Processes that are killed have what a deployment has.
     run.enter_context(mock.patch.object(database, "SYNCHRONOUS", "off"))
+    run.enter_context(mock.patch.multiple(passwords, _hasher=CHEAP, _NOBODY=CHEAP.hash("nobody")))
     config.add_cleanup(run.close)
 
 
@@ -145,12 +154,14 @@ def kafka_address() -> substrate.KafkaAddress:
 
 @pytest.fixture
 def postgres_databases(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A URL template with `{service}` for empty databases, which are dropped when the test ends.
+    """A URL template with `{service}` for databases with tables, which are dropped when the test ends.
 
     Tests in a service's folder get only that service's database, since each one takes time to make.
     """
     folder = request.path.parent.name
-    template = substrate.new_databases(services=[folder] if folder in substrate.SERVICES else substrate.SERVICES)
+    template = substrate.new_databases(
+        services=[folder] if folder in substrate.SERVICES else substrate.SERVICES, with_tables=True
+    )
     yield template
     substrate.drop_databases(template)
 

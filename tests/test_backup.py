@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 import shutil
 import sqlite3
+import threading
 import uuid
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 import orjson
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
@@ -20,18 +23,21 @@ from schemas.catalogue import SERVICES
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
-from services.apps.backups import BackupError, databases, folder
+from services.apps.backups import BackupError, commands, databases, fitting, folder
+from services.apps.backups.held import Held
 from services.apps.embedded import Embedded
+from services.kernel.access import signing
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
-from services.kernel.store import tables
+from services.kernel.store import lease, tables
 from services.kernel.store.database import Database
 from services.publish.verifying import keys as statement_keys
 from tests.kit import spec, substrate
+from tests.kit.stack import until
 
 REF = "00000000-0000-4000-8000-000000000001"
 
@@ -257,7 +263,7 @@ async def close(system: Embedded, report_id: str) -> None:
     approver = {"Authorization": f"Bearer {system.token('town-east', 'approver')}"}
     async with system.client(token) as client:
         found = await client.get("/triage/v1/incidents", params={"report_id": report_id})
-        incident = found.json()["items"][0]["id"]
+        incident, before = (found.json()["items"][0][name] for name in ("id", "version"))
         steps: tuple[tuple[int, str, Any, dict[str, str]], ...] = (
             (0, "solve", {"text": "换了灯泡"}, {}),
             (1, "conclude-verification", {"outcome": "confirmed", "text": "属实"}, {}),
@@ -268,7 +274,7 @@ async def close(system: Embedded, report_id: str) -> None:
         )
         for version, verb, body, by in steps:
             path = f"/triage/v1/incidents/{incident}/{verb}"
-            answer = await client.post(path, json=body, headers={"If-Match": str(version), **by})
+            answer = await client.post(path, json=body, headers={"If-Match": str(before + version), **by})
             assert answer.status_code == 200, answer.text
         await system.settle()
 
@@ -350,7 +356,7 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
         secret=SecretStr("s" * 32),
         data=tmp_path / "data",
     )
-    made = databases.back_up(settings, tmp_path / "backup")
+    made = databases.back_up(settings, tmp_path / "backup", said=fitting.told(settings))
     assert {*made.files} == {*(f"{name}.dump" for name in SERVICES), "secret"}
     async with stores["publish"].transaction() as connection:
         await connection.execute(erased.delete())
@@ -378,11 +384,24 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
     told = orjson.loads((cut / "manifest.json").read_bytes())
     told["files"]["publish.dump"] = hashlib.sha256(dump).hexdigest()
     (cut / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="was not made by this deployment, or somebody altered it"):
+        databases.restore(settings, cut, ["ingest", "publish"], known)
+    told["mac"] = Held.at(cut).manifest.mac_under(b"s" * 32)
+    (cut / "manifest.json").write_bytes(orjson.dumps(told))
     with pytest.raises(BackupError, match="pg_restore failed"):
         databases.restore(settings, cut, ["ingest", "publish"], known)
     async with stores["ingest"].read() as connection:
         assert later in (await connection.execute(select(contents.c.ref))).scalars().all(), "none without the other"
+    elsewhere_too = settings.model_copy(update={"deployment": "elsewhere"})
+    with pytest.raises(BackupError, match="another deployment: it has deployment 'local' instead of 'elsewhere'"):
+        databases.restore(elsewhere_too, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    async with stores["publish"].transaction() as connection:
+        await connection.execute(text("create table of_a_newer_version (id bigint generated always as identity)"))
     databases.restore(settings, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    async with stores["publish"].read() as connection:
+        assert (await connection.execute(text("select to_regclass('of_a_newer_version')"))).scalar() is None
+    await starting_meanwhile(settings, stores["triage"], tmp_path / "backup")
+    await token_keys(settings, tmp_path)
     for name in ("ingest", "triage", "publish"):
         async with stores[name].read() as connection:
             assert (await connection.execute(select(contents.c.ref))).scalars().all() == [kept], name
@@ -391,6 +410,115 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
             assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
     for database in stores.values():
         await database.close()
+
+
+def test_every_parameter_of_a_connection_reaches_postgresqls_programs() -> None:
+    template = (
+        "postgresql+psycopg://huiying:p%40ss@db:5433/{service}?sslmode=verify-full&sslrootcert=/tls/authority.pem"
+    )
+    assert databases.place(f"{template}&hostaddr=10.0.0.7&connect_timeout=3", "triage") == {
+        "PGUSER": "huiying",
+        "PGPASSWORD": "p@ss",
+        "PGHOST": "db",
+        "PGPORT": "5433",
+        "PGDATABASE": "triage",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/tls/authority.pem",
+        "PGHOSTADDR": "10.0.0.7",
+        "PGCONNECT_TIMEOUT": "3",
+    }
+    with pytest.raises(BackupError, match="HUIYING_DATABASE has sslpassword"):
+        databases.place(f"{template}&sslpassword=x", "triage")
+
+
+@pytest.mark.postgres
+def test_all_dumps_are_of_one_moment(postgres_databases: str, tmp_path: Path) -> None:
+    """An owner appends, and a reader takes in at once, also while the dumps are made."""
+    owner, reader = (databases.place(postgres_databases, name) for name in ("triage", "audit"))
+    for at in (owner, reader):
+        databases.asked("create table events (number serial)", at)
+    ended = threading.Event()
+
+    def write() -> None:
+        with ExitStack() as stack:
+            writing, reading = (
+                stack.enter_context(psycopg.connect(substrate.plain_url(postgres_databases, name), autocommit=True))
+                for name in ("triage", "audit")
+            )
+            while not ended.is_set():
+                for connection in (writing, reading):
+                    connection.execute("insert into events default values")
+
+    settings = Settings(database=postgres_databases, kafka="nowhere:9092", secret=SecretStr("s" * 32))
+    with ThreadPoolExecutor() as pool:
+        work = pool.submit(write)
+        try:
+            until(lambda: int(databases.asked("select count(*) from events", reader)[0]) > 10, "it writes")
+            databases.back_up(settings, tmp_path / "backup")
+        finally:
+            ended.set()
+        work.result()
+
+    def rows_in(name: str) -> int:
+        with databases._started("pg_restore", "--data-only", "--file=-", str(tmp_path / "backup" / name), at={}) as got:
+            return sum(line.strip().isdigit() for line in got[0].stdout)
+
+    assert 0 <= rows_in("triage.dump") - rows_in("audit.dump") <= 1
+
+
+@pytest.mark.postgres
+def test_accounts_go_back_only_when_nobody_is_connected_to_them(postgres_databases: str) -> None:
+    """The console keeps no lease."""
+    at = databases.place(postgres_databases, "triage")
+    with (
+        psycopg.connect(substrate.plain_url(postgres_databases, "triage")),
+        databases._Transaction(at) as transaction,
+        pytest.raises(BackupError, match="console is running"),
+    ):
+        transaction.hold(folder.CONSOLE)
+    with databases._Transaction(at) as transaction:
+        transaction.hold(folder.CONSOLE)
+
+
+@pytest.mark.postgres
+def test_accounts_that_nobody_could_look_for_are_not_taken_for_none(postgres_databases: str) -> None:
+    """Else a backup would leave them out, and a restore would roll live ones back."""
+    settings = Settings(database=postgres_databases, kafka="nowhere:9092", secret=SecretStr("s" * 32))
+    assert not databases.has_accounts(settings), "the server has no such database"
+    wrong = postgres_databases.replace("@", "wrong@", 1)
+    with pytest.raises(BackupError, match="psql failed"):
+        databases.has_accounts(settings.model_copy(update={"database": wrong}))
+
+
+async def starting_meanwhile(settings: Settings, triage: Database, backup: Path) -> None:
+    """A process that leads when the dumps are about to be loaded, whatever was found before."""
+    async with triage.session() as session:
+        assert await lease.take(triage, session, 60)
+        with pytest.raises(BackupError, match="triage is running"):
+            await asyncio.to_thread(databases.restore, settings, backup, ["ingest", "triage"])
+        with pytest.raises(BackupError, match="triage is running"):
+            await asyncio.to_thread(databases.mark_restored, settings, ["triage"], ())
+        await session.invalidate()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await asyncio.to_thread(databases.mark_restored, settings, ["triage"], ())
+                break
+            except BackupError:
+                await asyncio.sleep(0.1)
+
+
+async def token_keys(settings: Settings, place: Path) -> None:
+    """The public set alone is lost. The one of the backup would believe a key that was dropped since."""
+    signing.rotate(settings)
+    made = databases.back_up(settings, place / "with-keys")
+    assert made.files.keys() >= {"token-keys.json", "signing-key.pem"}
+    signing.key_set_file(settings).unlink()
+    databases.restore(settings, place / "with-keys", ["publish"])
+    assert not signing.key_set_file(settings).exists()
+    signing.signing_key_file(settings).unlink()
+    databases.restore(settings, place / "with-keys", ["publish"])
+    assert signing.key_set_file(settings).exists() and signing.signing_key_file(settings).exists()
 
 
 def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
@@ -434,6 +562,101 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
     assert cli.execute(arguments) == 0
     assert "was revoked again" not in capsys.readouterr().out
     assert asyncio.run(after(*ended)) == [401, 401]
+
+
+@pytest.mark.parametrize("name", ["evidence/../x", "../x", "evidence/.x", "evidence/a/b", "x.sqlite", "/etc/x"])
+async def test_a_backup_names_no_file_outside_of_it(lived: Path, settings: Settings, name: str) -> None:
+    told = orjson.loads((lived / "manifest.json").read_bytes())
+    told["files"][name] = told["files"]["secret"]
+    (lived / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="which no backup has; somebody altered it"):
+        folder.restore(settings.data, lived)
+
+
+async def test_nobody_without_the_secret_makes_a_backup_of_a_deployment(
+    lived: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """Files are encrypted for a public key, so anybody can write ones that open."""
+    told = orjson.loads((lived / "manifest.json").read_bytes())
+    for change in ({"made_at": "2030-01-01T00:00:00.000000Z"}, {"mac": ""}, {"told": {"lacks": ["nothing"]}}):
+        (lived / "manifest.json").write_bytes(orjson.dumps(told | change))
+        for at in (settings.data, tmp_path / "new"):
+            with pytest.raises(BackupError, match="was not made by this deployment, or somebody altered it"):
+                folder.restore(at, lived)
+    (lived / "manifest.json").write_bytes(orjson.dumps(told))
+    with pytest.raises(BackupError, match="was not made by this deployment"):
+        folder.restore(tmp_path / "new", lived, secret=b"another secret of another deployment")
+    folder.restore(settings.data, lived)
+
+
+async def test_data_of_another_deployment_is_replaced_only_by_name_and_its_secret_stays(
+    lived: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Settings(data=tmp_path / "other")
+    async with embedded.running(other) as system:
+        await report(system, "井盖松动")
+    before = (other.data / "secret").read_bytes()
+    command = ["restore", "--from", str(lived), "--data", str(other.data)]
+    for more in ([], ["--log"], ["--over", "elsewhere"], ["--over", "local", "--service", "triage"]):
+        assert await asyncio.to_thread(cli.execute, [*command, *more]) == 2
+        assert "another secret" in capsys.readouterr().err
+    assert (other.data / "secret").read_bytes() == before
+    async with embedded.running(other) as system:
+        assert await subjects(system) == {"井盖松动"}
+    assert await asyncio.to_thread(cli.execute, [*command, "--over", "local"]) == 0
+    (kept,) = other.data.glob("secret.*")
+    assert kept.read_bytes() == before
+    async with embedded.running(other) as system:
+        assert await subjects(system) == {"路灯不亮", "道路积水"}
+        assert await is_clean(system)
+
+
+@pytest.mark.parametrize(("name", "value"), [("deployment", "elsewhere"), ("prefix", "other"), ("partitions", 9)])
+async def test_a_backup_says_of_which_deployment_it_is(
+    settings: Settings, tmp_path: Path, name: str, value: object
+) -> None:
+    async with embedded.running(settings):
+        folder.back_up(settings.data, tmp_path / "backup", told=fitting.told(settings))
+    ours = {**fitting.told(settings), name: value}
+    with pytest.raises(BackupError, match=f"another deployment: it has {name} .* instead of {value!r}"):
+        folder.restore(settings.data, tmp_path / "backup", ours=ours)
+    folder.restore(settings.data, tmp_path / "backup", ours=fitting.told(settings))
+    folder.restore(tmp_path / "empty", tmp_path / "backup", ours=ours)
+
+
+def test_a_restore_that_was_broken_off_loses_no_revocation(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def before() -> str:
+        async with embedded.running(settings) as system, system.client(access.operator(settings)) as client:
+            made = (await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})).json()
+            await system.settle()
+            folder.back_up(settings.data, tmp_path / "backup")
+            assert (await client.post(f"/ingest/v1/keys/{made['id']}/revoke")).status_code == 200
+            await system.settle()
+        return str(made["key"])
+
+    async def after(key: str) -> int:
+        async with embedded.running(settings) as system:
+            path = f"/ingest/v1/reports/report-{spec.UUID}"
+            async with system.client(key) as client:
+                return (await client.get(path)).status_code
+
+    async def breaks_off(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    key = asyncio.run(before())
+    arguments = ["restore", "--from", str(tmp_path / "backup"), "--data", str(settings.data), "--log"]
+    with monkeypatch.context() as broken:
+        broken.setattr(commands, "_losses", breaks_off)
+        assert cli.execute(arguments) == 130
+    copy = Settings(data=Path(shutil.copytree(settings.data, tmp_path / "copy")))
+    assert cli.execute(arguments) == 0
+    assert capsys.readouterr().out.count("was revoked again") == 1
+    assert not (settings.data / folder.REVOKED).exists()
+    assert asyncio.run(after(key)) == 401
+    settings = copy
+    assert asyncio.run(after(key)) == 401, "a server that starts in the folder does it before it serves"
 
 
 async def test_accounts_go_back_if_missing_or_asked_for_and_ended_ones_stay_ended(

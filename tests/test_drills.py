@@ -1,6 +1,6 @@
 """Drills on the embedded system in moved time: an office that does all right, and one that does much wrong."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,11 +15,15 @@ from schemas.envelope import Event
 from schemas.fields import parse_instant
 from schemas.scenario import Expected, Scenario
 from services.apps import drills, embedded
+from services.apps.client import Refused
 from services.apps.drills import Lead
 from services.apps.embedded import Embedded
 from services.audit.views import TIMELINE
 from services.demo.desk import Failed, Incident, Officers, Stage, Statement
+from services.escalation import gauges
 from services.escalation.clock import timers
+from services.escalation.views import CLOCKS, MISSED
+from services.kernel import metrics
 from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import Settings
 from tests.kit import spec
@@ -27,6 +31,8 @@ from tests.kit import spec
 BEGINS = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 POOR = "school-meal-rumour"
+TRIAGE = "/triage/v1/incidents"
+REFUSAL = {"reason": "内容无法核实"}
 
 
 @dataclass
@@ -185,7 +191,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             await stage.until(_together(when))
 
         def lead() -> Lead:
-            return Lead("city", clients, system.token, clock.now, until, lambda _: None)
+            return Lead("city", clients, system.token, clock.now, until, lambda _: None, trained="city")
 
         officers = Officers(client, lambda unit, *roles: system.token(unit, *roles, person=f"{roles[0]} of {unit}"))
         told = dict[str, Any]()
@@ -205,7 +211,24 @@ class Broken(Exception):
     """The command ends in the middle of a drill."""
 
 
+class Cut(Lead):
+    """Is killed after it has sent a reach or an instruction, before it notes that."""
+
+    async def _act(self, drill: str, verb: str, body: Any) -> None:
+        if body.get("inject") in ("spread", "leader") and body["inject"] not in CUT:
+            CUT.append(body["inject"])
+            raise Broken
+        await super()._act(drill, verb, body)
+
+
+CUT: list[str] = []
+
+
 async def _led(lead: Lead, drill: str, name: str, told: dict[str, Any]) -> None:
+    if name == "burst-main":
+        for _ in range(2):
+            with pytest.raises(Broken):
+                await Cut(lead.unit, lead.clients, lead.token, lead.now, lead.until, lead.say).go_on(drill)
     if name == "power-cut":
         with pytest.raises(Broken):
             await replace(lead, say=_breaks_at("more"), _keys={}).go_on(drill)
@@ -263,6 +286,28 @@ async def test_nothing_of_a_drill_is_outside_or_counted_and_all_of_it_is_marked(
     path = "/escalation/v1/outgoing-notices?unit=city&limit=500"
     notices = (await world.officers.ask("city", "admin", "GET", path))["items"]
     assert all(one["drill"] for one in notices if one["incident_id"]) and not any(one["deliveries"] for one in notices)
+    runtime = world.system.runtimes["escalation"]
+    async with runtime.database.read() as connection:
+        missed = (await connection.execute(select(CLOCKS.c.drill).where(MISSED))).scalars().all()
+        figures = await gauges.read(runtime, connection)
+    assert missed and all(missed), "what an exercise missed is no limit of the operator's"
+    assert figures[metrics.OVERDUE.labels("escalation")] == figures[metrics.OVERDUE_OLDEST.labels("escalation")] == 0
+
+
+@pytest.mark.requirement("DRL-01")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_inject_is_sent_once_also_by_a_command_that_is_killed_before_it_notes_that(world: World) -> None:
+    (told,) = [one for name, one in world.told.items() if name == "burst-main"]
+    assert CUT == ["spread", "leader"]
+    (matter,) = {one["incident_id"] for one in told["injects"] if one["inject"] == "leader"}
+    path = f"/audit/v1/incidents/{matter}/timeline"
+    types = [one["event"]["type"] for one in await world.officers.pages("city", path)]
+    assert [types.count(f"huiying.{one}.v1") for one in ("incident.instruction_given", "report.reach_measured")] == [
+        1,
+        1,
+    ]
+    keys = (await world.officers.ask("city", "admin", "GET", "/ingest/v1/keys?limit=200"))["items"]
+    assert keys and all(one["revoked_at"] for one in keys), "a command that ends takes its keys with it"
 
 
 @pytest.mark.requirement("DRL-01")
@@ -308,14 +353,111 @@ async def test_a_drill_trains_the_posts_that_acted_once_and_lectures_are_recorde
     assert sum(one["drill"] is not None for one in items) == 7
 
 
-@pytest.mark.requirement("DRL-01")
-@pytest.mark.asyncio(loop_scope="module")
-async def test_another_unit_leads_a_drill_too(world: World) -> None:
+async def _by_the_county(world: World, meanwhile: Callable[[Lead, Any], Awaitable[None]], scenario: str) -> Any:
+    """A drill that the county leads. Before its last inject something happens `meanwhile`."""
+    of: dict[str, Any] = {}
+
     async def until(when: datetime) -> None:
         await _settled(world.system, when)
+        told = await of["lead"].read(of["drill"])
+        if told["state"] == "running" and sum(not one["sent_at"] for one in told["injects"]) == 1:
+            await meanwhile(of["lead"], told)
+            await world.system.settle()
 
-    lead = replace(world.lead, unit="county", until=until, _keys={})
-    drill = await lead.begin(drills.all_of(world.system.settings)[POOR], seed=1, speed=1000)
-    told = await lead.go_on(drill)
+    of["lead"] = replace(world.lead, unit="county", until=until, trained=None, _keys={})
+    of["drill"] = await of["lead"].begin(drills.all_of(world.system.settings)[scenario], seed=1, speed=1000)
+    return await of["lead"].go_on(of["drill"])
+
+
+def _injects(told: Any) -> dict[str, Any]:
+    return {one["inject"]: one for one in told["injects"]}
+
+
+@pytest.mark.requirement("DRL-01")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_another_unit_leads_a_drill_too_with_offices_that_rehearse_nothing_else(world: World) -> None:
+    async def meanwhile(lead: Lead, told: Any) -> None:
+        office = told["places"][0]["unit"]
+        with pytest.raises(Refused, match=f"{office} rehearses in {told['id']} already"):
+            await lead.begin(drills.all_of(world.system.settings)[POOR], seed=1, office=office)
+        path = f"/audit/v1/drills/{told['id']}"
+        seen = await world.officers.ask("county", "duty_officer", "GET", path)
+        assert seen["canonical"] is None and all(one["sent_at"] for one in seen["injects"]), (
+            "the rest comes by surprise"
+        )
+
+    before = await world.officers.pages("county", "/audit/v1/trainings")
+    told = await _by_the_county(world, meanwhile, POOR)
     assert told["totals"]["missed"] and not told["totals"]["met"], "nobody acted"
     assert all(one["sent_at"] for one in told["injects"])
+    seen = await world.officers.ask("county", "duty_officer", "GET", f"/audit/v1/drills/{told['id']}")
+    assert seen["canonical"] == told["canonical"]
+    assert await world.officers.pages("county", "/audit/v1/trainings") == before, "nobody said who was trained"
+
+
+@pytest.mark.requirement("DRL-01")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_instruction_follows_its_matter_and_none_is_given_where_that_has_ended(world: World) -> None:
+    ask = world.officers.ask
+
+    async def merge(lead: Lead, told: Any) -> None:
+        first, more = (_injects(told)[name]["incident_id"] for name in ("first", "more"))
+        office, version = (
+            told["places"][0]["unit"],
+            (await ask("city", "auditor", "GET", f"{TRIAGE}/{first}"))["version"],
+        )
+        await ask(office, "chief", "POST", f"{TRIAGE}/{first}/merge", {"into": more, "reason": "同一事项"}, version)
+
+    async def dismiss(lead: Lead, told: Any) -> None:
+        report, office = _injects(told)["first"]["report_id"], told["places"][0]["unit"]
+        version = (await ask(office, "duty_officer", "GET", f"/ingest/v1/reports/{report}"))["version"]
+        await ask(office, "duty_officer", "POST", f"/ingest/v1/reports/{report}/refuse", REFUSAL, version)
+        await world.system.settle()
+        first = _injects(told)["first"]["incident_id"]
+        version = (await ask("city", "auditor", "GET", f"{TRIAGE}/{first}"))["version"]
+        review = {"upheld": True, "reason": "情况属实"}
+        await ask(office, "approver", "POST", f"{TRIAGE}/{first}/review-screening", review, version)
+
+    told = await _by_the_county(world, merge, "burst-main")
+    assert told["state"] == "scored"
+    injects = _injects(told)
+    assert injects["leader"]["incident_id"] == injects["more"]["incident_id"] and injects["leader"]["delivered"]
+    told = await _by_the_county(world, dismiss, "burst-main")
+    assert (told["state"], _injects(told)["leader"]["delivered"]) == ("scored", False)
+    assert "progress" not in {mark["what"] for mark in told["marks"]}, "nothing is owed after it"
+
+
+@pytest.mark.requirement("DRL-01")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_drill_that_somebody_else_ended_sends_nothing_more(world: World) -> None:
+    async def end(lead: Lead, told: Any) -> None:
+        await replace(lead, _keys={}).end(told["id"], "来了真的险情")
+
+    told = await _by_the_county(world, end, "burst-main")
+    assert (told["state"], told["cause"], _injects(told)["leader"]["sent_at"]) == ("scored", "stopped", None)
+    matter = _injects(told)["first"]["incident_id"]
+    types = [
+        one["event"]["type"] for one in await world.officers.pages("city", f"/audit/v1/incidents/{matter}/timeline")
+    ]
+    assert "huiying.incident.instruction_given.v1" not in types
+
+
+@pytest.mark.requirement("DRL-03")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_record_says_when_a_drill_trained_and_it_trains_once(world: World) -> None:
+    told = world.told[POOR]
+    (made,) = [one for one in await world.officers.pages("city", "/audit/v1/trainings") if one["drill"] == told["id"]]
+    assert (made["on"], made["minutes"]) == (
+        "2026-03-02",
+        round((parse_instant(told["ended_at"]) - parse_instant(told["begun_at"])) / MINUTE),
+    )
+    body = {"unit": "city", "kind": "drill", "title": "演练", "posts": made["posts"], "drill": told["id"]}
+    ask = world.officers.ask
+    again = await ask("city", "chief", "POST", "/audit/v1/trainings", body, refused=409)
+    assert again["type"].endswith("training-recorded")
+    unknown = body | {"drill": f"drill-{spec.UUID}"}
+    assert (
+        "there is no drill"
+        in (await ask("city", "chief", "POST", "/audit/v1/trainings", unknown, refused=422))["detail"]
+    )
+    await ask("city", "chief", "POST", "/audit/v1/trainings", {**body, "drill": None}, refused=422)

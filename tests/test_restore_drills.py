@@ -14,9 +14,10 @@ import pytest
 from schemas.catalogue import SERVICES
 from services.apps import cli, embedded
 from services.apps.backups import keeping, sealing
-from services.apps.backups.held import Held
+from services.apps.backups.held import Held, Manifest
 from services.kernel.settings import Settings
 from tests.kit import integrate
+from tests.kit.stack import until
 from tests.test_backup import erase, report, rows
 
 Run = Callable[..., tuple[int, str, str]]
@@ -205,7 +206,7 @@ def test_a_backup_is_verified_and_opens_with_stock_age(
     assert cli.execute(["backup", "verify", str(made), "--key-file", str(life / "key")]) == 0
     assert "each opens" in capsys.readouterr().out
     last = json.loads((life / "backups" / "last.json").read_text())
-    assert (last["folder"], last["encrypted"]) == (made.name, True)
+    assert (last["folder"], last["encrypted"], last["lacks"]) == (made.name, True, [])
 
 
 def test_a_new_backup_links_files_and_lets_earlier_ones_go(
@@ -225,7 +226,9 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
         shutil.copytree(first.folder, to, copy_function=lambda a, b: Path(b).hardlink_to(a))
         told: dict[str, Any] = json.loads((to / "manifest.json").read_text())
         (to / "manifest.json").unlink()
-        (to / "manifest.json").write_text(json.dumps(told | {"made_at": made.isoformat().replace("+00:00", "Z")}))
+        told["made_at"] = made.isoformat().replace("+00:00", "Z")
+        told["mac"] = Manifest.model_validate(told).mac_under((data / "secret").read_bytes())
+        (to / "manifest.json").write_text(json.dumps(told))
         moved.append(Held.at(to))
     shutil.rmtree(first.folder)
     assert cli.execute(arguments) == 0
@@ -243,6 +246,42 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
     (data / "triage.sqlite").write_bytes(b"no database" * 1000)
     assert cli.execute(arguments) == 2
     assert keeping.newest(place).folder == new.folder, "what failed let no earlier one go"
+
+
+def test_a_clock_that_was_wrong_lets_no_backup_go(life: Path, data: Path, run: Run, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(life / "backups", tmp_path / "backups"))
+    (first,) = keeping.backups(place)
+
+    def copy(name: str, **told: Any) -> Path:
+        to = Path(shutil.copytree(first.folder, place / name))
+        manifest = json.loads((to / "manifest.json").read_text())
+        (to / "manifest.json").write_text(json.dumps(manifest | told))
+        return to
+
+    ahead = copy("ahead", made_at="2130-01-01T00:00:00.000000Z")
+    other = copy("other", made_at="2020-01-01T00:00:00.000000Z", told={"deployment": "another"})
+    command = ["backup", "--into", str(place), "--daily", "1"]
+    code, _, err = run(*command)
+    assert code == 0 and "ahead says it was made later" in err
+    last = json.loads((place / "last.json").read_text())
+    assert (place / last["folder"]).is_dir() and first.folder.is_dir()
+    assert keeping.newest(place).folder.name == last["folder"], "what was made last, whatever the other one says"
+    shutil.rmtree(ahead)
+    until(lambda: not (place / datetime.now(UTC).strftime(keeping.NAMED)).exists(), "a backup is named by its second")
+    code, said, err = run(*command)
+    assert code == 0 and "went" in said and "later" not in err
+    assert not first.folder.exists() and other.is_dir()
+
+
+def test_a_backup_that_cannot_be_read_again_is_none(
+    life: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(shutil.copytree(life / "backups", tmp_path / "backups"))
+    before = (place / "last.json").read_bytes()
+    monkeypatch.setattr(Held, "is_whole", lambda _, name: name != "ingest.sqlite")
+    code, _, err = run("backup", "--into", str(place))
+    assert code == 2 and "There is no new backup" in err
+    assert len(keeping.backups(place)) == 1 and (place / "last.json").read_bytes() == before
 
 
 async def test_the_commands_of_the_page_make_and_verify_a_backup(life: Path, data: Path, tmp_path: Path) -> None:

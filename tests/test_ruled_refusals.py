@@ -48,7 +48,7 @@ UNRULED = {
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         conference-unknown statement-unknown events-unknown remark-unknown finding-of-other
         peer-takes-nothing peer-not-for-handing report-not-to-hand
-        inject-unknown post-not-below not-for-exercises
+        inject-unknown drill-unknown post-not-below not-for-exercises
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
         plan-unknown place-not-open flag-unknown harm-unknown level-unknown file-part-unknown level-not-in-pack
@@ -72,7 +72,7 @@ UNRULED = {
         limit-set-already extension-overtaken request-waits nothing-asked confirmed-already asker-told already-paused
         not-paused clock-not-running merged merged-target merge-target-ended nothing-proposed proposal-decided
         no-breach no-open-report leads-already asked-already report-back-waits no-open-notice already-concluded
-        drill-goes-on drill-ended inject-sent training-withdrawn
+        drill-goes-on drill-ended inject-sent training-withdrawn office-rehearses training-recorded
         inspection-ended nothing-to-remedy no-remedy-reported no-open-remark remarks-open remark-elsewhere
         praise-unheard post-heard post-not-heard other-referral no-finding-stands receipt-noted not-passed-on
         referral-decided

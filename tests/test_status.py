@@ -1,11 +1,14 @@
 """`huiying status`: what the services answer, in words, and whether somebody must do something."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from services.apps import status
 from services.apps.status import Answered, Told, in_words, lasting, lines
+from services.kernel.settings import Settings
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 WELL = {
@@ -70,11 +73,29 @@ def test_what_is_well_needs_nobody_and_says_so() -> None:
         ("audit", {"log_unsigned": 7, "checkpoint_seconds__kept": 4_000}, "huiying check"),
         ("audit", {"backup_seconds": float("inf")}, "no backup"),
         ("audit", {"backup_seconds": 400_000}, "backup is old"),
+        ("audit", {"backup_seconds": 40, "backup_lacks__parts": 2}, "lacks 2 parts"),
+        ("audit", {"backup_seconds": 40, "backup_lacks__encryption": 1}, "not encrypted"),
     ],
 )
 def test_what_needs_somebody_says_what_to_do(service: str, figures: dict[str, float], said: str) -> None:
     (sentence,) = told(service, **figures).todo
     assert said in sentence
+
+
+def test_the_console_of_a_deployment_is_asked_too() -> None:
+    async def answer(address: str, name: str = "") -> Answered:
+        return Answered(f"{address} {name}")
+
+    settings = Settings(database="postgresql+psycopg://x/{service}", kafka="x:1")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(status, "_ask", answer)
+        found = asyncio.run(status.asked(settings))
+    assert found["console"].address == "http://127.0.0.1:8400 console" and len(found) == 6
+    well = in_words("console", Answered("http://x", {"console": {}}), NOW)
+    assert (well.todo, well.says) == ([], ["people can sign in"])
+    (sentence,) = in_words("console", Answered("http://x", {"console": "its database does not answer"}), NOW).todo
+    assert sentence == "its database does not answer"
+    assert "nobody answers for console" in in_words("console", Answered("http://x", error="x"), NOW).todo[0]
 
 
 def test_the_services_own_words_are_passed_on() -> None:

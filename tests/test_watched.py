@@ -64,6 +64,7 @@ async def test_escalation_tells_what_is_overdue_who_is_missing_and_what_nobody_t
             "missed": {"state": "breached", "due": at(-3)},
             "missed later": {"state": "breached", "due": at(-1), "wakes_at": at(1)},
             "missed in a matter that ended": {"state": "breached", "due": at(-9), "cancelled_at": at(-8)},
+            "missed in an exercise": {"state": "breached", "due": at(-9), "drill": True},
             "met late": {"state": "met", "due": at(-9), "met_at": at(-8)},
             "running": {"state": "running", "due": at(2), "wakes_at": at(2)},
             "nobody saw it": {"state": "running", "due": at(-0.5), "wakes_at": at(-0.5)},
@@ -76,6 +77,8 @@ async def test_escalation_tells_what_is_overdue_who_is_missing_and_what_nobody_t
         await put(made, gaps, unit="came after all", cause="not_planned", **found)
         await put(made, roster, unit="came after all", post="head@c", **span)
         await put(made, gaps, unit="ahead", cause="not_planned", found_ahead=at(-1), since=at(1), until=at(3))
+        await put(made, gaps, unit="exercise", cause="not_planned", **found)
+        await put(made, made.tables["units"], unit="exercise", drill=True)
         await put(made, gaps, unit="over", cause="not_planned", found=at(-5), since=at(-5), until=at(-3))
         for unit, by in {"asleep": None, "late": "officer@late"}.items():
             await put(made, gaps, unit=unit, cause="not_signed_on", post="officer", **found)
@@ -150,13 +153,22 @@ async def test_audit_tells_how_far_the_log_is_signed_and_cosigned(tmp_path: Path
         new = {"witnesses": f"https://w.example {WITNESS.vkey}", "backups": tmp_path / "backups"}
         made.settings = made.settings.model_copy(update=new)
         assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf
-        for name, hours in {"monday": 30, "tuesday": 6, "broken": None}.items():
-            (made_in := tmp_path / "backups" / name).mkdir(parents=True)
-            at = hours and instant(datetime.now(UTC) - timedelta(hours=hours))
-            (made_in / "manifest.json").write_text(json.dumps({"made_at": at}) if at else "{")
+        (folder := tmp_path / "backups" / "monday").mkdir(parents=True)
+        at = datetime.now(UTC)
+        (folder / "manifest.json").write_text(json.dumps({"made_at": instant(at)}))
+        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "nobody read it again"
+
+        def last(hours: int, name: str = "monday") -> None:
+            told = {"folder": name, "made_at": instant(at - timedelta(hours=hours)), "encrypted": False, "lacks": ["x"]}
+            (tmp_path / "backups" / "last.json").write_text(json.dumps(told))
+
+        for hours, name in ((-1, "monday"), (6, "gone")):
+            last(hours, name)
+            assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "still to come, or gone"
+        last(6)
         values = await read(made)
-        (tmp_path / "backups" / "last.json").write_text(json.dumps({"made_at": instant(datetime.now(UTC))}))
-        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) < 60
+        assert shown(values, metrics.BACKUP_LACKS, AUDIT, "parts") == 1
+        assert shown(values, metrics.BACKUP_LACKS, AUDIT, "encryption") == 1
         assert shown(values, metrics.UNSIGNED, AUDIT) == 3
         assert shown(values, metrics.CHECKPOINT_SIZE, AUDIT, "cosigned") == 5
         assert shown(values, metrics.CHECKPOINT_AGE, AUDIT, "cosigned") == pytest.approx(3 * 3600, abs=60)

@@ -6,10 +6,10 @@ The command line holds the signing key, and acts as the deployment's operator.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from services.apps.backups.folder import Revoked, revoked
+from services.apps.backups.folder import REVOKED, Revoked, revoked, to_revoke
 from services.apps.client import Refused, api, ask, pages
 from services.kernel.access import signing, tokens
 from services.kernel.access.keys import Keys, deployment_secret
@@ -21,6 +21,9 @@ from services.kernel.core.problems import Malformed, NotFound, Unauthenticated
 from services.kernel.core.units import Offices, Post, Unit
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from services.apps.embedded import Embedded
 
 SHORT = timedelta(minutes=5)
 ENCODED = "eyJ"
@@ -148,16 +151,19 @@ async def revoke_key(settings: Settings, id_: str) -> None:
         await ask(ingest, "POST", f"/ingest/v1/keys/{quote(id_, safe='')}/revoke", operator(settings))
 
 
-async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
-    """Ends keys and tokens again that were revoked before a restore and are valid after it.
+async def revoke_again(system: "Embedded") -> list[str]:
+    """Ends keys and tokens again that were revoked before a restore and are valid after it. Returns their ids."""
+    from services.apps import operate
+    from services.audit.log import keys as of_log
+    from services.publish.verifying import keys as of_statements
+    from services.publish.verifying import post_keys as of_posts
 
-    Returns the ids. Embedded.
-    """
-    lost = Revoked(*(before - now for before, now in zip(known, revoked(settings.data), strict=True)))
-    if not any(lost):
+    data = system.settings.data
+    if (known := to_revoke(data)) is None:
         return []
-    own, valid = operator(settings), set[str]()
-    async with api(settings, "ingest") as client:
+    lost = Revoked(*(before - now for before, now in zip(known, revoked(data), strict=True)))
+    own, valid = operator(system.settings), set[str]()
+    async with system.client() as client:
         async for page in pages(client, "/ingest/v1/keys", own):
             valid |= {key["id"] for key in page["items"]}
         # A key that was made after the backup is unknown now.
@@ -165,16 +171,20 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
         paths |= {token: f"/triage/v1/tokens/{token}/revoke" for token in sorted(lost.tokens)}
         for path in paths.values():
             await ask(client, "POST", path, own)
+    publish, audit, by = system.runtimes["publish"], system.runtimes["audit"], Caller(actor=operate.OPERATOR)
+    why = "revoked before the restore"
+    # A key of a post, the bulletin or the log is unknown for the same reason, and counts for nothing anyway.
     for kid in sorted(lost.statement_keys):
-        # So is a key of the bulletin, which then counts for nothing anyway.
         with suppress(NotFound):
-            await revoke_statement_key(settings, kid, "revoked before the restore")
+            await of_statements.revoke(publish, by, kid, why)
     for kid in sorted(lost.post_keys):
         with suppress(NotFound):
-            await revoke_post_key(settings, kid, "revoked before the restore")
+            await of_posts.revoke(publish, by, kid, why)
     for key in sorted(lost.log_keys):
         with suppress(NotFound):
-            await revoke_log_key(settings, key, "revoked before the restore")
+            await of_log.revoke(audit, by, key, why)
+    await system.settle()
+    (data / REVOKED).unlink()
     return [*paths, *sorted(lost.statement_keys), *sorted(lost.post_keys), *sorted(lost.log_keys)]
 
 

@@ -15,6 +15,7 @@ from services.apps.folder import folder_owner
 from services.kernel.settings import Settings
 
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+CONSOLE, CONSOLE_PORT = "console", 8400
 PAGE = 500
 
 
@@ -59,8 +60,9 @@ async def pages(client: httpx.AsyncClient, path: str, token: str, **narrow: Any)
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
     """The JSON answer of a service. Raises `Refused` with the problem's sentence."""
+    headers = {**request.pop("headers", {}), "Authorization": f"Bearer {token}"}
     try:
-        answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
+        answer = await client.request(method, path, headers=headers, **request)
     except httpx.TransportError as error:
         raise Refused(f"{client.base_url} does not answer: {type(error).__name__} {error}") from None
     if answer.is_success:

@@ -6,7 +6,7 @@ Nothing is kept here. The record says which injects were sent, so that another r
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,11 @@ PATIENCE = 60.0
 KEY = "drill"
 """The name of the keys of drills. Each unit that leads has an integration of this name, with a source of its own."""
 REASON = "演练"
+ENDED = ("closed", "dismissed")
+"""States of a matter on which nobody gives an instruction any more."""
+FINAL = frozenset({"office-rehearses"})
+"""Codes of refusals that no waiting changes."""
+TRIES = 6
 Say = Callable[[str], None]
 Token = Callable[[str, str], str]
 """Unit and role -> a token for the unit's post with this role."""
@@ -83,6 +88,8 @@ class Lead:
     until: Callable[[datetime], Awaitable[None]]
     """Waits for an instant."""
     say: Say
+    trained: str | None = None
+    """The unit whose staff rehearse. Their training is recorded; without a unit, none is."""
     patience: float = PATIENCE
     _keys: dict[str, str] = field(default_factory=dict)
 
@@ -96,27 +103,29 @@ class Lead:
         return str(made["id"])
 
     async def go_on(self, drill: str) -> Any:
-        """Sends each inject that was not sent when its time has come, ends the drill, and returns its score."""
-        told = await self._patiently(lambda: self.read(drill), _is_whole)
-        scenario = parse_scenario(told["canonical"]).model
-        values, began, speed = chosen(scenario, told["seed"]), parse_instant(told["begun_at"]), told["speed"]
-        places = {one["part"]: one["unit"] for one in told["places"]}
-        sent = {one["inject"]: one for one in told["injects"] if one["sent_at"]}
-        if told["state"] == "running":
-            for inject in sorted(scenario.injects, key=lambda one: (one.at, one.code)):
-                if inject.code in sent:
-                    continue
-                await self.until(began + inject.at / speed)
-                sent[inject.code] = await self._send(drill, filled(inject, values), places, sent)
-            await self.until(began + scenario.lasts / speed)
-            await self.end(drill)
+        """Sends each inject that was not sent when its time has come, ends the drill, and returns its score.
+
+        It stops when somebody else has ended the drill. The keys that it made are revoked, however it ends.
+        """
+        try:
+            told = await self._whole(drill)
+            scenario = parse_scenario(told["canonical"]).model
+            values, began, speed = chosen(scenario, told["seed"]), parse_instant(told["begun_at"]), told["speed"]
+            places = {one["part"]: one["unit"] for one in told["places"]}
+            sent = {one["inject"]: one for one in told["injects"] if one["sent_at"]}
+            left = [one for one in scenario.injects if one.code not in sent]
+            for inject in sorted(left, key=lambda one: (one.at, one.code)):
+                if await self._is_over(drill, at := began + inject.at / speed):
+                    break
+                sent[inject.code] = await self._send(drill, filled(inject, values), at, places, sent)
+            if not await self._is_over(drill, began + scenario.lasts / speed):
+                await self.end(drill)
+        finally:
+            await self._revoke()
         return await self.score(drill)
 
     async def end(self, drill: str, reason: str | None = None) -> None:
         """Ends it; with a reason, before its time."""
-        keys, self._keys = self._keys, {}
-        for id_ in keys:
-            await self.ask("ingest", "POST", f"/ingest/v1/keys/{id_}/revoke")
         cause = {"cause": "stopped", "reason": reason} if reason else {"cause": "finished"}
         await self._act(drill, "end-drill", cause)
         self.say("the drill has ended")
@@ -130,11 +139,32 @@ class Lead:
             await asyncio.sleep(0.2)
             told = await self.read(drill)
         if (told["complete_until"] or "") < told["ended_at"]:
-            raise Refused(f"the record is not complete until {told['ended_at']} yet; try `huiying drill score` later")
+            raise Refused(
+                f"the record is not complete until {told['ended_at']} yet; `huiying drill go-on` scores it later"
+            )
         await self._act(drill, "judge-drill", {})
         told = await self._patiently(lambda: self.read(drill), lambda found: found["state"] == "scored")
-        await self._train(told)
+        if self.trained is not None:
+            await self._train(told)
         return told
+
+    async def _whole(self, drill: str) -> Any:
+        return await self._patiently(lambda: self.read(drill), _is_whole)
+
+    async def _is_over(self, drill: str, at: datetime) -> bool:
+        """Waits until an instant; then, whether the drill was ended. Others may end it while the command waits."""
+        if (await self._whole(drill))["state"] != "running":
+            return True
+        await self.until(at)
+        return bool((await self._whole(drill))["state"] != "running")
+
+    async def _revoke(self) -> None:
+        keys, self._keys = self._keys, {}
+        for id_ in keys:
+            try:
+                await self.ask("ingest", "POST", f"/ingest/v1/keys/{id_}/revoke")
+            except Refused as refused:
+                self.say(f"the key {id_} of the drill is still valid; revoke it on the page Integrations: {refused}")
 
     async def read(self, drill: str) -> Any:
         """The drill, as audit shows it."""
@@ -179,56 +209,68 @@ class Lead:
         await self.ask("triage", "POST", "/triage/v1/units/place-unit", json=body)
 
     async def _send(
-        self, drill: str, inject: Any, places: Mapping[str, str], sent: Mapping[str, Mapping[str, Any]]
+        self, drill: str, inject: Any, at: datetime, places: Mapping[str, str], sent: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """Sends an inject and notes it. A repetition makes nothing twice."""
-        of = sent.get(getattr(inject, "about", ""), {})
+        """Sends an inject and notes it. A repetition makes nothing twice: each has one key, and the same body."""
+        key, report, delivered = (
+            f"{drill}:{inject.code}",
+            sent.get(getattr(inject, "about", ""), {}).get("report_id"),
+            True,
+        )
         match inject:
             case ReportInject():
-                report = await self._report(drill, inject, places[inject.to])
-                query = {"report_id": report, "unit": places[inject.to]}
-                path = "/triage/v1/incidents"
-                found = await self._patiently(
-                    lambda: self.ask("triage", "GET", path, params=query), lambda answer: answer["items"]
-                )
-                made = {"report_id": report, "incident_id": found["items"][0]["id"]}
+                report = await self._report(key, inject, places[inject.to])
+                matter = await self._matter(report)
             case ReachInject():
                 counts = inject.model_dump(include={"clicks", "comments", "mainstream_sites", "shares"})
                 body = {name: count for name, count in counts.items() if count is not None}
-                body["measured_at"] = instant(self.now())
-                await self._by_key("POST", f"/ingest/v1/reports/{of['report_id']}/reach", json=body)
-                made = {"report_id": of["report_id"], "incident_id": of["incident_id"]}
+                body["measured_at"] = instant(at)
+                path = f"/ingest/v1/reports/{report}/reach"
+                await self._by_key("POST", path, json=body, headers={"Idempotency-Key": key})
+                matter = await self._matter(report)
             case InstructionInject():
-                await self._instruct(drill, inject, of["incident_id"])
-                made = {"report_id": None, "incident_id": of["incident_id"]}
-        noted = {"inject": inject.code, "report": made["report_id"], "incident": made["incident_id"]}
+                matter, delivered = await self._instruct(key, inject.text, report)
+        of = None if isinstance(inject, InstructionInject) else report
+        noted = {"inject": inject.code, "report": of, "incident": matter["id"], "delivered": delivered}
         await self._act(drill, "note-inject", noted)
-        self.say(f"{inject.code}: {getattr(inject, 'subject', None) or getattr(inject, 'text', inject.kind)}")
-        return made
+        what = getattr(inject, "subject", None) or getattr(inject, "text", inject.kind)
+        self.say(f"{inject.code}: {what}" if delivered else f"{inject.code}: not sent, {matter['number']} has ended")
+        return {"report_id": of, "incident_id": matter["id"]}
 
-    async def _report(self, drill: str, inject: ReportInject, unit: str) -> str:
+    async def _report(self, key: str, inject: ReportInject, unit: str) -> str:
         said = inject.model_dump(include={"channel", "subject", "text", "place"}, exclude_none=True)
-        named = {"unit": unit, "source": f"{KEY}-{self.unit}", "external_id": f"{drill}:{inject.code}"}
+        named = {"unit": unit, "source": f"{KEY}-{self.unit}", "external_id": key}
         body = {**said, **named, "discovered_at": instant(self.now())}
         made = await self._patiently(lambda: self._by_key("POST", "/ingest/v1/reports", json=body))
         return str(made["report_id"])
 
-    async def _instruct(self, drill: str, inject: InstructionInject, incident: str) -> None:
-        path = f"/triage/v1/incidents/{incident}"
-        for _ in range(5):  # others decide on the matter meanwhile
-            version = (await self.ask("triage", "GET", path, role="chief"))["version"]
-            headers = {"If-Match": str(version), "Idempotency-Key": f"{drill}:{inject.code}:{version}"}
-            with suppress(Refused):
-                await self._send_instruction(path, inject.text, headers)
-                return
-            await asyncio.sleep(0.2)
-        await self._send_instruction(path, inject.text, headers)
+    async def _matter(self, report: str | None) -> Any:
+        """The matter to which a report belongs now, also after its own was merged or split."""
+        query = {"report_id": report}
+        found = await self._patiently(
+            lambda: self.ask("triage", "GET", "/triage/v1/incidents", params=query), lambda answer: answer["items"]
+        )
+        return found["items"][0]
 
-    async def _send_instruction(self, path: str, text: str, headers: Mapping[str, str]) -> None:
-        bearer = {"Authorization": f"Bearer {self.token(self.unit, 'chief')}", **headers}
-        answer = await self.clients["triage"].post(f"{path}/instruct", json={"text": text}, headers=bearer)
-        if not answer.is_success:
-            raise Refused(str(answer.json().get("detail")))
+    async def _instruct(self, key: str, text: str, report: str | None) -> tuple[Any, bool]:
+        """Gives an instruction on the matter of a report. Returns the matter, and False if it had ended before."""
+        for left in reversed(range(TRIES)):  # others decide on the matter meanwhile
+            matter = await self._matter(report)
+            if matter["state"] in ENDED:
+                return matter, False
+            headers = {"If-Match": str(matter["version"]), "Idempotency-Key": key}
+            path = f"/triage/v1/incidents/{matter['id']}/instruct"
+            try:
+                await self.ask("triage", "POST", path, role="chief", json={"text": text}, headers=headers)
+            except Refused as refused:
+                # The key came with another version of the matter: the instruction was given, and not noted.
+                if refused.code != "idempotency-key-reused":
+                    if not left:
+                        raise
+                    await asyncio.sleep(0.2)
+                    continue
+            return matter, True
+        raise AssertionError("the last try returns or raises")
 
     async def _by_key(self, method: str, path: str, **request: Any) -> Any:
         """As an integration does. The key is made for this run, and revoked at its end."""
@@ -240,34 +282,23 @@ class Lead:
         return await ask(self.clients["ingest"], method, path, next(iter(self._keys.values())), **request)
 
     async def _act(self, drill: str, verb: str, body: Mapping[str, Any]) -> None:
-        version = (await self.read(drill))["version"]
-        bearer = {"Authorization": f"Bearer {self.token(self.unit, 'admin')}", "If-Match": str(version)}
-        answer = await self.clients["audit"].post(f"{DRILLS}/{drill}/{verb}", json=body, headers=bearer)
-        if not answer.is_success:
-            raise Refused(str(answer.json().get("detail")))
+        headers = {"If-Match": str((await self.read(drill))["version"])}
+        await self.ask("audit", "POST", f"{DRILLS}/{drill}/{verb}", json=body, headers=headers)
 
     async def _train(self, told: Any) -> None:
-        """The posts of the unit whose counterparts acted were trained by the drill."""
+        """Those posts of the trained unit were trained whose counterparts in the drill acted."""
         known = (await self.ask("triage", "GET", "/triage/v1/units"))["items"]
-        own = {post["post"] for one in known if one["unit"] == self.unit for post in one["posts"]}
-        posts = sorted(own & {f"{post.partition('@')[0]}@{self.unit}" for post in told["posts"]})
+        own = {post["post"] for one in known if one["unit"] == self.trained for post in one["posts"]}
+        posts = sorted(own & {f"{post.partition('@')[0]}@{self.trained}" for post in told["posts"]})
         if not posts:
+            self.say(f"no training is recorded: no post of {self.trained} has a counterpart that acted")
             return
-        lasted = parse_instant(told["ended_at"]) - parse_instant(told["begun_at"])
-        body = {
-            "unit": self.unit,
-            "kind": "drill",
-            "title": told["title"],
-            "on": parse_instant(told["ended_at"]).astimezone().date().isoformat(),
-            "minutes": max(1, round(lasted / timedelta(minutes=1))),
-            "posts": posts,
-            "drill": told["id"],
-        }
-        bearer = {"Authorization": f"Bearer {self.token(self.unit, 'admin')}"}
-        headers = {**bearer, "Idempotency-Key": f"{told['id']}:train"}
-        answer = await self.clients["audit"].post("/audit/v1/trainings", json=body, headers=headers)
-        if not answer.is_success:
-            raise Refused(str(answer.json().get("detail")))
+        body = {"unit": self.trained, "kind": "drill", "title": told["title"], "posts": posts, "drill": told["id"]}
+        try:
+            await self.ask("audit", "POST", "/audit/v1/trainings", json=body)
+        except Refused as refused:
+            if refused.code != "training-recorded":
+                raise
 
     async def _patiently(self, try_: Callable[[], Awaitable[Any]], good: Callable[[Any], Any] = lambda _: True) -> Any:
         """The answer, once it is good and the services know what the step before did. Raises `Refused` at the end."""
@@ -278,6 +309,8 @@ class Lead:
                     return found
                 problem = Refused("the services do not know what was done before; is each of them running?")
             except Refused as refused:
+                if refused.code in FINAL:
+                    raise
                 problem = refused
             if asyncio.get_running_loop().time() > limit:
                 raise problem
@@ -296,7 +329,9 @@ def _number(code: str) -> str:
 
 
 @asynccontextmanager
-async def leading(settings: Settings, unit: str, say: Say, *, runs: bool = False) -> AsyncIterator[Lead]:
+async def leading(
+    settings: Settings, unit: str, say: Say, *, runs: bool = False, trained: str | None = None
+) -> AsyncIterator[Lead]:
     """A lead over the system of the settings. With `runs`, it must be running. Raises `Refused`."""
     if runs and settings.embedded and folder_owner(settings.data) is None:
         raise Refused(f"nothing runs in {settings.data}; start `huiying up` first, so that the office can act")
@@ -310,7 +345,7 @@ async def leading(settings: Settings, unit: str, say: Say, *, runs: bool = False
         names = ("audit",) if settings.embedded else ("ingest", "triage", "audit")
         found = {name: await stack.enter_async_context(api(settings, name)) for name in names}
         clients = {name: found.get(name, found["audit"]) for name in ("ingest", "triage", "audit")}
-        yield Lead(unit, clients, _signed(settings, offices), time.now, until, say)
+        yield Lead(unit, clients, _signed(settings, offices), time.now, until, say, trained)
 
 
 def _signed(settings: Settings, offices: Offices) -> Token:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from services.apps import front
+from services.apps import access, front
+from services.apps.backups.folder import REVOKED
 from services.apps.folder import FolderLock
 from services.audit.app import SERVICE as AUDIT
 from services.console import serving as console
@@ -51,6 +52,8 @@ class Embedded:
         self.log = EmbeddedLog(settings.data / "log.sqlite", settings.partitions)
         self.app: FastAPI | None = None
         self.console: console.Console | None = None
+        self.revoked_again: list[str] = []
+        """What was revoked before a restore and is again since the start."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -77,6 +80,8 @@ class Embedded:
                 leader.result()
             self._tasks.append(asyncio.create_task(process.consume(runtime)))
         await self.settle()
+        if (self.settings.data / REVOKED).exists():
+            self.revoked_again = await access.revoke_again(self)
         clients = dict.fromkeys((service.name for service in SERVICES), self.client())
         self.console = console.Console(self.settings, self.store("console"), self.secret, clients, self.time_source.now)
         await self.console.start()

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 drill = group("Drills: a scenario is rehearsed by offices for exercises, and scored.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="The drill, see `drill list`.")]
 Lead_ = Annotated[str, typer.Option("--unit", help="The unit that leads the drill, for example county.")]
+Trained = Annotated[
+    str | None,
+    typer.Option("--trained", help="The unit whose staff rehearse; a training of it is recorded.", show_default="none"),
+]
 
 
 @drill.command("scenarios")
@@ -42,6 +46,7 @@ def drill_run(
     office: Annotated[
         str | None, typer.Option(help="An office for exercises that is there.", show_default="a new one")
     ] = None,
+    trained: Trained = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
@@ -56,16 +61,16 @@ def drill_run(
 
     async def lead(of: "Lead") -> Any:
         id_ = await of.begin(loaded, seed, times, office)
-        note(f"{id_} began; to go on after Ctrl-C: huiying drill go-on {id_} --unit {unit}")
+        note(f"{id_} began; to go on after Ctrl-C: {_again(id_, unit, trained)}")
         return await of.go_on(id_)
 
-    _told(_led(unit, data, lead, runs=True), as_json)
+    _told(_led(unit, data, lead, runs=True, trained=trained), as_json)
 
 
 @drill.command("go-on")
-def drill_go_on(id_: Id, unit: Lead_, as_json: Json = False, data: Data = None) -> None:
+def drill_go_on(id_: Id, unit: Lead_, trained: Trained = None, as_json: Json = False, data: Data = None) -> None:
     """Go on with a drill from the next inject, or score one that has ended. Nothing is sent twice."""
-    _told(_led(unit, data, lambda of: of.go_on(id_), runs=True), as_json)
+    _told(_led(unit, data, lambda of: of.go_on(id_), runs=True, trained=trained), as_json)
 
 
 @drill.command("end")
@@ -73,6 +78,7 @@ def drill_end(
     id_: Id,
     unit: Lead_,
     reason: Annotated[str, typer.Option(help="Why it is broken off. It becomes part of the record.")],
+    trained: Trained = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
@@ -82,7 +88,7 @@ def drill_end(
         await of.end(id_, reason)
         return await of.score(id_)
 
-    _told(_led(unit, data, lead), as_json)
+    _told(_led(unit, data, lead, trained=trained), as_json)
 
 
 @drill.command("show")
@@ -112,13 +118,24 @@ def drill_list(
     note(f"{len(rows)} drills; the last columns are met, late, missed, wrong")
 
 
-def _led(unit: str, data: Any, work: "Callable[[Lead], Awaitable[Any]]", *, runs: bool = False) -> Any:
+def _again(id_: str, unit: str, trained: str | None) -> str:
+    return f"huiying drill go-on {id_} --unit {unit}" + (f" --trained {trained}" if trained else "")
+
+
+def _led(
+    unit: str,
+    data: Any,
+    work: "Callable[[Lead], Awaitable[Any]]",
+    *,
+    runs: bool = False,
+    trained: str | None = None,
+) -> Any:
     from services.apps import drills
 
     settings = quiet(settings_of(data))
 
     async def lead() -> Any:
-        async with drills.leading(settings, unit, note, runs=runs) as of:
+        async with drills.leading(settings, unit, note, runs=runs, trained=trained) as of:
             return await work(of)
 
     try:

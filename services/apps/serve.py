@@ -17,7 +17,6 @@ from collections.abc import Sequence
 
 import structlog
 import uvloop
-from prometheus_client import start_http_server
 
 from services.apps.client import PORTS
 from services.kernel import logging
@@ -203,11 +202,7 @@ async def run_consumer(name: str, settings: Settings) -> None:
     """The consumer process of a service. It ends with its own code if a stored offset is out of range."""
     made = runtime(name, settings)
     process.collect_less()
-    if settings.metrics_port:
-        try:
-            start_http_server(settings.metrics_port, settings.host)
-        except OSError as error:
-            logger.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
+    process.tell_metrics(name, settings)
     await process.wait_until_prepared(made)
     watch = asyncio.create_task(process.watch_progress(made))
     consuming = asyncio.create_task(process.consume(made))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from services.apps.client import PORTS
+from services.apps.client import CONSOLE, CONSOLE_PORT, PORTS
 from services.apps.terminal import CannotDo, Data, Json, quiet, run, say, settings_of
 
 if TYPE_CHECKING:
@@ -85,8 +85,9 @@ async def asked(settings: "Settings") -> dict[str, Answered]:
     from services.apps.folder import folder_owner
 
     if not settings.embedded:
-        addresses = (settings.services.format(service=name, port=port) for name, port in PORTS.items())
-        return dict(zip(PORTS, await asyncio.gather(*map(_ask, addresses)), strict=True))
+        ports = {**PORTS, CONSOLE: CONSOLE_PORT}
+        answers = (_ask(settings.services.format(service=name, port=port), name) for name, port in ports.items())
+        return dict(zip(ports, await asyncio.gather(*answers), strict=True))
     owner = folder_owner(settings.data)
     if owner is None:
         raise CannotDo(f"nothing runs on {settings.data}: `huiying up` starts it; no limit is judged meanwhile")
@@ -95,12 +96,15 @@ async def asked(settings: "Settings") -> dict[str, Answered]:
     return dict.fromkeys(PORTS, await _ask(owner))
 
 
-async def _ask(address: str) -> Answered:
+async def _ask(address: str, name: str = "") -> Answered:
+    """The answer of a service. The console's figures are no use here, and stand at another port."""
     import httpx
     from prometheus_client.parser import text_string_to_metric_families as families
 
     try:
         async with httpx.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as client:
+            if name == CONSOLE:
+                return Answered(address, dict((await client.get("/readyz")).json()["services"]))
             ready, metrics = await asyncio.gather(client.get("/readyz"), client.get("/metrics"))
         figures = dict[tuple[str, str], float]()
         for sample in (sample for family in families(metrics.text) for sample in family.samples):
@@ -124,6 +128,9 @@ def in_words(name: str, answered: Answered, now: datetime) -> Told:
     told = Told(name, True, ready, ["takes commands" if ready else "takes no commands"])
     if not ready:
         told.todo.append(str(state))
+    if name == CONSOLE:
+        told.says = ["people can sign in" if ready else "nobody can sign in"]
+        return told
     told.todo += state.get("alarms", []) if ready else []
 
     def figure(metric: str, kind: str = "") -> float | None:
@@ -208,6 +215,10 @@ def _record(told: Told, figure: Asking) -> None:
         told.says.append(f"the newest backup is {lasting(backup)} old")
         if backup > BACKUP:
             told.todo.append("the newest backup is old: look at what makes backups, and make one")
+    if lacks := figure("backup_lacks", "parts"):
+        told.todo.append(f"the newest backup lacks {_many(lacks, 'part')}: `huiying backup verify` names them")
+    if figure("backup_lacks", "encryption"):
+        told.todo.append("the newest backup is not encrypted: set HUIYING_BACKUP_KEYS where backups are made")
 
 
 def lasting(seconds: float) -> str:

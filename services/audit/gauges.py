@@ -42,10 +42,14 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
     }
     backup = {}
     if (folder := runtime.settings.backups) is not None:
-        made = await asyncio.to_thread(backups.newest, folder)
+        newest = await asyncio.to_thread(backups.newest, folder)
         # Backups are made in real time, also where time is moved.
-        aged = (datetime.now(UTC) - made).total_seconds() if made else math.inf
-        backup = {metrics.BACKUP_AGE.labels(service): aged}
+        aged = (datetime.now(UTC) - newest.made).total_seconds() if newest else math.inf
+        backup = {
+            metrics.BACKUP_AGE.labels(service): aged,
+            metrics.BACKUP_LACKS.labels(service, "parts"): newest.lacks if newest else math.nan,
+            metrics.BACKUP_LACKS.labels(service, "encryption"): not newest.encrypted if newest else math.nan,
+        }
     return {
         **backup,
         **{metrics.PEER_SILENT.labels(service, peer): silent.get(peer, 0) for peer in runtime.lists.peers},

@@ -96,12 +96,9 @@ class Operation:
 class Documents:
     """The commands of the five APIs."""
 
-    def __init__(self) -> None:
-        self._found = _operations()
-
     def command(self, service: str, path: str, method: str = "post") -> Operation | None:
         """The command at a path of a service's API, below its prefix: `incidents/{id}/assign`."""
-        return self._found.get((service, method, path))
+        return _operations().get((service, method, path))
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 import httpx
 from sqlalchemy.exc import DBAPIError
@@ -38,8 +38,12 @@ class Console:
         now: Callable[[], datetime],
     ) -> None:
         self.site = Site(settings, database, secret, clients, now)
+
+    @cached_property
+    def app(self) -> ASGIApp:
+        """The pages. They are made for the first request: for one process with everything, a third of its start."""
         pages = application(self.site)
-        self.app: ASGIApp = Gate(HeadAsGet(Timed(pages)), settings.answer_seconds, partial(unreadable, pages))
+        return Gate(HeadAsGet(Timed(pages)), self.site.settings.answer_seconds, partial(unreadable, pages))
 
     async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The console as the only application of a port: `/` leads to it, and it says whether it works."""
@@ -50,15 +54,21 @@ class Console:
         else:
             await self.app(scope, receive, send)
 
+    async def works(self) -> bool:
+        """Whether the store answers. Without it, nobody can sign in."""
+        try:
+            await self.site.accounts.exist()
+        except (DBAPIError, OSError, TimeoutError):
+            return False
+        return True
+
     def _health(self, is_ready: bool) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            status, said = 200, "ok"
-            if is_ready:
-                try:
-                    await self.site.accounts.exist()
-                except (DBAPIError, OSError, TimeoutError):
-                    status, said = 503, "unavailable"
-            await JSONResponse({"status": said}, status)(scope, receive, send)
+            works = not is_ready or await self.works()
+            # As the services say it, so that one question serves for all.
+            of = {"services": {"console": {} if works else "its database does not answer"}} if is_ready else {}
+            said = {"status": "ok" if works else "unavailable", **of}
+            await JSONResponse(said, 200 if works else 503)(scope, receive, send)
 
         return answer
 

@@ -9,21 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from services.escalation.notify.posting import ATTEMPTS, LOOKED_AT, OUTGOING, STEPS
-from services.escalation.views import CLOCKS, GAPS, MISSED, ROSTER
+from services.escalation.views import CLOCKS, GAPS, METADATA, MISSED, ROSTER
 from services.kernel import metrics
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.gauges import age
 
+UNITS = METADATA.tables["units"]
 LATELY = STEPS[-1] * 2
 """A notice that still goes somewhere is tried again within this time."""
 CAUSES = ("not_planned", "not_signed_on")
 
 
 async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, float]:
-    """All of them. They name no unit: the console shows each office its own."""
+    """All of them. They name no unit: the console shows each office its own.
+
+    A drill is none of the limits, desks and notices that the operator must see to. A timer that is late is a fault of
+    the system, also where it is an exercise's.
+    """
     service, now = runtime.service.name, runtime.time_source.now()
     at = instant(now)
-    missed = await connection.execute(select(func.count(), func.min(CLOCKS.c.due)).where(MISSED))
+    missed = await connection.execute(
+        select(func.count(), func.min(CLOCKS.c.due)).where(MISSED, CLOCKS.c.drill.is_(False))
+    )
     overdue, first = missed.one()
     late = (await connection.execute(select(func.min(CLOCKS.c.wakes_at)).where(CLOCKS.c.wakes_at < at))).scalar()
     gaps = {row[0]: row[1] for row in await connection.execute(_gaps(at))}
@@ -49,13 +56,16 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
 
 
 def _gaps(at: str) -> Select[Any]:
-    """Desks by cause. A gap keeps its row when somebody comes after all, so the roster is asked, too."""
+    """Desks by cause, without those of offices for exercises. A gap keeps its row when somebody comes after all, so the
+    roster is asked, too.
+    """
+    exercising = (UNITS.c.unit == GAPS.c.unit, UNITS.c.until.is_(None), UNITS.c.drill)
     shift = (ROSTER.c.unit == GAPS.c.unit, ROSTER.c.until > at, ROSTER.c.since <= at, ROSTER.c.cancelled.is_(None))
     planned = and_(*shift, GAPS.c.cause == "not_planned")
     signed_on = and_(*shift, GAPS.c.cause == "not_signed_on", ROSTER.c.post == GAPS.c.post, ROSTER.c.by.is_not(None))
     going_on = (GAPS.c.until > at, GAPS.c.since <= at, GAPS.c.closed.is_(None), GAPS.c.found.is_not(None))
     return (
         select(GAPS.c.cause, func.count(GAPS.c.unit.distinct()))
-        .where(*going_on, ~exists().where(planned), ~exists().where(signed_on))
+        .where(*going_on, ~exists().where(planned), ~exists().where(signed_on), ~exists().where(*exercising))
         .group_by(GAPS.c.cause)
     )

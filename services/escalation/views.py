@@ -56,6 +56,7 @@ CLOCKS = Table(
     Column("rung", key(16), nullable=False),
     Column("rung_at", key(27)),
     Column("policy", key(200)),
+    Column("drill", Boolean, nullable=False),
     Column("goes_on_by", key(200)),
     Column("next_at", key(27)),
     Column("wakes_at", key(27)),
@@ -338,6 +339,7 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "cancelled": None,
                 "cancelled_at": None,
                 "policy": event.policy,
+                "drill": event.drill,
                 "goes_on_by": data.policy,
             }
         case _ if row is None:

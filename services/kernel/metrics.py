@@ -38,5 +38,8 @@ PEER_SILENT = Gauge(
     "huiying_peer_silent_seconds", "Since when another deployment takes no messages", ["service", "peer"]
 )
 BACKUP_AGE = Gauge("huiying_backup_seconds", "Since the newest backup was made; infinite without one", ["service"])
+BACKUP_LACKS = Gauge(
+    "huiying_backup_lacks", "Parts that the newest backup lacks, and its encryption", ["service", "kind"]
+)
 SIGN_INS_FAILED = Counter("huiying_sign_ins_failed", "Keys and tokens that were refused", ["status"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

@@ -190,8 +190,8 @@ class Settings(BaseSettings):
     """A YAML file with the posts of groups and of people, `groups:` and `people:`, each with lists of `post@unit`. It
     is read at each sign-in."""
     metrics_port: int = Field(0, ge=0, le=65535)
-    """The port of a consumer process's own metrics, at `/metrics`; 0: none. The API serves the metrics of its own
-    process."""
+    """The port of the metrics of a consumer process and of the console, at `/metrics`; 0: none. The API of a service
+    serves the metrics of its own process."""
     service_data: str = ""
     """Where the command line finds the data folders of the services, with `{service}` in it, for backups."""
     backup_keys: str = ""

@@ -12,7 +12,9 @@ from tests.kit import substrate
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Audit, started, with the units placed."""
-    template = substrate.new_databases("t", services=("audit",)) if request.param == "postgres" else ""
+    template = (
+        substrate.new_databases("t", services=("audit",), with_tables=True) if request.param == "postgres" else ""
+    )
     world = World(tmp_path, template.format(service="audit"))
     await world.start()
     await world.units()

@@ -85,6 +85,7 @@ def test_a_drill_from_its_beginning_to_its_score() -> None:
 
 def rehearsal(**more: Any) -> score.Rehearsal:
     known = {"scenario": SCENARIO.model, "speed": 1, "places": PLACES, "sent": {"first": SENT}}
+    known |= {"matters": {"first": INCIDENT}}
     return score.Rehearsal(**{**known, "ended": SENT + timedelta(hours=2), **more})
 
 
@@ -99,7 +100,7 @@ def happened(data: Fact, minutes: int, actor: str = "duty_officer@drill-1", stre
     return Placed(minutes, event, event.data)
 
 
-def published(minutes: int, text: str, unit: str = "drill-1", *who: str) -> Placed:
+def published(minutes: int, text: str, unit: str = "drill-1", *who: str, on: str = INCIDENT) -> Placed:
     signed = Signature(key=DIGEST, post=f"chief@{unit}", value="0" * 128)
     answers = tuple(
         Approval(
@@ -108,13 +109,13 @@ def published(minutes: int, text: str, unit: str = "drill-1", *who: str) -> Plac
         for one in who
     )
     steps = (Step(code="leader_in_charge", who=("leader_in_charge",)),)
-    said: Any = {"incident": INCIDENT, "unit": unit, "kind": "facts", "title": "停水情况", "text": text, "by": DIGEST}
+    said: Any = {"incident": on, "unit": unit, "kind": "facts", "title": "停水情况", "text": text, "by": DIGEST}
     data = StatementPublished(**said, steps=steps, approvals=answers)
     return happened(data, minutes, f"spokesperson@{unit}", f"statement-{derived(unit)}")
 
 
-def graded(minutes: int) -> Placed:
-    return happened(t.IncidentGraded(level="major", rank=1), minutes)
+def graded(minutes: int, on: str = INCIDENT) -> Placed:
+    return happened(t.IncidentGraded(level="major", rank=1), minutes, stream=on)
 
 
 def assigned(minutes: int, unit: str) -> Placed:
@@ -152,6 +153,30 @@ def test_each_expected_act_is_met_late_missed_or_wrong() -> None:
     assert found.marks[0].due == SENT + timedelta(minutes=30)
 
 
+def test_an_act_counts_in_the_matter_of_its_inject_and_where_that_goes_on() -> None:
+    other, third = (f"incident-{derived(name)}" for name in ("other", "third"))
+    assert marks(graded(20, on=other))["graded"] == "missed"
+    merged = happened(t.IncidentMerged(into=other), 10)
+    assert marks(merged, graded(20, on=other))["graded"] == "met"
+    split = happened(
+        t.IncidentOpened(unit="drill-1", discovered_at=SENT, subject=Typed(text="a"), split_from=INCIDENT),
+        5,
+        stream=third,
+    )
+    assert marks(split, graded(20, on=third))["graded"] == "met"
+    beside = published(50, "没有停水", "drill-1-water", on=other)
+    said = (published(40, "停水"), beside)
+    assert marks(*said)["one_text of drill-1-water"] == "met", "it is on another matter"
+    assert marks(merged, *said)["one_text of drill-1-water"] == "wrong"
+    merging = SCENARIO.canonical.replace('"incident.assigned"', '"incident.merged"').replace(',"to":"water"', "")
+    owed = {"sent": {"first": SENT}, "matters": {"first": INCIDENT}}
+    scenario = parse_scenario(merging).model
+    assert (
+        marks(happened(t.IncidentMerged(into=INCIDENT), 10, stream=other), scenario=scenario, **owed)["assigned"]
+        == "met"
+    )
+
+
 def limit(name: str, *facts: tuple[int, Fact]) -> list[Placed]:
     due = SENT + timedelta(hours=1)
     started = e.ClockStarted(clock=name, unit="drill-1", since=SENT, due=due)
@@ -175,6 +200,20 @@ def test_a_limit_of_the_pack_counts_if_it_was_met_or_had_passed() -> None:
     assert (became(met(30, False)), became(breached, met(90, True))) == ("met", "late")
     assert (became(breached, gone), became(breached), became(gone)) == ("missed", "missed", None)
     assert became(breached, annulled) is None
+
+
+def test_a_limit_that_starts_anew_is_met_by_a_new_act_alone_and_by_the_unit_that_did_it() -> None:
+    early, late = (e.ClockMet(clock="c", met_at=SENT + timedelta(minutes=at), late=False) for at in (5, 45))
+    again = e.ClockStarted(clock="c", unit="drill-1", since=SENT, due=SENT + timedelta(minutes=40))
+    theirs = again.model_copy(update={"unit": "drill-1-water"})
+    due = SENT + timedelta(minutes=40)
+    breached = e.ClockBreached(clock="c", unit="drill-1-water", due=due, detected_at=due)
+    assert marks(*limit("c", (5, early), (10, again)), sent={}) == {"c": "missed"}, "the act was undone"
+    assert marks(*limit("c", (5, early), (10, again), (11, early)), sent={}) == {"c": "met"}
+    both = {"c": "met", "c of drill-1-water": "missed"}
+    assert marks(*limit("c", (5, early), (10, theirs), (40, breached)), sent={}) == both
+    assert marks(*limit("c", (5, early), (10, theirs), (45, late)), sent={}) == both | {"c of drill-1-water": "met"}
+    assert marks(*limit("c", (5, early), (10, theirs), (11, early)), sent={}) == {"c of drill-1-water": "met"}
 
 
 ALL = (

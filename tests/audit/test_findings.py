@@ -46,7 +46,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """The same on SQLite and on PostgreSQL."""
-    template = substrate.new_databases("t", services=("audit",)) if request.param == "postgres" else ""
+    template = (
+        substrate.new_databases("t", services=("audit",), with_tables=True) if request.param == "postgres" else ""
+    )
     world = World(tmp_path, template.format(service="audit"))
     await world.start()
     await world.units()

@@ -32,7 +32,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[str | None]:
     if request.param == "sqlite":
         yield None
         return
-    template = substrate.new_databases("rebuilt", services=("audit",))
+    template = substrate.new_databases("rebuilt", services=("audit",), with_tables=True)
     yield template.format(service="audit")
     substrate.drop_databases(template)
 

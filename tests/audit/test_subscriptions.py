@@ -117,6 +117,19 @@ async def test_a_stranger_checks_and_reads_what_comes_in_the_order_of_the_log(wo
     ]
 
 
+async def test_events_of_exercises_go_only_to_who_asked_for_them(world: World, receiver: Receiver) -> None:
+    said: Any = {"unit": "town-east", "actor": INTEGRATION}
+    of = id_of("report", "exercise")
+    await world.send(world.event("ingest", of, received("exercise", "town-east"), drill=True, **said))
+    await reports(world, "one")
+    await subscribed(world, receiver)
+    assert await later(world, receiver) == ids("one")
+    await subscribed(world, receiver, drills=True)
+    assert await later(world, receiver) == ids("one", "exercise", "one")
+    assert [one.body.get("drill") for one in receiver.distinct()] == [None, True, None]
+    assert [one["drills"] for one in (await ask(world, "GET"))["items"]] == [False, True]
+
+
 async def test_the_library_of_standard_webhooks_takes_the_signature(world: World, receiver: Receiver) -> None:
     headers: list[dict[str, str]] = []
     receiver._is_signed = lambda given, raw: bool(headers.append({k.lower(): v for k, v in given.items()})) or True  # type: ignore[method-assign]
@@ -203,7 +216,7 @@ async def test_an_integration_gets_what_becomes_of_its_own_reports_while_it_has_
     assert [one["integration"] for one in (await ask(world, "GET"))["items"]] == [INTEGRATION]
     async with world.runtime.database.read() as connection:
         for types, gets in (("", True), ("report.received", True), ("statement.published", False)):
-            row = SimpleNamespace(integration=INTEGRATION, unit="town-east", types=types)
+            row = SimpleNamespace(integration=INTEGRATION, unit="town-east", types=types, drills=False)
             event, _ = await sending._next(world.runtime, connection, row, 0, 50)
             assert (event is not None) is gets, "types that it cannot get are not all types"
     renewed = await ask(world, "POST", f"/{id_}/renew-secret", key=KEY)

@@ -166,7 +166,10 @@ async def test_a_producer_that_was_given_up_sends_nothing_later(broker: Kafka) -
                 break
             except LogGone:
                 continue
-    assert (await log.ends([place.topic]))[place] == 2
+    # A busy broker may take a tombstone whose answer came too late, so there may be two of them.
+    end = (await log.ends([place.topic]))[place]
+    kept = [record.value async for batch in log.read(place, 0, end) for record in batch]
+    assert kept[0] == b"words" and {*kept[1:]} == {None}, kept
     await log.stop()
 
 

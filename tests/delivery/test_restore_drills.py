@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,11 @@ def test_databases_and_brokers_that_are_lost_together_come_back_from_a_backup(
         assert sent.status_code == 201, sent.text
     world.check()
     public = world.run("backup", "key", str(tmp_path / "key")).stdout.strip()
-    made = world.run("backup", "--into", str(tmp_path / "backups"), "--to-key", public)
+    with ThreadPoolExecutor() as pool:
+        work = pool.submit(world.run, "backup", "--into", str(tmp_path / "backups"), "--to-key", public)
+        while not work.done():
+            world.post("井盖松动")
+        made = work.result()
     assert made.returncode == 0, made.stderr
     assert "evidence" not in made.stderr, "the folder is in reach"
     world.incident(world.post("水管爆裂").json()["report_id"])

@@ -6,6 +6,7 @@ so give your topics their own prefix, and take databases from `new_databases`. `
 module started.
 """
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -14,6 +15,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, NewType
 
@@ -99,14 +101,46 @@ def private_postgres(**config: str) -> Iterator[native.Postgres]:
         yield server
 
 
-def new_databases(prefix: str = "test", server: str | None = None, services: Sequence[str] = SERVICES) -> str:
-    """Creates an empty database for each service and returns `postgresql+psycopg://…/<name>_{service}`."""
+def new_databases(
+    prefix: str = "test", server: str | None = None, services: Sequence[str] = SERVICES, *, with_tables: bool = False
+) -> str:
+    """Creates a database for each service and returns `postgresql+psycopg://…/<name>_{service}`.
+
+    It is empty, or has the tables of this version, for tests that do not study the first start.
+    """
     base = server or postgres()
     name = f"{prefix}_{uuid.uuid4().hex[:10]}"
+    origins = {service: _with_tables(service) if with_tables else "template1" for service in services}
     with psycopg.connect(base, autocommit=True) as connection:
-        for service in services:
-            connection.execute(f'CREATE DATABASE "{name}_{service}"')
+        for service, origin in origins.items():
+            connection.execute(f'CREATE DATABASE "{name}_{service}" TEMPLATE "{origin}"')
     return re.sub(r"^\w+:(//[^/]*/)[^?]*", rf"postgresql+psycopg:\1{name}_{{service}}", base)
+
+
+@functools.cache
+def _with_tables(service: str) -> str:
+    """The name of a database of this run, with a service's tables, to be copied."""
+    template = new_databases("tables", services=(service,))
+    _upgrade(template.format(service=service), service)
+    return psycopg.conninfo.conninfo_to_dict(plain_url(template, service))["dbname"]
+
+
+def _upgrade(url: str, name: str) -> None:
+    """Makes a service's tables by its revisions. The caller may be in a running loop."""
+    # Whoever wants a server alone imports no service.
+    from services.apps import embedded
+    from services.kernel.store import migrations
+    from services.kernel.store.database import Database
+
+    async def upgrade() -> None:
+        database = Database(url)
+        try:
+            await migrations.upgrade(database, next(one for one in embedded.SERVICES if one.name == name))
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, upgrade()).result()
 
 
 def plain_url(template: str, service: str) -> str:
@@ -126,8 +160,8 @@ def drop_databases(template: str, services: Sequence[str] = SERVICES) -> None:
 def close() -> None:
     """Ends every server that this module started. The next use starts new ones."""
     _running.close()
-    kafka.cache_clear()
-    postgres.cache_clear()
+    for made in (kafka, postgres, _with_tables):
+        made.cache_clear()
     mail_server.cache_clear()
 
 

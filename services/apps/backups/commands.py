@@ -56,28 +56,33 @@ def make(
         raise CannotDo("--daily, --weekly and --monthly are for a folder of backups; name it with --into")
     keys = [*sealing.keys_of(settings.backup_keys), *(key or ())]
     sealing.recipients(keys)
-    gone: list[str] = []
+    done: keeping.Kept | None = None
     if into is not None:
-        held, gone = keeping.keep_new(into, lambda at, before: _made(settings, at, keys, before), keep)
-        manifest, to = held.manifest, held.folder
+        done = keeping.keep_new(into, lambda at, before: _made(settings, at, keys, before), keep)
+        manifest, to = done.new.manifest, done.new.folder
     else:
         assert to is not None
         manifest = _made(settings, to, keys)
-    for what in manifest.told.get("lacks", ()):
+    for what in manifest.lacks:
         note(f"the backup lacks {what}")
     if not keys:
         note("the backup is not encrypted; `huiying backup key FILE` makes a key, and --to-key encrypts for it")
     say(f"{len(manifest.files)} files in {to}")
-    for name in gone:
+    if done and done.later and any(keep):
+        note(f"{done.later} says it was made later, so the clock was wrong once; move it away. Until then none goes")
+    for name in done.gone if done else ():
         say(f"{name} went")
 
 
 def _made(settings: "Settings", to: Path, keys: list[str], before: "Held | None" = None) -> "Manifest":
-    from services.apps.backups import databases, folder
+    from services.apps.backups import databases, fitting, folder
 
-    told: dict[str, Any] = {name: getattr(settings, name) for name in ("deployment", "prefix", "partitions")}
+    told, secret = fitting.told(settings), fitting.secret_at_hand(settings)
+    if before and not (secret and before.is_made_under(secret)):
+        # Files are linked from the earlier backup, so somebody else must not have made it.
+        before = None
     if settings.embedded:
-        return folder.back_up(settings.data, to, keys, before, told)
+        return folder.back_up(settings.data, to, keys, before, told, secret)
     return databases.back_up(settings, to, keys, before, {**told, **run(_topics(settings))})
 
 
@@ -121,19 +126,25 @@ def verify(
 ) -> None:
     """Read a backup, or the newest of a folder, and say whether it is whole.
 
-    Without the private key, digests are compared; with it, each file is decrypted as well. Exit 0, 1 if the check found
-    something, or 2 if the backup is not whole.
+    Without the private key, digests are compared; with it, each file is decrypted as well. If HUIYING_SECRET is set, a
+    deployment with this secret must have made it. Exit 0, 1 if the check found something, or 2 if the backup is not
+    whole.
     """
-    from services.apps.backups import folder, keeping
+    from services.apps.backups import fitting, folder, keeping
 
     held = keeping.newest(source)
     held.must_be_whole()
     held.unlock(key_file)
+    secret = quiet(settings_of(None)).secret.get_secret_value().encode() or None
+    if secret or key_file or not held.manifest.keys:
+        fitting.must_be_made_here(held, secret)
     if not held.manifest.keys:
         opened = "it is not encrypted"
     else:
         opened = "each opens" if key_file else "encrypted, not opened without --key-file"
     say(f"{held.folder}: whole, {len(held.manifest.files)} files of {held.manifest.made_at}, {opened}")
+    for what in held.manifest.lacks:
+        say(f"it lacks {what}")
     if not check:
         return
     if held.manifest.kind != folder.KIND:
@@ -147,11 +158,11 @@ async def _checked(held: "Held", key_file: Path | None) -> list[str]:
     import tempfile
 
     from services.apps import operate
-    from services.apps.backups import folder
+    from services.apps.backups import fitting, folder
     from services.kernel.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="huiying-verify-") as scratch:
-        told = {name: value for name, value in held.told.items() if name in ("deployment", "prefix", "partitions")}
+        told = {name: value for name, value in held.told.items() if name in fitting.NAMES}
         settings = Settings(**told).model_copy(update={"data": Path(scratch), "database": "", "kafka": ""})
         folder.restore(settings.data, held.folder, log=True, identity=key_file)
         return operate.told(await operate.check(quiet(settings), 30.0))
@@ -187,6 +198,10 @@ def restore(
         bool,
         typer.Option("--in-place", help="Somebody else put the databases back, such as to a point in time."),
     ] = False,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="DEPLOYMENT", help="Replace the data of this deployment by that of another one."),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Put stores back from a backup. Says what comes back by itself, and what is lost.
@@ -214,34 +229,68 @@ def restore(
     if only_files:
         _files(settings, held, key_file)
     elif settings.embedded:
-        _folder(settings, held, services, key_file, log=log)
+        _folder(settings, held, services, key_file, over, log=log)
     else:
-        _databases(settings, held, services, key_file)
+        _databases(settings, held, services, key_file, over)
 
 
-def _folder(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, *, log: bool) -> None:
-    from services.apps import access, operate
-    from services.apps.backups import folder
+def _folder(
+    settings: "Settings",
+    held: "Held",
+    services: tuple[str, ...],
+    key_file: Path | None,
+    over: str | None,
+    *,
+    log: bool,
+) -> None:
+    from services.apps import operate
+    from services.apps.backups import fitting, folder
     from services.apps.folder import FolderLock
 
+    if fitting.secret_at_hand(settings) is None:
+        note("no secret is here, so nobody can tell who made the backup; HUIYING_SECRET may give it")
     lock = FolderLock(settings.data)
     lock.take()
-    revoked = folder.revoked(settings.data)
     try:
         erased = run(operate.erased(settings, log_goes_back=log))
         before = folder.events(settings.data)
-        done = folder.restore(settings.data, held.folder, services, log=log, erased=erased, identity=key_file)
+        done = folder.restore(
+            settings.data,
+            held.folder,
+            services,
+            log=log,
+            erased=erased,
+            identity=key_file,
+            ours=fitting.told(settings),
+            over=over,
+            secret=settings.secret.get_secret_value().encode() or None,
+        )
     finally:
         lock.release()
     say(f"restored {', '.join(done.names)}")
     lines = run(_losses(settings, services, before, held.manifest, done.forgotten))
-    if folder.LOG in done.names:
-        for id_ in run(access.revoke_again(settings, revoked)):
+    if (settings.data / folder.REVOKED).exists():
+        for id_ in run(_revoked_again(settings)):
             say(f"{id_} was revoked again")
     _report(lines)
 
 
-def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None) -> None:
+async def _revoked_again(settings: "Settings") -> list[str]:
+    """Any process that starts in the folder does it first, and ends with it if this one does not come to it."""
+    from services.apps import embedded
+    from services.apps.folder import InUse
+
+    try:
+        async with embedded.running(settings) as system:
+            return system.revoked_again
+    except InUse:
+        note("a process that started meanwhile revokes again what was revoked since the backup")
+        return []
+
+
+def _databases(
+    settings: "Settings", held: "Held", services: tuple[str, ...], key_file: Path | None, over: str | None
+) -> None:
     from schemas.catalogue import SERVICES
     from services.apps import operate
     from services.apps.backups import databases, folder
@@ -250,7 +299,7 @@ def _databases(settings: "Settings", held: "Held", services: tuple[str, ...], ke
     if whole and f"{folder.CONSOLE}.dump" in held and not databases.has_accounts(settings):
         services = (*services, folder.CONSOLE)
     before = run(_stopped(settings, services))
-    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), key_file)
+    done = databases.restore(settings, held.folder, services, run(operate.erased(settings)), key_file, over)
     say(f"restored {', '.join(done.names)}")
     _report(run(_losses(settings, services, before, held.manifest, done.forgotten)))
 
@@ -298,7 +347,7 @@ async def _losses(
 
 def _files(settings: "Settings", held: "Held", key_file: Path | None) -> None:
     from services.apps import operate
-    from services.apps.backups import files
+    from services.apps.backups import files, fitting
     from services.apps.backups.folder import put_files
     from services.apps.backups.held import Held
 
@@ -307,6 +356,7 @@ def _files(settings: "Settings", held: "Held", key_file: Path | None) -> None:
             return (await files.lacking(settings, found.runtimes))[0]
 
     held, lacking, done = Held.open(held.folder, held.manifest.kind, key_file), run(look()), 0
+    fitting.must_be_made_here(held, fitting.secret_at_hand(settings))
     for folder in files.NEEDED:
         place = files.folder_of(settings, folder)
         if place is None:

@@ -1,6 +1,9 @@
 """Backups of a deployment: each service's database by `pg_dump`, the folders of files of the services, the secret, and
 the keys of staff tokens. Kafka keeps the topics itself; the backup says where they ended.
 
+All dumps are of one moment. If a reader's were later than its owner's, it would know events that the owner lost, and
+after a restore without the topics the owner would write others in their place.
+
 A restore loads all databases first, each in a transaction of its own, and ends the transactions together when every one
 of them has loaded. It passes dumps through: nothing stands on a disk in between.
 """
@@ -9,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +24,7 @@ from typing import Any, Self
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
+from services.apps.backups.fitting import must_be_made_here, must_fit, told
 from services.apps.backups.folder import CONSOLE, ENDED, FILES, TOKEN_KEYS, Restored, add_files, others, put_files
 from services.apps.backups.held import Held, Making, Manifest
 from services.kernel.access import signing
@@ -27,11 +32,27 @@ from services.kernel.access.keys import SECRET_FILE
 from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
 from services.kernel.files import private_file
 from services.kernel.settings import Settings
+from services.kernel.store import lease
 
 KIND = "postgresql"
 PROGRAMS = "/usr/lib/postgresql"
 END = "huiying-end"
 """What `psql` says behind each answer."""
+PAUSE, TRIES = 5, 6
+"""Seconds for which a backup waits for running transactions of writers, and how often it tries."""
+GONE = 2.0
+"""Seconds in which sessions that end are gone."""
+EMPTIED = """
+set local client_min_messages = warning;
+do $$ declare found record; begin
+  for found in
+    select relname, case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind
+    from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S')
+    order by relkind not in ('r', 'p')
+  loop execute format('drop %s if exists public.%I cascade', found.kind, found.relname); end loop;
+end $$"""
+"""Drops all tables. `pg_restore --clean` leaves those that the dump lacks, such as a newer version's, whose migration
+would then find them in its way."""
 
 
 def back_up(
@@ -39,14 +60,16 @@ def back_up(
     to: Path,
     keys: Sequence[str] = (),
     before: Held | None = None,
-    told: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
     services: Sequence[str] = SERVICES,
 ) -> Manifest:
     """Copies what the command reaches. The manifest says what it does not reach."""
     template, lacks = settings.database, list[str]()
+    dumped = (*services, CONSOLE) if _has_accounts(template) else tuple(services)
     with Making(to, KIND, keys, before) as making:
-        for service in (*services, CONSOLE) if _has_accounts(template) else services:
-            _dump(making, template, service)
+        with _of_one_moment(template, dumped) as snapshots:
+            for service, snapshot in snapshots.items():
+                _dump(making, template, service, snapshot)
         # A file is written before the event that names it. So all files that the dumps name exist by now.
         for folder, service in FILES.items():
             place = files_of(settings, service)
@@ -61,11 +84,12 @@ def back_up(
                 add_files(making, folder, place / folder)
         making.add_bytes(SECRET_FILE, settings.secret.get_secret_value().strip().encode())
         for name, path in _token_keys(settings).items():
-            if path.is_file():
+            try:
                 making.add_bytes(name, path.read_bytes())
-            else:
-                lacks.append(f"{name}: there is no {path} here")
-        return making.finish(**{**(told or {}), "lacks": [*(told or {}).get("lacks", ()), *lacks]})
+            except OSError as error:
+                lacks.append(f"{name}: {path} cannot be read: {error.strerror}")
+        secret = settings.secret.get_secret_value().encode()
+        return making.finish(secret, **{**(said or {}), "lacks": [*(said or {}).get("lacks", ()), *lacks]})
 
 
 def files_of(settings: Settings, service: str) -> Path | None:
@@ -77,8 +101,44 @@ def _token_keys(settings: Settings) -> dict[str, Path]:
     return dict(zip(TOKEN_KEYS, (signing.key_set_file(settings), signing.signing_key_file(settings)), strict=True))
 
 
-def _dump(making: Making, template: str, service: str) -> None:
-    with _started("pg_dump", "--format=custom", "--no-owner", at=place(template, service)) as (dumping, why):
+@contextmanager
+def _of_one_moment(template: str, services: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Service -> a snapshot of its database. No service appends an event between the first one and the last one."""
+    with ExitStack() as stack:
+        begin = "begin isolation level repeatable read, read only; set idle_in_transaction_session_timeout = 0"
+        reading = {service: stack.enter_context(_Transaction(place(template, service), begin)) for service in services}
+        with _writers_paused(template, services):
+            snapshots = {name: one.ask("select pg_export_snapshot()")[0] for name, one in reading.items()}
+        yield snapshots
+
+
+@contextmanager
+def _writers_paused(template: str, services: Sequence[str]) -> Iterator[None]:
+    lock = (
+        f"set lock_timeout = '{PAUSE}s'; do $$ begin if to_regclass('events') is not null then "
+        "lock table events in share mode; end if; end $$"
+    )
+    with ExitStack() as stack:
+        for left in reversed(range(TRIES)):
+            with ExitStack() as locks:
+                try:
+                    for service in services:
+                        locks.enter_context(_Transaction(place(template, service))).ask(lock)
+                except BackupError as error:
+                    if not left:
+                        raise BackupError(
+                            f"no moment was found at which no service writes: {error}. Try again when no long "
+                            "transaction runs, such as a replay or a migration"
+                        ) from None
+                    continue
+                stack.push(locks.pop_all())
+                break
+        yield
+
+
+def _dump(making: Making, template: str, service: str, snapshot: str) -> None:
+    arguments = ("pg_dump", "--format=custom", "--no-owner", f"--snapshot={snapshot}")
+    with _started(*arguments, at=place(template, service)) as (dumping, why):
         assert dumping.stdout
         making.add(f"{service}.dump", dumping.stdout)
         if dumping.wait():
@@ -91,10 +151,12 @@ def restore(
     services: Sequence[str] = SERVICES,
     erased: Collection[str] = (),
     identity: Path | None = None,
+    over: str | None = None,
 ) -> Restored:
     """Puts databases back together with the markers of erased words: all of them or none.
 
-    `erased` are the references of words that were erased according to the topics. The services must be stopped. Raises
+    `erased` are the references of words that were erased according to the topics, and `over` is the deployment's name
+    if its data may be replaced by that of another one. The services must be stopped. Raises
     `BackupError`; then the databases at hand stay unchanged.
     """
     held, template = Held.open(source, KIND, identity, others(services)), settings.database
@@ -102,20 +164,26 @@ def restore(
     if missing := [name for name in names if name not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
     must_have_secret(settings, held)
+    must_be_made_here(held, settings.secret.get_secret_value().encode())
+    if any(_is_there(template, service, "events") for service in SERVICES):
+        must_fit(held, told(settings), over=over)
     own = [service for service in services if service != CONSOLE]
     everywhere = {*erased, *erased_in(template, own)}
     ended = _ended(template) if CONSOLE in services else ()
     with ExitStack() as stack:
         loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
         for service, transaction in loading.items():
+            transaction.hold(service)
+        for service, transaction in loading.items():
             transaction.load(held, f"{service}.dump")
         # The backup of one service may know of erasures that came after the backup of another one.
         for service in own:
             everywhere.update(loading[service].ask("select ref from public.erased"))
         forgotten = _corrected(loading, everywhere, ended)
-    for name, path in _token_keys(settings).items():
-        # A key that was dropped after the backup must not come back.
-        if name in held and not path.exists():
+    keys = _token_keys(settings)
+    # Only if there are none: a key that was dropped after the backup must not come back.
+    for name, path in keys.items() if not any(path.exists() for path in keys.values()) else ():
+        if name in held:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             private_file(path).write_bytes(held.content(name))
     for folder, service in FILES.items():
@@ -136,6 +204,8 @@ def mark_restored(settings: Settings, services: Sequence[str], erased: Collectio
     everywhere = {*erased, *erased_in(template, own)}
     with ExitStack() as stack:
         loading = {service: stack.enter_context(_Transaction(place(template, service))) for service in services}
+        for service, transaction in loading.items():
+            transaction.hold(service)
         return Restored(list(services), _corrected(loading, everywhere, ()))
 
 
@@ -170,14 +240,26 @@ def must_have_secret(settings: Settings, held: Held) -> None:
 
 
 def has_accounts(settings: Settings) -> bool:
-    """Whether there is a database of the console. A deployment may do without it."""
+    """Whether there is a database of the console. A deployment may do without it. Raises `BackupError`."""
     return _has_accounts(settings.database)
 
 
 def _has_accounts(template: str) -> bool:
+    return _is_there(template, CONSOLE, "account")
+
+
+def _is_there(template: str, service: str, table: str) -> bool:
+    """Whether a service's database has a table. Raises `BackupError` if nobody can tell: silence is no answer."""
+    at = place(template, service)
     try:
-        return asked("select to_regclass('account') is not null", place(template, CONSOLE)) == ["t"]
+        return asked(f"select to_regclass('{table}') is not null", at) == ["t"]
     except BackupError:
+        # The sentence of a missing database is in the language of the server. Its list of databases is not.
+        beside = place(template, next(name for name in SERVICES if name != service))
+        if (at.get("PGHOST"), at.get("PGPORT")) != (beside.get("PGHOST"), beside.get("PGPORT")):
+            raise
+        if at["PGDATABASE"] in asked("select datname from pg_database", beside):
+            raise
         return False
 
 
@@ -197,7 +279,7 @@ def erased_in(template: str, needed: Sequence[str]) -> set[str]:
     for service in SERVICES:
         at = place(template, service)
         try:
-            if asked("select to_regclass('erased') is not null", at) == ["t"]:
+            if _is_there(template, service, "erased"):
                 refs.update(asked("select ref from erased", at))
         except BackupError:
             if service in needed:
@@ -225,13 +307,13 @@ def _restored() -> str:
 class _Transaction:
     """One transaction in a process of `psql`. Without the word `commit` nothing of it stays."""
 
-    def __init__(self, at: Mapping[str, str]) -> None:
-        self._at, self._stack = at, ExitStack()
+    def __init__(self, at: Mapping[str, str], begin: str = "begin") -> None:
+        self._at, self._begin, self._stack = at, begin, ExitStack()
 
     def __enter__(self) -> Self:
         arguments = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1")
         self._psql, self._why = self._stack.enter_context(_started(*arguments, at=self._at, asks=True))
-        self.say("begin;\n")
+        self.say(f"{self._begin};\n")
         return self
 
     def __exit__(
@@ -261,8 +343,32 @@ class _Transaction:
         self._psql.wait()
         raise BackupError(f"psql failed: {self._why()}")
 
+    def hold(self, service: str) -> None:
+        """Lets no process of the service lead or read until the end. Raises `BackupError` if one runs."""
+        self.ask(f"set local lock_timeout = '{PAUSE}s'")
+        if service == CONSOLE:
+            runs = self._is_used()
+        elif runs := self.ask("select to_regclass('public.lease') is not null") == ["t"]:
+            # Nobody takes or renews the lease while this lock stands. What starts meanwhile waits for the new store.
+            self.ask("lock table public.lease in access exclusive mode")
+            runs = self.ask(lease.LEADS) != ["0"]
+        if runs:
+            raise BackupError(f"{service} is running; stop the services before a restore. Nothing was restored")
+
+    def _is_used(self) -> bool:
+        """Whether somebody else is connected. The console keeps no lease. A session that ends may take a moment."""
+        others = "datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        until = time.monotonic() + GONE
+        while used := self.ask(f"select count(*) from pg_stat_activity where {others}") != ["0"]:
+            if time.monotonic() > until:
+                break
+            # The list stays the same within a transaction unless it is asked for anew.
+            self.ask("select pg_stat_clear_snapshot(), pg_sleep(0.1)")
+        return used
+
     def load(self, held: Held, name: str) -> None:
-        """Loads a dump in place of what is there. Raises `BackupError`."""
+        """Loads a dump in place of all that is there, also of what the dump does not have. Raises `BackupError`."""
+        self.ask(EMPTIED)
         self.say("\\o /dev/null\n")
         arguments = ("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-")
         with _started(*arguments, at=self._at, asks=True, to=self._psql.stdin) as (restoring, why):
@@ -316,12 +422,23 @@ def asked(statement: str, at: Mapping[str, str]) -> list[str]:
 
 
 def place(template: str, service: str) -> dict[str, str]:
-    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list."""
-    from psycopg.conninfo import conninfo_to_dict
+    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list.
 
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    Raises `BackupError` for a parameter that has no place there: without it, they might connect to another server, or
+    to one that nobody verified.
+    """
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import Conninfo
+
+    names = {known.keyword.decode(): known.envvar.decode() for known in Conninfo.get_defaults() if known.envvar}
     parts = conninfo_to_dict(template.format(service=service).replace("postgresql+psycopg:", "postgresql:"))
-    return {names[key]: str(value) for key, value in parts.items() if key in names and value is not None}
+    given = {key: str(value) for key, value in parts.items() if value is not None}
+    if unknown := sorted(given.keys() - names.keys()):
+        raise BackupError(
+            f"HUIYING_DATABASE has {', '.join(unknown)}, which no variable of PostgreSQL's programs can say; leave it "
+            "out where backups are made and restored"
+        )
+    return {names[key]: value for key, value in given.items()}
 
 
 def _path(name: str) -> str:

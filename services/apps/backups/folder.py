@@ -4,12 +4,14 @@ Every database file by SQLite's online backup, also while the server runs, then 
 the keys of staff tokens. The log is copied after the stores. A store that is older than the log catches up from it at
 the start, but an offset beyond the log would stop its consumer.
 
-The event log is rolled back only if it is missing or if somebody asks for it. After a roll-back, later revocations are
-made again (`services.apps.access`). Copies of databases stand in the data folder meanwhile, and go with the process;
-what a killed one left, the next one clears.
+The event log is rolled back only if it is missing or if somebody asks for it. Later revocations then stand in a file
+before anything takes its place, and the next process makes them again before it serves (`services.apps.embedded`).
+Copies of databases stand in the data folder meanwhile, and go with the process; what a killed one left, the next one
+clears.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import sqlite3
@@ -24,7 +26,8 @@ from typing import Any, NamedTuple
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.apps.backups import BackupError
-from services.apps.backups.held import Held, Making, Manifest
+from services.apps.backups.fitting import must_be_made_here, must_fit
+from services.apps.backups.held import Held, Making, Manifest, is_name
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
 from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
@@ -37,6 +40,8 @@ CONSOLE = "console"
 ENDED = "select id from account where ended"
 FILES = {"evidence": "ingest", "attachments": "publish", "archives": "audit"}
 """Folders of files, and the service that keeps them."""
+REVOKED = "revoked.json"
+"""What was revoked before a restore, until the next process has made it again."""
 TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 SCRATCH = "backup-"
 """The beginning of the name of a folder in which a backup or a restore works."""
@@ -51,9 +56,17 @@ class Restored(NamedTuple):
 
 
 def back_up(
-    data: Path, to: Path, keys: Sequence[str] = (), before: Held | None = None, told: Mapping[str, Any] | None = None
+    data: Path,
+    to: Path,
+    keys: Sequence[str] = (),
+    before: Held | None = None,
+    told: Mapping[str, Any] | None = None,
+    secret: bytes | None = None,
 ) -> Manifest:
-    """Copies a data folder, also while a server works in it. It is encrypted for `keys`, if there are some."""
+    """Copies a data folder, also while a server works in it. It is encrypted for `keys`, if there are some.
+
+    `secret` is the deployment's, if it is not in the folder.
+    """
     stores = [f"{service}.sqlite" for service in SERVICES]
     if not any((data / name).exists() for name in stores):
         raise BackupError(f"{data} holds no data of an embedded system")
@@ -70,15 +83,19 @@ def back_up(
         for name in (SECRET_FILE, *TOKEN_KEYS):
             if (data / name).exists():
                 making.add_bytes(name, (data / name).read_bytes())
-        return making.finish(**told or {})
+        return making.finish(secret or _secret_in(data), **told or {})
+
+
+def _secret_in(data: Path) -> bytes | None:
+    return (data / SECRET_FILE).read_bytes() if (data / SECRET_FILE).exists() else None
 
 
 def add_files(making: Making, folder: str, place: Path) -> None:
     """Takes the whole files of a folder into a backup. They never change under their names."""
     if place.is_dir():
         for path in sorted(place.iterdir()):
-            if path.suffix != ".part" and path.is_file():
-                making.add_unchanging(f"{folder}/{path.name}", path)
+            if path.suffix != ".part" and path.is_file() and is_name(name := f"{folder}/{path.name}"):
+                making.add_unchanging(name, path)
 
 
 def restore(
@@ -89,10 +106,15 @@ def restore(
     log: bool = False,
     erased: Collection[str] = (),
     identity: Path | None = None,
+    ours: Mapping[str, Any] | None = None,
+    over: str | None = None,
+    secret: bytes | None = None,
 ) -> Restored:
     """Puts the stores of these services back into a folder whose lock the caller holds.
 
-    `erased` are the references of words that were erased according to the topics.
+    `erased` are the references of words that were erased according to the topics. `ours` is what the deployment of the
+    folder says of itself, and `over` its name if its data may be replaced by that of another one. `secret` is the
+    deployment's, if it is not in the folder.
 
     The event log is put back if it is missing, or with `log`, which needs all services. Raises `BackupError` before
     anything is changed.
@@ -100,15 +122,17 @@ def restore(
     held = Held.open(source, KIND, identity, others(services))
     if missing := [f"{name}.sqlite" for name in services if f"{name}.sqlite" not in held]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
-    accounts = data / f"{CONSOLE}.sqlite"
-    with_accounts = CONSOLE in services or (not accounts.exists() and accounts.name in held)
+    accounts, fits = data / f"{CONSOLE}.sqlite", True
+    if any(data.glob("*.sqlite")):
+        fits = must_fit(held, ours or {}, secret or _secret_in(data), over if set(services) >= set(SERVICES) else None)
+    must_be_made_here(held, secret or (_secret_in(data) if fits else None))
+    with_accounts = CONSOLE in services or (not (fits and accounts.exists()) and accounts.name in held)
     services = [service for service in services if service != CONSOLE]
     names = [f"{service}.sqlite" for service in services]
     whole = set(services) == set(SERVICES)
-    log = log or not (data / LOG).exists()
+    log = log or not fits or not (data / LOG).exists()
     if log and not whole:
         raise BackupError("restore the event log only with all services: their offsets would lie beyond its end")
-    _must_fit(data, held, whole=whole)
     private_folder(data)
     with _scratch(data) as scratch:
         stores = [f"{service}.sqlite" for service in SERVICES if f"{service}.sqlite" in held]
@@ -125,6 +149,8 @@ def restore(
             corrections[LOG] = _forget_records(everywhere)
         # All copies are corrected before the first one takes its place.
         forgotten = set().union(*(_correct(scratch / name, statements) for name, statements in corrections.items()))
+        if LOG in chosen:
+            _keep_revoked(data)
         for name in corrections:
             _put_in_place(scratch / name, data / name)
     _restore_secret(data, held)
@@ -159,16 +185,12 @@ def put_files(held: Held, folder: str, place: Path, only: Collection[str] | None
     return len(names)
 
 
-def _must_fit(data: Path, held: Held, *, whole: bool) -> None:
-    ours = data / SECRET_FILE
-    if SECRET_FILE in held and ours.exists() and not whole and ours.read_bytes() != held.content(SECRET_FILE):
-        raise BackupError("the backup was made under another secret; restore all services, or none")
-
-
 def _restore_secret(data: Path, held: Held) -> None:
+    """A replaced one stays beside the new one: whoever replaced the wrong deployment needs it."""
     ours, theirs = data / SECRET_FILE, held.content(SECRET_FILE) if SECRET_FILE in held else None
     if theirs is not None and not (ours.exists() and ours.read_bytes() == theirs):
-        ours.unlink(missing_ok=True)
+        if ours.exists():
+            ours.rename(data / f"{SECRET_FILE}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
         private_file(ours).write_bytes(theirs)
 
 
@@ -265,6 +287,34 @@ def revoked(data: Path) -> Revoked:
     )
     of_log = frozenset(_read(data / "audit.sqlite", "select key from log_keys where revoked_at is not null") or ())
     return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)), ended, of_posts, of_log)
+
+
+def to_revoke(data: Path) -> Revoked | None:
+    """What was revoked before a restore and waits to be revoked again. Raises `BackupError` if it cannot be read."""
+    path = data / REVOKED
+    if not path.exists():
+        return None
+    try:
+        return Revoked(**{name: frozenset(ids) for name, ids in json.loads(path.read_bytes()).items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BackupError(
+            f"{path} cannot be read: {error}; it names the keys and tokens that were revoked before a restore. Revoke "
+            "them by hand, then delete the file"
+        ) from None
+
+
+def _keep_revoked(data: Path) -> None:
+    """An earlier restore may have ended before its revocations were made again."""
+    known = [revoked(data), *filter(None, [to_revoke(data)])]
+    found = {name: sorted(frozenset().union(*(getattr(one, name) for one in known))) for name in Revoked._fields}
+    if not any(found.values()):
+        return
+    partial = private_file(data / f"{REVOKED}.part")
+    with partial.open("w") as file:
+        json.dump(found, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(data / REVOKED)
 
 
 def _erased(path: Path) -> list[str] | None:

@@ -5,9 +5,11 @@ encrypted never stands on the backup's disk in the clear.
 """
 
 import hashlib
+import hmac
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -18,16 +20,27 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.catalogue import SERVICES
 from schemas.fields import instant, parse_instant
 from services.apps.backups import BackupError, sealing
+from services.kernel.access.keys import SECRET_FILE, Keys
+from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
 from services.kernel.files import private_file
 
-FORMAT = "huiying-backup-2"
-EARLIER = "huiying-backup-1"
-"""Without encryption, and without what `Manifest.told` says."""
+FORMAT = "huiying-backup-3"
 MANIFEST = "manifest.json"
 SEALED = ".age"
 PART = 1 << 18
+FOLDERS = ("evidence", "attachments", "archives")
+STORES = {f"{name}.{end}" for name in (*SERVICES, "console") for end in ("sqlite", "dump")}
+WHOLE = {*STORES, "log.sqlite", SECRET_FILE, KEY_SET_FILE, SIGNING_KEY_FILE}
+_IN_A_FOLDER = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*", re.ASCII)
+
+
+def is_name(name: str) -> bool:
+    """Whether a backup makes files of this name. Any other one may lead out of its folder."""
+    folder, _, file = name.partition("/")
+    return name in WHOLE or (folder in FOLDERS and _IN_A_FOLDER.fullmatch(file) is not None)
 
 
 class Sink(Protocol):
@@ -52,10 +65,23 @@ class Manifest(BaseModel):
     told: dict[str, Any] = {}
     """What the system said of itself: `deployment`, `prefix`, `partitions`; `ends`, the ends of its topics as
     topic/partition -> offset; `lacks`, sentences on what the backup does not hold."""
+    mac: str = ""
+    """All else under a key of the deployment's secret, so that nobody else makes a backup of it. Files are encrypted
+    for a public key, which anybody may have."""
 
     @property
     def made(self) -> datetime:
         return parse_instant(self.made_at)
+
+    def mac_under(self, secret: bytes) -> str:
+        """The code of everything else, under this secret."""
+        said = json.dumps(self.model_dump(exclude={"mac"}), ensure_ascii=False, sort_keys=True)
+        return Keys(secret.strip()).digest("backup", said)
+
+    @property
+    def lacks(self) -> list[str]:
+        """Sentences on what the backup does not hold."""
+        return list(self.told.get("lacks", ()))
 
 
 class _Counted:
@@ -147,8 +173,8 @@ class Making:
         """Takes a small file in."""
         self.add(name, io.BytesIO(content))
 
-    def finish(self, **told: Any) -> Manifest:
-        """Puts the backup in its place."""
+    def finish(self, secret: bytes | None, **told: Any) -> Manifest:
+        """Reads the backup again, and puts it in its place. Raises `BackupError` if it is not whole."""
         manifest = Manifest(
             format=FORMAT,
             kind=self.kind,
@@ -157,10 +183,16 @@ class Making:
             keys=list(self.keys),
             told=told,
         )
+        if secret is not None:
+            manifest = manifest.model_copy(update={"mac": manifest.mac_under(secret)})
         with private_file(self._partial / MANIFEST).open("w") as file:
             file.write(json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        if altered := Held.at(self._partial).altered():
+            raise BackupError(
+                f"{altered} could not be read as it was written; look at the disk. There is no new backup"
+            )
         if self.to.exists():
             self.to.rmdir()
         self._partial.rename(self.to)
@@ -178,6 +210,7 @@ class Held:
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder, self.manifest = folder, manifest
+        self._whole = manifest.model_copy(deep=True)
         self._identities: Sequence[sealing.Identity] = ()
 
     @classmethod
@@ -187,8 +220,12 @@ class Held:
             manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
         except (OSError, ValidationError):
             raise BackupError(f"{folder} holds no backup: its {MANIFEST} cannot be read") from None
-        if manifest.format not in (FORMAT, EARLIER):
+        if manifest.format != FORMAT:
             raise BackupError(f"{folder} is no backup of this version")
+        end = SEALED if manifest.keys else ""
+        for name in manifest.files:
+            if not (name.endswith(end) and is_name(name.removesuffix(end))):
+                raise BackupError(f"{folder} names a file {name!r}, which no backup has; somebody altered it")
         return cls(folder, manifest)
 
     @classmethod
@@ -210,11 +247,18 @@ class Held:
         held.unlock(identity)
         return held
 
+    def is_made_under(self, secret: bytes) -> bool:
+        """Whether a deployment with this secret made it, and nobody altered its manifest."""
+        return hmac.compare_digest(self._whole.mac_under(secret), self._whole.mac)
+
     def must_be_whole(self) -> None:
         """Raises `BackupError` if a file is missing or altered. It needs no private key."""
-        for name in self.manifest.files:
-            if not self.is_whole(name):
-                raise BackupError(f"{self.folder / name} is missing or differs from the backup; nothing was restored")
+        if altered := self.altered():
+            raise BackupError(f"{altered} is missing or differs from the backup; nothing was restored")
+
+    def altered(self) -> Path | None:
+        """The first file that is missing or altered."""
+        return next((self.folder / name for name in self.manifest.files if not self.is_whole(name)), None)
 
     def is_whole(self, name: str) -> bool:
         """Whether the file on disk is the one of the manifest."""

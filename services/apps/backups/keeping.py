@@ -4,7 +4,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from services.apps.backups.held import MANIFEST, Held, Manifest
 from services.kernel.files import private_file
 
 LAST = "last.json"
-"""The newest whole backup, for whoever watches over them: `folder`, `made_at`, `files`, `encrypted`, `verified_at`."""
+"""The newest whole backup, for whoever watches over them: `folder`, `made_at`, `files`, `encrypted`, `lacks`,
+`verified_at`."""
 NAMED = "%Y%m%dT%H%M%SZ"
 
 
@@ -59,10 +60,16 @@ def backups(place: Path) -> list[Held]:
 
 
 def newest(place: Path) -> Held:
-    """The backup in this folder, or the newest one if it is a folder of backups. Raises `BackupError`."""
+    """The backup in this folder, or the newest one if it is a folder of backups. Raises `BackupError`.
+
+    The newest one is that which was made last. Its time alone would say so only if the clock was always right.
+    """
     if (place / MANIFEST).exists():
         return Held.at(place)
     found = backups(place)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        last = json.loads((place / LAST).read_bytes())["folder"]
+        found.sort(key=lambda held: held.folder.name == last)
     return found[-1] if found else Held.at(place)
 
 
@@ -80,26 +87,40 @@ def alone(place: Path) -> Iterator[None]:
         yield
 
 
-def keep_new(place: Path, make: Callable[[Path, Held | None], Manifest], keep: Keep) -> tuple[Held, list[str]]:
+class Kept(NamedTuple):
+    """A new backup, and what became of the earlier ones."""
+
+    new: Held
+    gone: list[str]
+    """The names of those that went."""
+    later: str | None
+    """One that says it was made later. Then the clock was wrong once, and none goes."""
+
+
+def keep_new(place: Path, make: Callable[[Path, Held | None], Manifest], keep: Keep) -> Kept:
     """Makes a backup in a folder of backups, and reads it again. Then earlier ones go that need not stay.
 
-    Returns it and the names of those that went. Raises `BackupError`; then all earlier ones are still there.
+    Those of other deployments stay. Raises `BackupError`; then all earlier ones are still there.
     """
     with alone(place):
         before = backups(place)
         to = place / datetime.now(UTC).strftime(NAMED)
         make(to, before[-1] if before else None)
         held = Held.at(to)
-        held.must_be_whole()
-        verified = instant(datetime.now(UTC))
-        present = backups(place)
+        _say(place, held, instant(datetime.now(UTC)))
+        present = [one for one in backups(place) if _whose(one) == _whose(held)]
+        if present[-1].folder != held.folder:
+            return Kept(held, [], present[-1].folder.name)
         stay = kept([one.manifest.made for one in present], keep)
         gone = [one for one in present if one.manifest.made not in stay]
         for one in gone:
             # By this name it is no backup any more, and the next one clears it if this deletion does not end.
             shutil.rmtree(one.folder.rename(one.folder.with_name(f"{one.folder.name}.partial")), ignore_errors=True)
-        _say(place, held, verified)
-        return held, [one.folder.name for one in gone]
+        return Kept(held, [one.folder.name for one in gone], None)
+
+
+def _whose(held: Held) -> tuple[str, object]:
+    return held.manifest.kind, held.told.get("deployment")
 
 
 def _say(place: Path, held: Held, verified: str) -> None:
@@ -108,6 +129,7 @@ def _say(place: Path, held: Held, verified: str) -> None:
         "made_at": held.manifest.made_at,
         "files": len(held.manifest.files),
         "encrypted": bool(held.manifest.keys),
+        "lacks": held.manifest.lacks,
         "verified_at": verified,
     }
     partial = private_file(place / f"{LAST}.new")

@@ -94,7 +94,7 @@ async def told(
     lines += await _files(settings, runtimes, named)
     if CONSOLE in services:
         lines.append("accounts: people, passwords and rights are those of the backup; all sign in again")
-    lines += [f"the backup never held {what}" for what in (manifest.told.get("lacks", ()) if manifest else ())]
+    lines += [f"the backup never held {what}" for what in (manifest.lacks if manifest else ())]
     return lines
 
 

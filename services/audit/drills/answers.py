@@ -49,6 +49,7 @@ _INJECT = {
     "report_id": "report-01890a5d-ac96-774b-bcce-b302099a8057",
     "incident_id": "incident-01890a5d-ac96-774b-bcce-b302099a8057",
     "number": "drill-1-2026-X00001",
+    "delivered": True,
 }
 _STATED = {**STATED, "log_size": 9, "complete_until": "2026-05-06T05:00:00.000000Z"}
 
@@ -115,6 +116,8 @@ class InjectItem(Answered):
     """The matter that it is on."""
     number: Number | None
     """The matter's number."""
+    delivered: bool | None
+    """Whether it reached its matter; false if that had ended before. Null while it is not sent."""
 
 
 class CriterionItem(Answered):
@@ -209,8 +212,8 @@ class OneDrill(
 
     plan: str
     """What the office does in such a crisis."""
-    canonical: str
-    """The scenario's whole content, as JSON."""
+    canonical: str | None
+    """The scenario's whole content, as JSON. While the drill goes on, only who may lead it sees it; for others null."""
     lasts: str
     """How long it goes on."""
     reason: str | None
@@ -220,7 +223,7 @@ class OneDrill(
     criteria: tuple[CriterionItem, ...]
     """By what the work is judged."""
     injects: tuple[InjectItem, ...]
-    """In the order of the scenario."""
+    """In the order of the scenario. While the drill goes on, only who may lead it sees those that are still to come."""
     marks: tuple[Mark, ...]
     """The last score."""
     posts: tuple[str, ...]

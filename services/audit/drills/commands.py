@@ -54,6 +54,8 @@ class NoteInject(Command, json_schema_extra=example(inject="first")):
     """The report that it made."""
     incident: IncidentId | None = None
     """The matter that it is on."""
+    delivered: bool = True
+    """Whether it was sent. False if the matter had ended before, so that nothing could be sent to it."""
 
 
 class EndDrill(Command, json_schema_extra=example(cause="finished")):

@@ -23,7 +23,11 @@ class State:
     """A drill so far; without `begun`, there is none yet."""
 
     begun: d.DrillBegun | None = None
+    began: datetime | None = None
     sent: Mapping[str, datetime] = field(default_factory=dict)
+    """Inject -> when it was noted, also if it could not be delivered."""
+    delivered: Mapping[str, str | None] = field(default_factory=dict)
+    """Inject that was delivered -> the matter that it was on."""
     ended: datetime | None = None
 
     @property
@@ -41,9 +45,10 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event."""
     match event.data:
         case d.DrillBegun() as data:
-            return State(data)
-        case d.DrillInjectSent(inject=inject):
-            return replace(state, sent={**state.sent, inject: event.recorded})
+            return State(data, event.recorded)
+        case d.DrillInjectSent(inject=inject) as data:
+            delivered = {**state.delivered, inject: data.matter} if data.delivered else state.delivered
+            return replace(state, sent={**state.sent, inject: event.recorded}, delivered=delivered)
         case d.DrillEnded():
             return replace(state, ended=event.recorded)
     return state
@@ -53,7 +58,9 @@ def rehearsal(state: State) -> score.Rehearsal:
     """What a score looks at. The drill has ended."""
     assert state.begun is not None and state.ended is not None
     scenario = parse_scenario(state.begun.canonical).model
-    return score.Rehearsal(scenario, state.begun.speed, state.places, state.sent, state.ended)
+    sent = {inject: at for inject, at in state.sent.items() if inject in state.delivered}
+    matters = {inject: matter for inject, matter in state.delivered.items() if matter is not None}
+    return score.Rehearsal(scenario, state.begun.speed, state.places, sent, matters, state.ended)
 
 
 def drilled(state: State) -> Drilled:
@@ -72,7 +79,11 @@ def _subject(state: State, command: Command) -> Drilled:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """The events of a command. For a score, `ctx.seen` holds `events`, those of the drill's matters, and `size`."""
+    """The events of a command.
+
+    For a score, `ctx.seen` holds `events`, those of the drill's matters, and `size`. For a beginning it holds `busy`:
+    office that rehearses just now -> its drill.
+    """
     authorize(state, command, ctx)
     RIGHTS[type(command)].refuse(_subject(state, command), ctx)
     match command:
@@ -110,6 +121,13 @@ def _begun(command: BeginDrill, ctx: Ctx) -> d.DrillBegun:
                 unit=code,
                 of=command.unit,
             )
+        if (other := ctx.seen.get("busy", {}).get(code)) is not None:
+            raise Rejected(
+                f"{code} rehearses in {other} already; end that one first, so that no act counts for two drills",
+                code="office-rehearses",
+                unit=code,
+                other=other,
+            )
     return d.DrillBegun(
         unit=command.unit,
         scenario=scenario.model.id,
@@ -145,7 +163,9 @@ def _sent(state: State, command: NoteInject) -> d.DrillInjectSent:
         )
     if command.inject in state.sent:
         raise Rejected(f"{command.inject} was sent already", code="inject-sent", inject=command.inject)
-    return d.DrillInjectSent(inject=command.inject, report=command.report, matter=command.incident)
+    return d.DrillInjectSent(
+        inject=command.inject, report=command.report, matter=command.incident, delivered=command.delivered
+    )
 
 
 DECIDER = Decider("drill", State, evolve, decide, authorize)

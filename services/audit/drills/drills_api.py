@@ -71,6 +71,8 @@ def router() -> APIRouter:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             stream = ctx.ids.new("drill")
             session.begin(stream).drill = True
+            session.authorize(stream, body, ctx)
+            ctx = commands.with_seen(ctx, {"busy": await found.busy(session, set(body.places.values()))})
             return commands.answer(session, stream, session.decide(stream, body, ctx), 201)
 
         return http.reply(await commands.transact(runtime, caller, act))
@@ -78,7 +80,7 @@ def router() -> APIRouter:
     @api.get("/drills/{id}", **documents.answers(answers.OneDrill))
     async def read_drill(runtime: http.Serving, id: Id, staff: http.Staff, at: OnAxes) -> Response:
         """One drill: its injects, its score with the events behind each mark, and what the caller may do about it now.
-        `may` and `version` are of now.
+        `may` and `version` are of now. While it goes on, the scenario is told only to who may lead it.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -96,7 +98,8 @@ def router() -> APIRouter:
             now = session.streams[id]
         own = [right for command, right in RIGHTS.items() if command is not BeginDrill]
         verbs = may(own, drilled(now.state), ctx)
-        whole = found.whole(of[id], known, read)
+        tells_all = now.state.ended is not None or "note-inject" in verbs
+        whole = found.whole(of[id], known, read, tells_all=tells_all)
         body = {**basis, **whole, "version": now.revision, "revision": now.revision, "may": verbs}
         return http.json_response(body, version=now.revision)
 

@@ -21,6 +21,8 @@ from services.audit.review import seen
 from services.audit.views import DRILLS, TIMELINE
 from services.kernel.core.units import Offices
 from services.kernel.rules.scenarios import parse_scenario
+from services.kernel.store import sql
+from services.kernel.store.session import Session
 
 Read = Callable[[str | None], str | None]
 """What a reader may see of words, by their reference."""
@@ -43,6 +45,16 @@ async def matters(connection: AsyncConnection, drill: str, state: State, size: i
     began = select(t.position).where(t.stream_id == drill, t.version == 1).scalar_subquery()
     chosen = select(t.stream_id).where(t.type.in_(OPENED), t.unit.in_(units), t.position > began, t.position < size)
     return list((await connection.execute(chosen.order_by(t.position))).scalars())
+
+
+async def busy(session: Session, places: Collection[str]) -> dict[str, str]:
+    """Which of these offices rehearse just now -> their drill. Nobody else begins one with them in the meantime."""
+    await sql.lock(session.connection, sql.Hold("drills", sorted(places)))
+    chosen = select(DRILLS.c.drill_id).where(DRILLS.c.stage == "running")
+    running = list((await session.connection.execute(chosen)).scalars())
+    await session.load(running)
+    found = {unit: id_ for id_ in running for unit in session.streams[id_].state.places.values()}
+    return {unit: id_ for unit, id_ in found.items() if unit in places}
 
 
 async def events(connection: AsyncConnection, matters: Collection[str], size: int, offices: Offices) -> list[Placed]:
@@ -88,8 +100,8 @@ def marks_of(events: Sequence[Event]) -> d.DrillScored | None:
     return next((event.data for event in reversed(events) if isinstance(event.data, d.DrillScored)), None)
 
 
-def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read) -> dict[str, Any]:
-    """A drill with all that happened."""
+def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read, *, tells_all: bool) -> dict[str, Any]:
+    """A drill with all that happened. Unless it `tells_all`, what is still to come is left out."""
     begun: d.DrillBegun = events[0].data
     scenario, scored = parse_scenario(begun.canonical).model, marks_of(events)
     sent = {event.data.inject: event for event in events if isinstance(event.data, d.DrillInjectSent)}
@@ -98,7 +110,7 @@ def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read) -> di
     return {
         **shown(events, read),
         "plan": scenario.plan,
-        "canonical": begun.canonical,
+        "canonical": begun.canonical if tells_all else None,
         "lasts": scenario.model_dump(mode="json", include={"lasts"})["lasts"],
         "reason": read(ended.reason.ref) if ended and ended.reason else None,
         "places": [one.model_dump() for one in begun.places],
@@ -106,7 +118,7 @@ def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read) -> di
             {"criterion": one.code, "title": one.title, "title_en": one.title_en, "text": one.text}
             for one in scenario.criteria
         ],
-        "injects": _injects(scenario, sent, numbers),
+        "injects": [one for one in _injects(scenario, sent, numbers) if tells_all or one["sent_at"]],
         "marks": [_mark(one, titles) for one in scored.marks] if scored else [],
         "posts": list(scored.posts) if scored else [],
     }
@@ -127,6 +139,7 @@ def _injects(scenario: Scenario, sent: Mapping[str, Event], numbers: Mapping[str
                 "report_id": event and event.data.report,
                 "incident_id": incident,
                 "number": numbers.get(incident or ""),
+                "delivered": event and event.data.delivered,
             }
         )
     return found

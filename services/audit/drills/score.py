@@ -1,22 +1,25 @@
 """What the record shows of a drill: for each thing that was expected of a unit, whether it was done, and in time. Pure.
 
 It looks at the scenario's own expectations, at the limits and the approvals of the pack, and at whether one text was
-said. Only what was due by the end counts. The order in which the events are given changes nothing.
+said. Only what was due by the end counts, and what is expected after an inject is looked for in the inject's matter.
+The order in which the events are given changes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from schemas import drills as d
 from schemas import escalation as e
 from schemas import publish as p
+from schemas import triage as t
 from schemas.catalogue import PREFIX
 from schemas.envelope import Event
 from schemas.scenario import APPROVAL, LIMITS, ONE_TEXT, Expected, Scenario
 from services.audit.findings.matter import Placed
+from services.kernel.core.ids import stream_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,9 @@ class Rehearsal:
     places: Mapping[str, str]
     """Part -> the unit that rehearses it."""
     sent: Mapping[str, datetime]
-    """Inject -> when it was sent."""
+    """Inject -> when it was sent. One that did not reach its matter is none of them: nothing is owed after it."""
+    matters: Mapping[str, str]
+    """Inject -> the matter that it was on."""
     ended: datetime
 
 
@@ -63,12 +68,16 @@ def totals(marks: Iterable[d.DrillMark]) -> dict[str, int]:
 
 
 def _expected(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
+    onward = _onward(told)
+    spoken = {one.event.stream: one.data.incident for one in told if hasattr(one.data, "incident")}
     for one in of.scenario.expected:
         since, unit = of.sent.get(one.after), of.places.get(one.by)
-        if since is None or unit is None:
+        if since is None or unit is None or one.after not in of.matters:
             continue
         due = since + one.within / of.speed if one.within else None
-        done = [at for at in told if _is_act(at, one, unit) and at.event.recorded >= since]
+        matters = _reached(of.matters[one.after], onward)
+        acts = (at for at in told if _is_act(at, one, unit) and not matters.isdisjoint(_matters_of(at, spoken)))
+        done = [at for at in acts if at.event.recorded >= since]
         right = next((at for at in done if _is_right(at, one, of)), None)
         if not done and due is not None and due > of.ended:
             continue
@@ -96,6 +105,35 @@ def _outcome(is_right: bool, is_done: bool, due: datetime | None, at: datetime |
 
 def _is_act(one: Placed, expected: Expected, unit: str) -> bool:
     return one.event.type.removeprefix(PREFIX).rpartition(".v")[0] == expected.act and _unit_of(one.event) == unit
+
+
+def _matters_of(one: Placed, spoken: Mapping[str, str]) -> set[str]:
+    """The matters that an event is on. A merging is on both. `spoken` are the matters of the statements."""
+    if one.event.kind == "statement":
+        return {spoken.get(one.event.stream, "")}
+    into = {one.data.into} if isinstance(one.data, t.IncidentMerged) else set()
+    return {stream_of("incident", one.event.stream), *into}
+
+
+def _onward(told: Iterable[Placed]) -> Mapping[str, set[str]]:
+    """Matter -> the matters in which it goes on: the one that it was merged into, and those split off from it."""
+    onward = defaultdict[str, set[str]](set)
+    for one in told:
+        match one.data:
+            case t.IncidentMerged(into=into):
+                onward[one.event.stream].add(into)
+            case t.IncidentOpened(split_from=former) if former:
+                onward[former].add(one.event.stream)
+    return onward
+
+
+def _reached(matter: str, onward: Mapping[str, set[str]]) -> set[str]:
+    """The matter, and all in which it goes on."""
+    reached, further = set[str](), {matter}
+    while further:
+        reached |= further
+        further = {one for each in further for one in onward.get(each, ())} - reached
+    return reached
 
 
 def _unit_of(event: Event) -> str:
@@ -129,14 +167,15 @@ def _agreed(data: Any) -> set[str]:
 class _Limit:
     """A limit of the pack so far."""
 
+    name: str
     unit: str
     due: datetime
-    events: list[str]
+    still: bool = False
+    """Whether it stands still, was cancelled, or its breach does not stand."""
+    events: list[str] = field(default_factory=list)
     met: datetime | None = None
     late: bool = False
     breached: bool = False
-    still: bool = False
-    """Whether it stands still, was cancelled, or its breach does not stand."""
 
     def is_missed(self, by: datetime) -> bool:
         """Whether it had passed by then and the act is missing. One that was cancelled afterwards was missed, too."""
@@ -145,17 +184,40 @@ class _Limit:
 
 def _limits(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
     """The limits of the pack that were met, or had passed by the end."""
-    units, limits = set(of.places.values()), dict[tuple[str, str], _Limit]()
+    units = set(of.places.values())
+    for limit in sorted(_all_limits(told), key=lambda one: (one.due, one.name, one.unit, one.events)):
+        missed = limit.is_missed(of.ended)
+        if limit.unit not in units or not (limit.met or missed):
+            continue
+        yield d.DrillMark(
+            criterion=LIMITS,
+            what=limit.name,
+            basis="pack",
+            unit=limit.unit,
+            outcome="missed" if missed else "late" if limit.late else "met",
+            due=limit.due,
+            done=limit.met,
+            events=tuple(limit.events),
+        )
+
+
+def _all_limits(told: Iterable[Placed]) -> Iterator[_Limit]:
+    """Each limit at the end, and those that a unit had met before another one got them."""
+    limits, former = dict[tuple[str, str], _Limit](), dict[tuple[str, str], list[_Limit]]()
     for one in sorted(told, key=lambda one: (one.event.stream, one.event.version)):
         data, clock = one.data, (one.event.stream, str(getattr(one.data, "clock", "")))
         if isinstance(data, e.ClockStarted):
-            limit = limits.setdefault(clock, _Limit(data.unit, data.due, []))
-            limit.unit, limit.due, limit.still = data.unit, data.due, data.paused_at is not None
+            known = limits.get(clock)
+            limits[clock] = _started(data, known)
+            if known and known.met and known.unit != data.unit:
+                former.setdefault(clock, []).append(known)
         elif clock not in limits:
             continue
         limit = limits[clock]
         if isinstance(data, e.ClockMet):
-            limit.met, limit.late = one.event.recorded, data.late
+            limit.met, limit.late = data.met_at, data.late
+            # The same act under another unit is one limit, and not two.
+            former[clock] = [other for other in former.get(clock, ()) if other.met != data.met_at]
         elif isinstance(data, e.ClockBreached):
             limit.breached = True
         elif isinstance(data, e.ClockBreachAnnulled):
@@ -167,20 +229,17 @@ def _limits(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
         elif not isinstance(data, e.ClockStarted):
             continue
         limit.events.append(one.event.id)
-    for (_, name), limit in sorted(limits.items(), key=lambda one: (one[1].due, one[0])):
-        missed = limit.is_missed(of.ended)
-        if limit.unit not in units or not (limit.met or missed):
-            continue
-        yield d.DrillMark(
-            criterion=LIMITS,
-            what=name,
-            basis="pack",
-            unit=limit.unit,
-            outcome="missed" if missed else "late" if limit.late else "met",
-            due=limit.due,
-            done=limit.met,
-            events=tuple(limit.events),
-        )
+    yield from limits.values()
+    for kept in former.values():
+        yield from kept
+
+
+def _started(data: e.ClockStarted, known: _Limit | None) -> _Limit:
+    """A limit that starts, also anew: what met it before does not count, since that act was undone or is another's."""
+    limit = _Limit(data.clock, data.unit, data.due, data.paused_at is not None)
+    if known and known.unit == data.unit:
+        limit.events, limit.breached = known.events, known.breached
+    return limit
 
 
 def _approvals(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
@@ -202,14 +261,39 @@ def _approvals(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
 
 
 def _one_text(of: Rehearsal, told: Sequence[Placed]) -> Iterator[d.DrillMark]:
-    """Whether one office spoke. The first one speaks; each further one with a text of its own spoke beside it."""
-    units = set(of.places.values())
-    said: dict[str, list[Placed]] = defaultdict(list)
+    """Whether one office spoke on a matter. The first one speaks; each further one with a text of its own spoke beside
+    it.
+    """
+    units, one_matter = set(of.places.values()), _one_matter(of, told)
+    said: dict[str, dict[str, list[Placed]]] = {}
     for one in told:
         if isinstance(one.data, p.StatementPublished) and one.data.unit in units:
-            said[one.data.unit].append(one)
-    if not said:
-        return
+            said.setdefault(one_matter(one.data.incident), defaultdict(list))[one.data.unit].append(one)
+    for by in said.values():
+        yield from _spoken(by)
+
+
+def _one_matter(of: Rehearsal, told: Iterable[Placed]) -> Callable[[str], str]:
+    """Gives the name that all matters have in common that count as one: those that were merged, and the first one with
+    those whose merging the scenario expects. Else an office that merges nothing would be free to say two texts.
+    """
+    merged = {one.event.stream: one.data.into for one in told if isinstance(one.data, t.IncidentMerged)}
+
+    def end(matter: str) -> str:
+        passed = set[str]()
+        while matter in merged and matter not in passed:
+            passed.add(matter)
+            matter = merged[matter]
+        return matter
+
+    injects = sorted(of.scenario.injects, key=lambda one: one.at)
+    first = next((of.matters[one.code] for one in injects if one.code in of.matters), None)
+    owed = {one.after for one in of.scenario.expected if one.act == "incident.merged"}
+    same = {end(of.matters[inject]) for inject in owed if inject in of.matters}
+    return lambda matter: end(first) if first and end(matter) in same else end(matter)
+
+
+def _spoken(said: Mapping[str, Sequence[Placed]]) -> Iterator[d.DrillMark]:
     first, *others = said
     texts = {one.data.text for one in said[first]}
     for unit in (first, *others):

@@ -13,6 +13,7 @@ _ITEM: dict[str, Any] = {
     "integration": None,
     "address": "https://board.example.gov.cn/in",
     "types": ["incident.graded"],
+    "drills": False,
     "by": "admin@town-east",
     "made_at": "2026-03-02T02:10:00.000000Z",
     "state": "active",
@@ -48,6 +49,8 @@ class Subscription(Answered):
     """The receiver; null if it was erased."""
     types: tuple[Code, ...]
     """The types of events; empty for all."""
+    drills: bool
+    """Whether events of exercises are sent, too."""
     by: Post | StreamId
     """Who made it."""
     made_at: Instant

@@ -20,6 +20,8 @@ class Subscribe(
     """The receiver, `https://…`."""
     types: Annotated[tuple[Code, ...], Field(max_length=100)] = ()
     """Only events of these types, the full or the short ones. Without any, all that can be sent."""
+    drills: bool = False
+    """Also events of exercises. They look like those of real matters, but for their attribute `drill`."""
     position: Position | None = None
     """The position of the log from which on events are sent. By default from now on."""
 

@@ -222,7 +222,12 @@ async def _next(
 
 
 async def _gets(connection: AsyncConnection, ctx: Ctx, row: Any, one: Any, size: int) -> bool:
-    """Whether an event is of a matter or an act that the subscriber may read; of an integration, of its own report."""
+    """Whether an event is of a matter or an act that the subscriber may read; of an integration, of its own report.
+
+    An event of a drill looks like a real one, so that it goes only to who asked for such.
+    """
+    if not row.drills and Event.parse(one.bytes).drill:
+        return False
     if row.integration is not None:
         of = EVENTS.c
         first = select(of.actor).where(of.stream_id == one.stream_id, of.version == 1)

@@ -128,6 +128,7 @@ def router() -> APIRouter:
                 integration=None if ctx.actor.is_staff else ctx.actor.post,
                 address=Typed(text=body.address),
                 types=body.types,
+                drills=body.drills,
                 position=size if body.position is None else _known(body.position, size),
             )
             secret = await sending.renew(session.connection, runtime.keys, id_, 1)
@@ -263,7 +264,9 @@ async def _delivered(connection: AsyncConnection, ctx: Ctx) -> Mapping[str, str]
 
 
 def _shown(row: Any, address: str | None, at: sending.Progress, delivered_at: str | None) -> dict[str, Any]:
-    said = {name: getattr(row, name) for name in ("id", "unit", "integration", "by", "made_at", "state", "cause")}
+    said = {
+        name: getattr(row, name) for name in ("id", "unit", "integration", "drills", "by", "made_at", "state", "cause")
+    }
     types = [one for one in row.types.split(",") if one]
     how = {name: getattr(at, name) for name in ("position", "tries", "next_at", "error")}
     may = () if row.state == "ended" else ("replay", "renew-secret", "end-subscription")

@@ -2,7 +2,7 @@
 event tells.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 from schemas import upcast
 from schemas.envelope import Event
@@ -40,6 +40,7 @@ def tables(metadata: MetaData) -> tuple[Table, Table, Table, Table, Table]:
             Column("integration", key()),
             Column("address", key(36), nullable=False),
             Column("types", Text, nullable=False),
+            Column("drills", Boolean, nullable=False),
             Column("by", key(130), nullable=False),
             Column("made_at", key(27), nullable=False),
             Column("state", key(20), nullable=False),
@@ -106,6 +107,7 @@ def _row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "integration": data.integration,
                 "address": data.address.ref,
                 "types": ",".join(data.types),
+                "drills": data.drills,
                 "by": event.actor,
                 "made_at": event.recorded_text,
                 "state": "active",

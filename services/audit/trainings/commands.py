@@ -29,16 +29,16 @@ class RecordTraining(
     """What it was."""
     title: Said
     """What it was about."""
-    on: Day
-    """The day, today or before."""
-    minutes: Annotated[int, Field(ge=1, le=100_000)]
-    """How long it took."""
+    on: Day | None = None
+    """The day, today or before. Of a drill of the record, the day on which it ended counts; then leave it out."""
+    minutes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How long it took. Of a drill of the record, its own length counts; then leave it out."""
     posts: Annotated[tuple[Post, ...], Field(min_length=1, max_length=500)]
     """The posts that took part."""
     given_by: UnitCode | None = None
     """The unit that gave it, if it is one of the deployment."""
     drill: StreamId | None = None
-    """The drill, if it was one of the record."""
+    """The drill, if it was one of the record. It has one training of each unit."""
 
 
 class WithdrawTraining(Command, json_schema_extra=example(reason="日期登记错误")):

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import select
 
+from schemas import catalogue
 from schemas import drills as d
 from schemas.envelope import Event
 from schemas.fields import UnitCode
@@ -14,7 +16,7 @@ from services.audit.histories import Filters, folded, histories, page
 from services.audit.naming import offices_at
 from services.audit.trainings import answers
 from services.audit.trainings.commands import RecordTraining, WithdrawTraining
-from services.audit.trainings.decider import DECIDER
+from services.audit.trainings.decider import DECIDER, Held
 from services.audit.trainings.rights import READ_TRAINING
 from services.audit.trainings.views import STAGES
 from services.audit.views import TRAININGS
@@ -22,7 +24,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import must_be_known
-from services.kernel.store import words
+from services.kernel.store import sql, words
 from services.kernel.store.session import Session
 
 Id = Annotated[str, Depends(http.stream_id("training"))]
@@ -96,6 +98,9 @@ def router() -> APIRouter:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             stream = ctx.ids.new("training")
             session.begin(stream)
+            session.authorize(stream, body, ctx)
+            if body.drill is not None:
+                ctx = commands.with_seen(ctx, await _of_drill(session, body.drill, body.unit))
             return commands.answer(session, stream, session.decide(stream, body, ctx), 201)
 
         return http.reply(await commands.transact(runtime, caller, act))
@@ -108,6 +113,18 @@ def router() -> APIRouter:
         return http.reply(await commands.execute(runtime, caller, id, body, staff=True))
 
     return api
+
+
+async def _of_drill(session: Session, drill: str, unit: str) -> dict[str, Any]:
+    """What the decision reads of a drill. Nobody else records its training in the meantime."""
+    await sql.lock(session.connection, sql.Hold("trainings", [drill]))
+    of, held = TRAININGS.c, None
+    if catalogue.kind_of(drill) == "drill":
+        await session.load([drill])
+        state = session.streams[drill].state
+        held = Held(state.began, state.ended) if state.began else None
+    chosen = select(of.training_id).where(of.drill == drill, of.unit == unit, of.stage == "recorded")
+    return {"drill": held, "trained": (await session.connection.execute(chosen.limit(1))).first() is not None}
 
 
 def _shown(events: Sequence[Event], read: Any) -> dict[str, Any]:

@@ -20,9 +20,11 @@ def tables(metadata: MetaData) -> Table:
         Column("training_id", key(), primary_key=True),
         Column("unit", key(), nullable=False),
         Column("day", key(10), nullable=False),
+        Column("drill", key()),
         Column("stage", key(16), nullable=False),
         Column("revision", Integer, nullable=False),
         Index("ix_trainings_unit", "unit", "day"),
+        Index("ix_trainings_drill", "drill"),
     )
 
 
@@ -32,7 +34,7 @@ def _keys(event: Event) -> list[Key]:
 
 def _row(key: Key, row: Row | None, event: Event) -> Row | None:
     if isinstance(event.data, d.TrainingRecorded):
-        row = {"training_id": key[0], "unit": event.data.unit, "day": event.data.on}
+        row = {"training_id": key[0], "unit": event.data.unit, "day": event.data.on, "drill": event.data.drill}
     stage = STAGES.get(type(event.data))
     return row and {**row, "stage": stage or row["stage"], "revision": row.get("revision", 0) + 1}
 

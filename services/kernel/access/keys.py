@@ -51,6 +51,7 @@ USES = frozenset(
         "log-key",
         "log-key-event",
         "message-key",
+        "backup",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

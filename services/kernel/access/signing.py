@@ -211,8 +211,10 @@ def _write_set(path: Path, keys: list[dict[str, Any]]) -> str:
 def _replace(path: Path, content: bytes, mode: int) -> None:
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
-    fresh.touch(mode=mode)
+    fresh.touch(mode=0o600)
     fresh.write_bytes(content)
+    # Also where the process's own mask is stricter: services of other users read the public keys.
+    fresh.chmod(mode)
     fresh.replace(path)
 
 

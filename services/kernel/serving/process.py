@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 import structlog
+from prometheus_client import start_http_server
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +24,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving.idempotency import keep_pruning
+from services.kernel.settings import Settings
 from services.kernel.store import failures, lease, migrations
 from services.kernel.store.lease import Superseded, Term
 from services.kernel.store.session import Conflict, Held
@@ -44,6 +46,15 @@ SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a failed loop starts again: at first, and at most."""
 logger = structlog.get_logger()
+
+
+def tell_metrics(name: str, settings: Settings) -> None:
+    """Serves the metrics of this process at a port of their own, if the settings name one."""
+    if settings.metrics_port:
+        try:
+            start_http_server(settings.metrics_port, settings.host)
+        except OSError as error:
+            logger.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
 
 
 def collect_less() -> None:

@@ -44,6 +44,8 @@ _RENEW = text(
 )
 _LEAVE = text("update lease set until = clock_timestamp() where term = :term and holder = :holder")
 _RECOVERED = text(f"select recovered and until > clock_timestamp() and {_ALIVE} from lease")
+LEADS = f"select count(*) from lease where until > clock_timestamp() and {_ALIVE}"
+"""Whether a process leads, as a number, for whoever has no `Database`."""
 _TABLE = text("select to_regclass('lease') is not null")
 
 

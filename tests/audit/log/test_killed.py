@@ -30,7 +30,9 @@ POINTS = ("work.before_commit:2", "work.committed:2", "log.signed:2", "command.c
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where audit's database is; empty for a file in the folder."""
-    template = substrate.new_databases("t", services=("audit",)) if request.param == "postgres" else ""
+    template = (
+        substrate.new_databases("t", services=("audit",), with_tables=True) if request.param == "postgres" else ""
+    )
     yield template.format(service="audit")
     if template:
         substrate.drop_databases(template)

@@ -334,6 +334,7 @@ def upgrade() -> None:
         sa.Column("integration", key(64), nullable=True),
         sa.Column("address", key(36), nullable=False),
         sa.Column("types", sa.Text(), nullable=False),
+        sa.Column("drills", sa.Boolean(), nullable=False),
         sa.Column("by", key(130), nullable=False),
         sa.Column("made_at", key(27), nullable=False),
         sa.Column("state", key(20), nullable=False),
@@ -392,10 +393,12 @@ def upgrade() -> None:
         sa.Column("training_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=False),
         sa.Column("day", key(10), nullable=False),
+        sa.Column("drill", key(64), nullable=True),
         sa.Column("stage", key(16), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("training_id", name=op.f("pk_trainings")),
     )
+    op.create_index("ix_trainings_drill", "trainings", ["drill"], unique=False)
     op.create_index("ix_trainings_unit", "trainings", ["unit", "day"], unique=False)
     op.create_table(
         "tree",

@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("rung", key(16), nullable=False),
         sa.Column("rung_at", key(27), nullable=True),
         sa.Column("policy", key(200), nullable=True),
+        sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("goes_on_by", key(200), nullable=True),
         sa.Column("next_at", key(27), nullable=True),
         sa.Column("wakes_at", key(27), nullable=True),
