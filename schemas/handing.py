@@ -57,10 +57,10 @@ class IncidentPeerTold(Fact):
 
 @event("incident.peer_heard")
 class IncidentPeerHeard(Fact):
-    """The deployment to which the matter was handed over said something, or did not take the matter in.
+    """The deployment to which the matter was handed over said something, or a message to another one was refused.
 
-    `about` is the event that handed it over, `message` the stream of the message with its proof. What was said in
-    words stands there, too.
+    `about` is the event that handed it over. Of a message to the deployment from which the matter came, it is the event
+    that told it. `message` is the stream of the message with its proof and its words, or of the refusal.
     """
 
     of: PeerName

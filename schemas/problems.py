@@ -146,6 +146,20 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "not-handed-to-peer": ("没有移交给它", "该事项没有移交给 {peer}；只有接收者能告知办理情况。"),
             "handed-over-already": ("已经移交", "{incident} 已移交 {to}，对方尚未答复；请等待。"),
+            "no-peer-to-hand": ("没有可移交的部署", "名录中没有可接收 {incident} 的部署；请运维人员添加。"),
+            "handed-over-not-merged": (
+                "已移交，不能并出",
+                "{incident} 已移交 {to}，对方以此编号往来；请把另一事项并入这一件。",
+            ),
+            "peer-not-listed": ("部署已不在名录", "{to} 已不在名录中，不能告知；请与运维人员联系。"),
+            "merged-not-given-back": (
+                "已合并，不能退回",
+                "{incident} 已并入 {into} 继续办理，不能退回；请改为答复。",
+            ),
+            "other-reports-stay": (
+                "还有其他反映",
+                "{incident} 还有其他反映，退回会一并办结；请先把它们分出去。",
+            ),
             "handed-over-by-none": ("不是移交来的", "{incident} 不是其他部署移交来的，没有可告知的对象。"),
             "handing-ended": ("移交已经结束", "{incident} 已告知 {to}「{said}」，此后不再告知。"),
             "not-to-be-told-now": (

@@ -19,6 +19,7 @@ from services.audit.log import keys, witnessing
 from services.kernel.between.message import KIND, PATH
 from services.kernel.between.signed import Signing
 from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store.session import Session
 from services.kernel.tlog import note
@@ -65,6 +66,7 @@ async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Three
     with pytest.MonkeyPatch.context() as patch:
         # The waiting between tries needs no test here.
         patch.setattr(passing, "STEPS", tuple(timedelta(seconds=0.05) for _ in range(8)))
+        patch.setattr(passing, "ENOUGH", 4)
         yield found
     for one in found:
         await one.stop()
@@ -304,27 +306,39 @@ async def test_a_deployment_without_leave_is_refused_and_the_matter_stays(three:
     assert unknown.status_code == 422 and unknown.json()["type"].endswith("not-listed")
 
 
+async def said_of(by: Deployment, about: str, matter: str) -> str:
+    """A matter in which a deployment tells the county of one that it was not given."""
+    own, _ = await reported(by, "无关事项")
+
+    async def lie(session: Session, ctx: Ctx) -> Answer:
+        await session.load([own])
+        session.append(own, [IncidentPeerTold(to="county-one", about=about, matter=matter, said="refused")], ctx)
+        return Answer({})
+
+    await transact(by.system.runtimes["triage"], Caller(), lie)
+    return own
+
+
 async def test_who_was_given_nothing_says_nothing(three: Three) -> None:
     """The third deployment tells the first something of a matter that it gave to the second."""
     county, city, other = three
     incident = await handed(county, "施工扬尘")
     there = await came(city, "施工扬尘")
     (row,) = await taken(county, incident)
-    runtime = other.system.runtimes["triage"]
-    own, _ = await reported(other, "无关事项")
-
-    async def lie(session: Session, ctx: Ctx) -> Answer:
-        await session.load([own])
-        fact = IncidentPeerTold(to="county-one", about=row["event"], matter=incident, said="refused")
-        session.append(own, [fact], ctx)
-        return Answer({})
-
-    await transact(runtime, Caller(), lie)
+    own = await said_of(other, row["event"], matter=incident)
 
     async def refused() -> bool:
         return any(one["cause"] == "not-handed-to-peer" for one in await messages(other, own))
 
     await until(refused, "the lie is refused")
+    # Nor does what the first one does not know, and what comes later does not wait for it.
+    unknown = await said_of(other, derived("nothing"), matter=incident)
+
+    async def given_up() -> bool:
+        items = await messages(other, unknown)
+        return [(one["state"], one["cause"]) for one in items] == [("refused", "not-handed-over")]
+
+    await until(given_up, "what is not known there is given up")
     assert (await matter(county, incident))["handing"]["heard"] is None
     await tell(city, there, "accepted", None)
     await heard(county, incident, "accepted")

@@ -62,7 +62,7 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             )
             return [Reaction(message.incident, said)]
         case DeliveryRefused() as gone:
-            # What could not be told of a matter that came from elsewhere changes nothing here.
+            # Also of what was told of a matter that came from elsewhere. Then it can be told again.
             said = RecordPeerSaid(of=gone.to, about=gone.sent, said="undelivered", message=event.stream, basis=basis)
             return [Reaction(gone.incident, said)]
         case ReportRefused() as refused if incident := match_keys.incident_of(event.stream):

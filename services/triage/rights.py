@@ -109,11 +109,16 @@ def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _can_be_handed_over(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    return _open(incident, ctx, verb) or handing.why_not_handed_over(incident)
+    return _open(incident, ctx, verb) or handing.why_not_handed_over(incident, ctx)
 
 
 def _came_from_elsewhere(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    return _unless_merged(incident, ctx, verb) or handing.why_not_told(incident)
+    """Also of a matter that was merged: who handed it over knows it by its own number."""
+    return handing.why_not_told(incident, ctx)
+
+
+def _can_be_merged(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or handing.why_not_merged(incident)
 
 
 def last_report(incident: Incident) -> Rejected:
@@ -527,7 +532,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.DeclineRound: Right("decline-round", ("chief",), _accountable, _unhelpful),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),
-    c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
+    c.Merge: Right("merge", ("chief",), _accountable, _can_be_merged),
     c.Link: Right("link", ("duty_officer", "chief"), _accountable, _unless_merged),
     c.Offer: Right("offer", ("duty_officer", "chief"), _accountable, _can_be_offered),
     c.Split: Right("split", ("chief",), _accountable, _can_be_split),

@@ -50,6 +50,9 @@ LONGEST = 4
 logger = structlog.get_logger()
 PATIENT = 3
 """Tries without success after which operators are told."""
+ENOUGH = 12
+"""Tries, over half a day, after which a matter that is not known there will not be: the other record lost it."""
+UNKNOWN = "not-handed-over"
 
 
 @dataclass(slots=True)
@@ -57,6 +60,8 @@ class Known:
     """What this process sends just now."""
 
     busy: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    witnesses: bool = False
+    """Whether this deployment is a witness for the logs of the list."""
 
 
 class NotReady(Exception):
@@ -69,7 +74,6 @@ async def run(runtime: Runtime) -> None:
         return
     known = Known()
     try:
-        await _witness(runtime)
         await looping.forever(runtime, "peers.wait", lambda: turn(runtime, known))
     finally:
         for task in known.busy.values():
@@ -90,6 +94,7 @@ async def _witness(runtime: Runtime) -> None:
             chosen = select(WITNESSED.c["keys"]).where(WITNESSED.c.origin == keys[0].name)
             known = (await connection.execute(chosen)).scalar()
         if known is None or sorted(known.split(",")) != list(public):
+            await runtime.ready_to_decide()
             await witnessing.know(runtime, Caller(), keys[0].name, public)
 
 
@@ -99,6 +104,9 @@ async def turn(runtime: Runtime, known: Known) -> None:
         if task.done():
             del known.busy[name]
             task.result()
+    if not known.witnesses:
+        await _witness(runtime)
+        known.witnesses = True
     now = instant(runtime.time_source.now())
     # In a transaction, since only the leader may look.
     async with runtime.database.transaction() as connection:
@@ -150,13 +158,13 @@ async def _one(runtime: Runtime, peer: Peer) -> bool:
     if message is None:
         await _keep(runtime, peer, size)
         return False
-    error, fact = await _tried(runtime, peer, message)
+    tries = (row.tries if row else 0) + 1
+    error, fact = await _tried(runtime, peer, message, tries)
     failpoint("message.sent")
     if fact is not None:
         await _keep(runtime, peer, found.position + 1, message.event, fact)
         runtime.alarms.pop(_alarm(peer.name), None)
         return True
-    tries = (row.tries if row else 0) + 1
     now = runtime.time_source.now()
     pause = STEPS[min(tries - 1, LONGEST)] * (1 + random.random() / 4)  # noqa: S311, it spreads tries
     since = (row and row.since) or instant(now)
@@ -205,7 +213,7 @@ async def _erased(connection: AsyncConnection, refs: Iterable[str]) -> set[str]:
     return set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(refs))))).scalars())
 
 
-async def _tried(runtime: Runtime, peer: Peer, message: Message) -> tuple[str | None, Fact | None]:
+async def _tried(runtime: Runtime, peer: Peer, message: Message, tries: int) -> tuple[str | None, Fact | None]:
     """Why the message is not taken, or the event of what became of it."""
     key = Signing(runtime.keys, runtime.settings.message_key)
     headers = key.headers(message.id, runtime.time_source.now(), message.body) | {"Content-Type": KIND}
@@ -219,7 +227,8 @@ async def _tried(runtime: Runtime, peer: Peer, message: Message) -> tuple[str | 
     if said.status == 200:
         taken = _receipt(said, peer, event, runtime.settings.deployment)
         return ("receipt_unproven", None) if taken is None else (None, taken)
-    if (cause := said.refuses) is not None:
+    lost = said.problem == UNKNOWN and tries >= ENOUGH
+    if (cause := said.problem if lost else said.refuses) is not None:
         status = said.status
         return None, DeliveryRefused(incident=event.stream, to=peer.name, sent=event.id, status=status, cause=cause)
     return f"status_{said.status}", None

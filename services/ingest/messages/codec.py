@@ -48,7 +48,7 @@ def report(message: Message, peer: Peer, unit: str, now: datetime) -> Report:
     return Report(
         unit=unit,
         channel=CHANNEL,
-        subject=said(data.subject.digest)[:SUBJECT],
+        subject=said(data.subject.digest).strip()[:SUBJECT],
         text=text if len(text) <= TEXT else text[: TEXT - len(CUT)] + CUT,
         discovered_at=now,
         source=f"{SOURCE}{peer.name}",

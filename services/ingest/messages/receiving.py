@@ -107,7 +107,8 @@ def _answer(runtime: Runtime, event: Event, message: Message, peer: Peer) -> Ans
 
 async def _opened(runtime: Runtime, session: Session, ctx: Ctx, message: Message, peer: Peer) -> MessageReceived:
     """A matter is handed over: a report comes in, and opens a matter of its own."""
-    if peer.takes is None:
+    ctx.offices.known()
+    if peer.takes is None or peer.takes not in ctx.offices.units:
         raise Rejected(
             f"the list of deployments takes no matters from {peer.name}; ask its operator for a unit that takes them",
             code="peer-takes-nothing",

@@ -27,8 +27,8 @@ from services.kernel.tlog.proof import Proof
 
 TYPE = "huiying.message.v1"
 KIND = "application/cloudevents+json"
-LIMIT = 4_000_000
-"""The most bytes of a message."""
+LIMIT = 8_000_000
+"""The most bytes of a message: so many have the longest texts of twenty reports."""
 PATH = "/ingest/v1/messages"
 """Where a deployment takes messages, below its address."""
 MAX_WORDS, MAX_TEXT = 60, 100_000
@@ -102,6 +102,8 @@ def parse(body: bytes) -> Message:
         _unreadable("it is of an exercise, which stays in its deployment")
     if len(found.words) > MAX_WORDS or any(len(one.text) > MAX_TEXT for one in found.words):
         _unreadable("it has too many words")
+    if any("\0" in one.text or not one.text.strip() for one in found.words):
+        _unreadable("some of its words are empty, or are no text")
     if found.body != body:
         _unreadable("it is not in its only form")
     return found

@@ -26,10 +26,15 @@ class Said(NamedTuple):
     body: dict[str, Any]
 
     @property
+    def problem(self) -> str | None:
+        """The code of the problem, if this system answered one. What a proxy says is none."""
+        before, prefix, code = str(self.body.get("type", "")).partition(PREFIX)
+        return code if prefix and not before and _CODE.fullmatch(code) else None
+
+    @property
     def refuses(self) -> str | None:
         """The code of the problem, if the message is refused for good; None for anything that may pass."""
-        kind = _CODE.fullmatch(str(self.body.get("type", "")).removeprefix(PREFIX))
-        return kind[0] if kind and self.status in (409, 413, 415, 422) else None
+        return self.problem if self.status in (409, 413, 415, 422) else None
 
 
 async def post(address: str, body: bytes, headers: dict[str, str], authority: Path | None) -> Said:
@@ -37,6 +42,8 @@ async def post(address: str, body: bytes, headers: dict[str, str], authority: Pa
 
     The address is the operator's, so it may lead into private networks. Redirects are not followed.
     """
+    # A proxy there may compress, and a small answer is read as it comes.
+    headers = headers | {"Accept-Encoding": "identity"}
     async with asyncio.timeout(PATIENCE):
         client = httpx.AsyncClient(verify=trust(authority), trust_env=False, timeout=PATIENCE, follow_redirects=False)
         async with client, client.stream("POST", address, content=body, headers=headers) as answer:

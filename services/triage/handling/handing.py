@@ -54,11 +54,20 @@ class Handing(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    away: Away | None = None
-    """The last handing over."""
+    aways: tuple[Away, ...] = ()
+    """Each handing over. What is heard of an earlier one is recorded, and decides nothing here any more."""
     came: Handed | None = None
     told: Told | None = None
     """What the deployment from which it came was told last."""
+    before: Told | None = None
+    """What it was told before that."""
+    telling: Uuid | None = None
+    """The event that told it last, unless that one was refused."""
+
+    @property
+    def away(self) -> Away | None:
+        """The last handing over."""
+        return self.aways[-1] if self.aways else None
 
 
 def after(handing: Handing, event: Event) -> Handing:
@@ -68,19 +77,29 @@ def after(handing: Handing, event: Event) -> Handing:
             return Handing(came=came)
         case IncidentHandedOver() as data:
             away = Away(to=data.to, sent=event.id, since=event.recorded, reason=data.reason)
-            return handing.model_copy(update={"away": away})
-        case IncidentPeerHeard() as data if handing.away:
+            return handing.model_copy(update={"aways": (*handing.aways, away)})
+        case IncidentPeerHeard() as data if data.about == handing.telling:
+            # What did not arrive counts as not said. So it can be said again.
+            return handing.model_copy(update={"told": handing.before, "telling": None})
+        case IncidentPeerHeard() as data:
             said = {"heard": data.said, "text": data.text, "message": data.message}
-            return handing.model_copy(update={"away": handing.away.model_copy(update=said)})
+            aways = (one.model_copy(update=said) if one.sent == data.about else one for one in handing.aways)
+            return handing.model_copy(update={"aways": tuple(aways)})
         case IncidentPeerTold() as data:
-            return handing.model_copy(update={"told": data.said})
+            return handing.model_copy(update={"told": data.said, "before": handing.told, "telling": event.id})
     return handing
 
 
-def why_not_handed_over(incident: "Incident") -> Rejected | None:
-    """Why the matter is not handed over again now; None if it can be."""
-    away = incident.handing.away
-    if away is None or not away.waits:
+def why_not_handed_over(incident: "Incident", ctx: Ctx) -> Rejected | None:
+    """Why the matter is not handed over now; None if it can be. Of a deployment that left the list, none waits."""
+    away, peers = incident.handing.away, ctx.offices.lists.peers
+    if not any(one.hands for one in peers.values()):
+        return Rejected(
+            f"the list of deployments lets {incident.id} be handed over to none; ask your operator to add one",
+            code="no-peer-to-hand",
+            incident=incident.id,
+        )
+    if away is None or not away.waits or away.to not in peers:
         return None
     return Rejected(
         f"{incident.id} was handed over to {away.to}, which has not answered yet; wait for its answer",
@@ -90,7 +109,20 @@ def why_not_handed_over(incident: "Incident") -> Rejected | None:
     )
 
 
-def why_not_told(incident: "Incident") -> Rejected | None:
+def why_not_merged(incident: "Incident") -> Rejected | None:
+    """Why the matter does not go on in another one; None if it may. What another deployment has would be lost there."""
+    away = incident.handing.away
+    if away is None or away.heard not in (None, *HAS):
+        return None
+    return Rejected(
+        f"{incident.id} was handed over to {away.to}, which knows it by this number; merge the other matter into it",
+        code="handed-over-not-merged",
+        incident=incident.id,
+        to=away.to,
+    )
+
+
+def why_not_told(incident: "Incident", ctx: Ctx) -> Rejected | None:
     """Why there is nothing to tell another deployment of the matter; None if there is."""
     handing = incident.handing
     if handing.came is None:
@@ -98,6 +130,13 @@ def why_not_told(incident: "Incident") -> Rejected | None:
             f"no other deployment handed {incident.id} over, so none is told of it",
             code="handed-over-by-none",
             incident=incident.id,
+        )
+    if handing.came.of not in ctx.offices.lists.peers:
+        return Rejected(
+            f"{handing.came.of} is no longer in the list of deployments, so it is told nothing; ask your operator",
+            code="peer-not-listed",
+            incident=incident.id,
+            to=handing.came.of,
         )
     if handing.told in ("refused", "returned"):
         return Rejected(
@@ -148,6 +187,9 @@ def handed_over(state: "State", command: c.HandToPeer, ctx: Ctx) -> Decided:
 
 FIRST: tuple[Told, ...] = ("accepted", "refused")
 LATER: tuple[Told, ...] = ("answered", "returned")
+BACK = ("refused", "returned")
+HAS = ("accepted", "answered")
+"""What a deployment says that has the matter now."""
 
 
 def told(state: "State", command: c.TellPeer) -> Decided:
@@ -167,32 +209,61 @@ def told(state: "State", command: c.TellPeer) -> Decided:
             code="words-for-peer-needed",
             field="text",
         )
+    if command.said in BACK:
+        _must_be_alone(state)
     text = None if command.text is None else Typed(text=command.text)
     said = IncidentPeerTold(to=came.of, about=came.sent, matter=came.matter, said=command.said, text=text)
-    ends = command.said in ("refused", "returned") and state.phase in ("open", "resolved")
+    ends = command.said in BACK and state.phase in ("open", "resolved")
     return [said, triage.IncidentClosed(reason=Typed(text=command.text or ""))] if ends else [said]
+
+
+def _must_be_alone(state: "State") -> None:
+    """Raises `Rejected` if other reports would go with the one that came."""
+    if state.phase == "merged":
+        raise Rejected(
+            f"{state.id} was merged into {state.merged_into} and goes on there, so it is not given back; answer it",
+            code="merged-not-given-back",
+            incident=state.id,
+            into=state.merged_into,
+        )
+    if state.report_count > 1:
+        raise Rejected(
+            f"other reports belong to {state.id}, and giving it back would close them, too; split them off first",
+            code="other-reports-stay",
+            incident=state.id,
+        )
 
 
 def heard(state: "State", command: c.RecordPeerSaid) -> Decided:
     """What the other deployment said of a matter that it was given. What is not about that changes nothing."""
-    away = state.handing.away
-    if away is None or (away.to, away.sent) != (command.of, command.about) or not _follows(away.heard, command.said):
-        return []
+    handing = state.handing
     said = IncidentPeerHeard(
         of=command.of, about=command.about, said=command.said, message=command.message, text=command.text
     )
-    if command.said == "accepted" and state.phase in ("open", "resolved"):
+    if command.said == "undelivered" and command.about == handing.telling:
+        return [said]
+    given = (one for one in handing.aways if (one.to, one.sent) == (command.of, command.about))
+    away = next(given, None)
+    if away is None or not _follows(away.heard, command.said):
+        return []
+    if away != handing.away:
+        return [said]
+    if command.said in HAS and away.heard not in HAS and state.phase in ("open", "resolved"):
         return [said, triage.IncidentClosed(reason=away.reason)]
-    if command.said == "returned" and state.phase == "closed":
+    if command.said == "returned" and away.heard in HAS and state.phase == "closed":
         again = triage.IncidentReopened(reason=command.text or away.reason, round=state.aftercare.round + 1)
         return [said, again]
     return [said]
 
 
 def _follows(before: Heard | None, said: Heard) -> bool:
-    if said in ("accepted", "refused", "undelivered"):
+    """Whether this can be said now.
+
+    Who refused a message may have it from an earlier try. Who answers has accepted, also if that was not heard.
+    """
+    if said == "undelivered":
         return before is None
-    return before in ("accepted", "answered")
+    return before in (None, "undelivered") or (before in HAS and said in LATER)
 
 
 def shown(handing: Handing) -> dict[str, Any] | None:

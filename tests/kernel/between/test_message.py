@@ -114,6 +114,8 @@ def signed(message: Message) -> dict[str, str]:
         (Message(EVENT, b"no proof", WORDS), "message-unproven"),
         (Message(EVENT, MESSAGE.proof, (*WORDS, Word(salt="f" * 32, text="添加"))), "message-unproven"),
         (Message(EVENT, MESSAGE.proof, WORDS * 16), "message-unreadable"),
+        (Message(EVENT, MESSAGE.proof, (Word(salt="f" * 32, text=" "),)), "message-unreadable"),
+        (Message(EVENT, MESSAGE.proof, (Word(salt="f" * 32, text="a\0"),)), "message-unreadable"),
         (Message(event(drill=True), MESSAGE.proof, WORDS), "message-unreadable"),
     ],
 )
