@@ -9,18 +9,23 @@ import pytest
 import yaml
 
 from services.kernel.between.message import KIND, PATH
-from services.kernel.settings import ROOT
-from tests.kernel.between.test_message import BODY, HEADERS, PEER
+from services.kernel.between.message import Message
+from services.kernel.settings import ROOT, Settings
+from tests.kernel.between import test_message as written
+from tests.kit.logs import Log
 from tests.kit.stack import EmbeddedWorld, until
+
+OWN = str(Settings.model_fields["deployment"].default)
+"""The name that the tokens of the tests are for."""
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[EmbeddedWorld]:
     policies = tmp_path / "policies"
     shutil.copytree(ROOT / "policies", policies)
-    peer = PEER.model_dump(mode="json") | {"takes": "county"}
+    peer = written.PEER.model_dump(mode="json") | {"takes": "county"}
     (policies / "peers.yaml").write_text(yaml.safe_dump({"peers": [peer]}, allow_unicode=True))
-    found = EmbeddedWorld(tmp_path, HUIYING_POLICIES=str(policies), HUIYING_DEPLOYMENT="city")
+    found = EmbeddedWorld(tmp_path, HUIYING_POLICIES=str(policies))
     found.start("up", HUIYING_FAILPOINT="message.received")
     found.ready("up")
     yield found
@@ -28,8 +33,10 @@ def world(tmp_path: Path) -> Iterator[EmbeddedWorld]:
 
 
 def sent(world: EmbeddedWorld) -> httpx.Response:
-    headers = HEADERS | {"Content-Type": KIND}
-    return httpx.post(world.url("ingest") + PATH, content=BODY, headers=headers, timeout=60)
+    event = written.event(to=OWN)
+    message = Message(event, Log([event]).proof(0), written.WORDS)
+    headers = written.signed(message) | {"Content-Type": KIND}
+    return httpx.post(world.url("ingest") + PATH, content=message.body, headers=headers, timeout=60)
 
 
 @pytest.mark.timeout(300)

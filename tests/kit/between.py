@@ -32,8 +32,9 @@ class Deployment:
         self.name, self.folder, self.cuts = name, folder, 0
         self.got: list[tuple[bytes, dict[str, str]]] = []
         """The messages that came in, with their headers."""
-        self.socket = socket.create_server((LOOPBACK, 0))
-        self.address = f"https://{LOOPBACK}:{self.socket.getsockname()[1]}"
+        with socket.create_server((LOOPBACK, 0)) as chosen:
+            self.port = chosen.getsockname()[1]
+        self.address = f"https://{LOOPBACK}:{self.port}"
         self.certificate = certificate
         self.policies = folder / "policies"
         shutil.copytree(ROOT / "policies", self.policies)
@@ -59,7 +60,7 @@ class Deployment:
         )
         config.http = plain.http
         server = uvicorn.Server(config)
-        self._serving = server, asyncio.create_task(server.serve([self.socket.dup()]))
+        self._serving = server, asyncio.create_task(server.serve([socket.create_server((LOOPBACK, self.port))]))
         while not server.started:
             await asyncio.sleep(0.005)
 
@@ -73,7 +74,6 @@ class Deployment:
     async def stop(self) -> None:
         await self.unserve()
         await self.system.stop()
-        self.socket.close()
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PATH:

@@ -31,11 +31,11 @@ DATA = IncidentHandedOver(
 )
 
 
-def event(deployment: str = "county-one", **more: Any) -> Event:
+def event(deployment: str = "county-one", to: str = "city", **more: Any) -> Event:
     stream = f"incident-{derived('i')}"
     told = {"id": derived("e"), "source": f"/huiying/{deployment}/triage", "stream": stream, "version": 1}
     whole: dict[str, Any] = {**told, "previous": None, "time": NOW, "recorded": NOW, "partitionkey": stream, **more}
-    return seal(DATA, actor="chief@county", **whole)
+    return seal(DATA.model_copy(update={"to": to}), actor="chief@county", **whole)
 
 
 EVENT = event()
