@@ -23,6 +23,7 @@ FIELDS: Mapping[str, str] = {
     "discovered_at": N_("何时得知"),
     "duties": N_("班次"),
     "inject": N_("情景投放"),
+    "delivered": N_("是否送到"),
     "drill": N_("是否演练单位"),
     "duty_post": N_("代收岗位"),
     "parent": N_("上级单位"),
