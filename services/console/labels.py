@@ -284,7 +284,7 @@ HINTS_OF_VERB: Mapping[tuple[str, str], str] = {
     ("forms", "introduction"): N_("写在表单上面，如何时受理、急事打哪个电话；不写个人的姓名和号码"),
     ("subscriptions", "address"): N_("接收方给的网址，须是加密的"),
     ("subscriptions", "types"): N_("一项也不选，就是全部能推送的"),
-    ("subscriptions", "drills"): N_("演练的记录看上去和真的一样，只多一个 drill 属性；接收方认得出再选"),
+    ("subscriptions", "drills"): N_("演练的记录看上去和真的一样，只多一个标记；接收方认得出再选"),
     ("trainings", "on"): N_("登记演练时不填，以演练结束的日期为准"),
     ("trainings", "minutes"): N_("登记演练时不填，以演练的时长为准"),
     ("replay", "position"): N_("现在写着下一条要推送的位置。写更小的数，以前的就再送一遍，编号不变；停止了的会恢复"),
