@@ -8,8 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from services.kernel.between.message import KIND, PATH
-from services.kernel.between.message import Message
+from services.kernel.between.message import KIND, PATH, Message
 from services.kernel.settings import ROOT, Settings
 from tests.kernel.between import test_message as written
 from tests.kit.logs import Log
