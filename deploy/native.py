@@ -617,9 +617,17 @@ def _install(*packages: str) -> None:
         raise NativeError(f"{', '.join(packages)} could not be installed")
 
 
-def _run(command: Sequence[str], user: str | None = None) -> str:
+def _run(command: Sequence[str], user: str | None = None, env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, user=user, group=user, cwd="/"
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        user=user,
+        group=user,
+        cwd="/",
+        env=env,
     )
     if done.returncode:
         raise NativeError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
@@ -674,7 +682,7 @@ def stack(data: Path) -> None:
         environment.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
         env = {**os.environ, **settings}
         if not keys.exists():
-            subprocess.run([str(huiying), "users", "rotate"], env=env, check=True, capture_output=True)
+            _run([str(huiying), "users", "rotate"], env=env)
         services = {
             # At the request to end, a service ends the processes that it started.
             name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)

@@ -436,7 +436,7 @@ def test_all_dumps_are_of_one_moment(postgres_databases: str, tmp_path: Path) ->
     """An owner appends, and a reader takes in at once, also while the dumps are made."""
     owner, reader = (databases.place(postgres_databases, name) for name in ("triage", "audit"))
     for at in (owner, reader):
-        databases.asked("create table events (number serial)", at)
+        databases.asked("drop table events cascade; create table events (number serial)", at)
     ended = threading.Event()
 
     def write() -> None:

@@ -16,7 +16,7 @@ from services.apps.backups import commands as backups
 from services.apps.backups import keeping
 
 ROOT = Path(__file__).resolve().parents[1]
-OPERATE = ROOT / "docs/operate.md"
+OPERATE, CHINESE = ROOT / "docs/operate.md", ROOT / "docs/operate.zh.md"
 PAGES = [ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINE = re.compile(
     r'(?:logger\.(?:warning|error|critical)|Lasting)\(\s*"([a-z_]+\.[a-z_]+)"|forever\(\w+, "([a-z_]+\.[a-z_]+)"'
@@ -29,8 +29,9 @@ def lines_of_code() -> set[str]:
     return {name or other for names in found for name, other in names}
 
 
-def test_the_handbook_explains_every_warning_and_no_other() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \| .+ \| .+ \|$", OPERATE.read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", [OPERATE, CHINESE], ids=lambda page: page.name)
+def test_the_handbook_explains_every_warning_and_no_other(page: Path) -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \| .+ \| .+ \|$", page.read_text(), re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
     assert lines_of_code() - told == set()
     assert told - lines_of_code() == {"service.prepared", "topics.made"}
@@ -138,9 +139,19 @@ def heading(text: str) -> str:
     return re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-")
 
 
-def test_each_alert_has_its_heading() -> None:
+def alerts() -> list[dict[str, Any]]:
     rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())
-    urls = [one["annotations"]["runbook_url"] for group in rules["groups"] for one in group["rules"] if "alert" in one]
+    return [one for group in rules["groups"] for one in group["rules"] if "alert" in one]
+
+
+def test_each_alert_has_its_row_in_chinese() -> None:
+    rows = re.findall(r"^\| `([A-Z]\w+)`，(立即|次日) \| .+ \| .+ \|$", CHINESE.read_text(), re.MULTILINE)
+    said = {"page": "立即", "ticket": "次日"}
+    assert dict(rows) == {one["alert"]: said[one["labels"]["severity"]] for one in alerts()}
+
+
+def test_each_alert_has_its_heading() -> None:
+    urls = [one["annotations"]["runbook_url"] for one in alerts()]
     there = {heading(one) for one in re.findall(r"^#+ (.+)$", OPERATE.read_text(), re.MULTILINE)}
     assert {url.partition("#")[2] for url in urls} - there == set()
 

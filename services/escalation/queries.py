@@ -66,7 +66,7 @@ from services.kernel.store.words import resolve
 
 COUNTED = 1000
 """Entries are counted up to this number."""
-HIDDEN = ("policy", "goes_on_by", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
+HIDDEN = ("policy", "drill", "goes_on_by", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
 

@@ -216,7 +216,7 @@ async def test_an_integration_gets_what_becomes_of_its_own_reports_while_it_has_
     assert [one["integration"] for one in (await ask(world, "GET"))["items"]] == [INTEGRATION]
     async with world.runtime.database.read() as connection:
         for types, gets in (("", True), ("report.received", True), ("statement.published", False)):
-            row = SimpleNamespace(integration=INTEGRATION, unit="town-east", types=types)
+            row = SimpleNamespace(integration=INTEGRATION, unit="town-east", types=types, drills=False)
             event, _ = await sending._next(world.runtime, connection, row, 0, 50)
             assert (event is not None) is gets, "types that it cannot get are not all types"
     renewed = await ask(world, "POST", f"/{id_}/renew-secret", key=KEY)

@@ -30,6 +30,8 @@ def through_kills(world: World, kills: int, seed: int = 1) -> dict[str, int]:
         _placed(world, receiver)
         id_ = _published(world)
         until(lambda: len(receiver.counts) == 1, "the publication came")
+        # Else it might be sent again after the restart, and the process would die before it takes the first correction.
+        until(lambda: len(_recorded(world, id_)) == 1, "the publication is on record")
         for number in range(1, kills + 1):
             if number % 2:
                 when = world.folder / f"{part}.armed"
