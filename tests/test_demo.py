@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from services.apps import embedded, operate
 from services.demo import run as demo
 from services.demo import samples
 from services.kernel.settings import Settings
+from tests.kernel.test_log import until
 from tests.kit import everywhere
 
 MESSAGES = samples.messages()
@@ -147,6 +149,9 @@ async def test_words_of_every_kind_leave_every_file(shown: tuple[subprocess.Comp
                     answer = await client.post(path, json=body)
                     assert answer.status_code == 200 or person == "other", answer.text
         await system.settle()
+        for name in catalogue.SERVICES:
+            store = folder / f"{name}.sqlite"
+            await until(partial(is_rewritten, store), f"the file of {name} is rewritten without erased words")
         found = await operate.check_stores(operate.Stores(system.runtimes, system.log, system))
         assert found.faults == []
     with closing(sqlite3.connect(folder / "log.sqlite")) as log:
@@ -156,6 +161,15 @@ async def test_words_of_every_kind_leave_every_file(shown: tuple[subprocess.Comp
     gone = {words for words in gone if not any(words in other for other in others)}
     assert len(gone) > 15
     assert list(everywhere.in_files(folder, gone)) == []
+
+
+def is_rewritten(path: Path) -> bool:
+    """Whether a store's file was written anew after the last erasure."""
+    with closing(sqlite3.connect(path)) as store:
+        (erased,), (told,) = (
+            store.execute(one).fetchone() for one in ("select count(*) from erased", "pragma user_version")
+        )
+        return bool(erased == told)
 
 
 def contents(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fuzz import INPUTS
@@ -22,6 +23,8 @@ def test_requests_from_the_document_are_answered_as_it_says(tmp_path: Path) -> N
     with stack.embedded(tmp_path) as world:
         world.incident(world.post("卫生院门前路灯不亮").json()["report_id"])
         phases = ("examples,coverage,fuzzing", "-n", str(INPUTS // MANY)) if INPUTS >= MANY else ("examples",)
+        # The first call makes the document. Schemathesis waits ten seconds for it, a busy machine takes longer.
+        assert httpx.get(f"{world.url('ingest')}/openapi.json", timeout=120).status_code == 200
         command = (
             "-m",
             "schemathesis.cli",

@@ -245,10 +245,14 @@ def _copy_database(source: Path, to: Path) -> None:
 
 def _correct(copy: Path, corrections: Sequence[tuple[str, Iterable[tuple[object, ...]]]]) -> set[str]:
     """Returns what the statements return: the references of texts that went."""
-    with closing(sqlite3.connect(copy)) as database, database:
+    with closing(sqlite3.connect(copy)) as database:
         database.execute("pragma secure_delete = on")
-        of_rows = (database.execute(statement, row) for statement, rows in corrections for row in rows)
-        return {ref for returned in of_rows for (ref,) in returned}
+        with database:
+            of_rows = (database.execute(statement, row) for statement, rows in corrections for row in rows)
+            went = {ref for returned in of_rows for (ref,) in returned}
+        # SQLite leaves a copy behind when it moves a row to another page.
+        database.execute("vacuum")
+        return went
 
 
 def _put_in_place(copy: Path, to: Path) -> None:

@@ -46,6 +46,8 @@ RENEWALS = 5
 SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a failed loop starts again: at first, and at most."""
+REST = 10
+"""A pause of this many times its length follows each rewriting of a file, since writers wait for it."""
 logger = structlog.get_logger()
 
 
@@ -199,14 +201,22 @@ async def _sum_refusals(runtime: Runtime) -> None:
 
 
 async def _forget(runtime: Runtime) -> None:
-    """Removes what is left of erased words in the service's own index and in the write-ahead file."""
+    """Removes what is left of erased words in the service's own index, in the file and in the write-ahead file."""
     while True:
         await runtime.erased.wait()
+        # What is erased meanwhile may still be there afterwards.
         runtime.erased.clear()
-        if runtime.service.forget is not None:
-            await runtime.service.forget(runtime.database)
-        while not await runtime.database.forget():
-            await asyncio.sleep(LOOP_SECONDS)
+        try:
+            if runtime.service.forget is not None:
+                await runtime.service.forget(runtime.database)
+            began = time.monotonic()
+            while not await runtime.database.forget():
+                await asyncio.sleep(LOOP_SECONDS)
+                began = time.monotonic()
+        except Exception:
+            runtime.erased.set()
+            raise
+        await asyncio.sleep(REST * (time.monotonic() - began))
 
 
 class Lead:

@@ -24,6 +24,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from services.kernel.files import private_file
 from services.kernel.store import one_step
+from services.kernel.tasks import to_the_end
 
 ISOLATION = "READ COMMITTED"
 """Set at each BEGIN. A transaction that waited for a lock must then see what the former holder wrote."""
@@ -61,6 +62,7 @@ class Database:
         self.location = str(url)
         self.name = f"huiying {token_hex(4)} {os.getpid()}@{socket.gethostname()}"[:63]
         """The name of this process' sessions on PostgreSQL, and of this process as a leader."""
+        self._forgetting = asyncio.Lock()
         self.fence: Callable[[AsyncConnection], Awaitable[None]] | None = None
         """Is called at the start of each transaction. It raises if this process led and another one leads now."""
         if isinstance(url, Path):
@@ -123,13 +125,22 @@ class Database:
             return found
 
     async def forget(self) -> bool:
-        """Empties the write-ahead file, in which erased rows still stand.
+        """Writes the file anew if words were erased since, and empties its write-ahead file.
 
-        Returns False if somebody reads from the file; then try again. On PostgreSQL the server does this itself.
+        Returns False if somebody else uses the file; then try again. On PostgreSQL the server does this itself.
         """
-        return await asyncio.to_thread(_checkpoint, self.location) if self.is_sqlite else True
+        return await to_the_end(self._forget()) if self.is_sqlite else True
+
+    async def _forget(self) -> bool:
+        async with self._forgetting:
+            return await asyncio.to_thread(_forget, self.location)
 
     async def close(self) -> None:
+        """Waits for a rewriting of the file: whoever closed it may put another file in its place, as a restore does."""
+        async with self._forgetting:
+            await self._close()
+
+    async def _close(self) -> None:
         for engine in (self._write, self._read) if self.is_sqlite else (self._write,):
             await _given_back(engine)
             await engine.dispose()
@@ -246,11 +257,32 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
     return engine
 
 
-def _checkpoint(path: str) -> bool:
-    """On its own connection, with a short wait, since writers wait for it."""
-    with closing(sqlite3.connect(path, timeout=0.1)) as connection:
-        busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+def _forget(path: str) -> bool:
+    """On its own connection, with a short wait, since writers wait for it.
+
+    SQLite overwrites a row that it deletes, and no copy that it left behind when the row moved to another page. So the
+    file is written anew when more words are erased than its `user_version` says. A table with an index, as the one of
+    the words has, keeps its rowids by this; the index of the words names them.
+    """
+    with closing(sqlite3.connect(path, timeout=0.1, isolation_level=None)) as connection:
+        try:
+            if (erased := _erased(connection)) != connection.execute("pragma user_version").fetchone()[0]:
+                connection.execute("vacuum")
+                connection.execute(f"pragma user_version = {erased}")
+            busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                return False
+            raise DBAPIError("vacuum", None, error) from error
         return not busy
+
+
+def _erased(connection: sqlite3.Connection) -> int:
+    """How many words were erased. A database without words has no such table."""
+    if connection.execute("select 1 from sqlite_master where name = 'erased'").fetchone() is None:
+        return 0
+    count: int = connection.execute("select count(*) from erased").fetchone()[0]
+    return count
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
