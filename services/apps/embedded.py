@@ -4,7 +4,7 @@ A second process that needs the data calls the first one's API.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ class Embedded:
         self.revoked_again: list[str] = []
         """What was revoked before a restore and is again since the start."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._end_traces: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
         """Recovers, places the units, and waits until every service knows them. Raises `InUse`."""
@@ -66,6 +67,7 @@ class Embedded:
             self.runtimes[service.name] = Runtime(
                 service, self.settings, self.store(service.name), self.time_source, self.log, self.secret
             )
+        self._end_traces = process.tell_traces(self.settings, *self.runtimes.values())
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
         self.app.include_router(front.router(self.settings, "Huiying 回应", has_console=True, has_form=True))
@@ -97,6 +99,8 @@ class Embedded:
         for runtime in self.runtimes.values():
             await runtime.database.close()
         await self.log.stop()
+        if self._end_traces is not None:
+            await self._end_traces()
         self.lock.release()
 
     def store(self, name: str) -> Database:

@@ -176,6 +176,7 @@ async def _serve(name: str, settings: Settings, on: socket.socket) -> None:
 
     made = runtime(name, settings)
     made.recovered = False
+    end_traces = process.tell_traces(settings, made)
     app = http.application([made], title=f"Huiying {name}", keys=signing.public_keys(settings))
     app.include_router(front.router(made.settings, f"Huiying 回应：{name}", has_form=name == "ingest"))
     process.collect_less()
@@ -196,6 +197,7 @@ async def _serve(name: str, settings: Settings, on: socket.socket) -> None:
         await asyncio.gather(leader, watch, return_exceptions=True)
         await made.log.stop()
         await made.database.close()
+        await end_traces()
 
 
 async def run_consumer(name: str, settings: Settings) -> None:
@@ -203,6 +205,7 @@ async def run_consumer(name: str, settings: Settings) -> None:
     made = runtime(name, settings)
     process.collect_less()
     process.tell_metrics(name, settings)
+    end_traces = process.tell_traces(settings, made)
     await process.wait_until_prepared(made)
     watch = asyncio.create_task(process.watch_progress(made))
     consuming = asyncio.create_task(process.consume(made))
@@ -228,6 +231,7 @@ async def run_consumer(name: str, settings: Settings) -> None:
         try:
             async with asyncio.timeout(5):
                 await asyncio.gather(watch, consuming, stopping, return_exceptions=True)
+                await end_traces()
         except TimeoutError:
             pass
         # Records that were taken in are durable; the others are taken in again. So nothing is left to wait for.

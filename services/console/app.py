@@ -20,6 +20,7 @@ from services.console.words import N_, translations
 from services.kernel.core.problems import Problem
 from services.kernel.core.texts import check_text, decoded
 from services.kernel.serving.bodies import read_body
+from services.kernel.serving.documents import NO_TELEMETRY
 
 PAGES = (
     "access.entering",
@@ -86,7 +87,7 @@ logger = structlog.get_logger()
 
 def application(site: Site) -> FastAPI:
     """The console as an application, below `/console`."""
-    app = FastAPI(title="Huiying console", openapi_url=None, redirect_slashes=False)
+    app = FastAPI(title="Huiying console", openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.state.site = site
 
     @app.middleware("http")

@@ -1,7 +1,8 @@
 """Settings. All come from the environment with the prefix `HUIYING_`, or from files of secrets.
 
-Nothing else reads the environment, but `huiying import`, which takes its key from `HUIYING_KEY`, and the file of
-mailboxes, which may name variables with secrets.
+Nothing else reads the environment, but `huiying import`, which takes its key from `HUIYING_KEY`, the file of
+mailboxes, which may name variables with secrets, and the sender of traces, which OpenTelemetry's variables may give
+the headers and certificates that a collector wants.
 """
 
 import ipaddress
@@ -192,6 +193,11 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port of the metrics of a consumer process and of the console, at `/metrics`; 0: none. The API of a service
     serves the metrics of its own process."""
+    traces: Annotated[str, AfterValidator(_address_if_any)] = ""
+    """The address of a collector that takes traces by OpenTelemetry's protocol over HTTP (OTLP), such as
+    `http://127.0.0.1:4318`; `/v1/traces` is below it. Without it there are no traces."""
+    traces_ratio: float = Field(1, ge=0, le=1)
+    """The share of traces that are sent, alike for all processes: 0.1 is every tenth."""
     service_data: str = ""
     """Where the command line finds the data folders of the services, with `{service}` in it, for backups."""
     backup_keys: str = ""

@@ -8,7 +8,7 @@ from schemas.fields import REACH
 from schemas.ingest import ReportHelpfulnessGiven, ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.messages import DeliveryRefused, MessageReceived
 from schemas.publish import StatementPublished
-from services.kernel.core.ids import derived
+from services.kernel.core.ids import incident_opened_by
 from services.kernel.core.reactions import Reaction
 from services.triage.alike.matching import Matching
 from services.triage.commands import (
@@ -30,7 +30,7 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             if match_keys.incident_of(event.stream):
                 return []
             found = match_keys.find(report.match_key, event.drill) if report.match_key else None
-            own = f"incident-{derived('triage', event.id, 'incident')}"
+            own = incident_opened_by(event.id)
             command = TakeReport(
                 unit=report.unit,
                 report=event.stream,

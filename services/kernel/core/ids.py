@@ -22,6 +22,11 @@ def stream_of(kind: str, id: str) -> str:
     return f"{kind}-{id.partition('-')[2]}"
 
 
+def incident_opened_by(report: str) -> str:
+    """The incident that the first event of a report, with this id, opens if it joins none."""
+    return f"incident-{derived('triage', report, 'incident')}"
+
+
 class Ids(Protocol):
     """The source of a decider's new identifiers."""
 

@@ -242,7 +242,7 @@ class Streams:
                     continue
                 intake.aside = [row for row in intake.aside if row["id"] != id_]
                 await self.stand(connection, intake, event.stream)
-                await self.judge(session, intake, event, record._replace(value=event.bytes))
+                await self.judge(session, intake, event, record._replace(value=event.bytes, traceparent=None))
             if id_ in before:
                 await connection.execute(update(letters).where(letters.c.id == id_).values(state="redriven"))
 
@@ -276,7 +276,7 @@ class Streams:
         """
         cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
         while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
-            place = record._replace(value=event.bytes)
+            place = record._replace(value=event.bytes, traceparent=None)
             if await self._is_unwritten(session, event):
                 self._set_unwritten_aside(intake, place, event)
                 intake.moved.append(event)

@@ -86,7 +86,7 @@ async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
         else:
             mine = (table.c.key == key, table.c.minute == instant(minute))
             await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
-    runtime.appended(session.appended)
+    runtime.appended(session.appended, session.began)
 
 
 SEPARATED = frozenset({"drafted-by-you", "written-by-you", "proposed-by-you"})
@@ -111,7 +111,7 @@ async def separate(runtime: Runtime, actor: Actor, problem: Problem) -> None:
         fact = OperationSeparationRefused(record=problem.record or "", refusal=problem.code, rule=rule)
         await record(session, replace(ctx, ids=DerivedIds(runtime.service.name, cause)), fact)
         await session.flush()
-    runtime.appended(session.appended)
+    runtime.appended(session.appended, session.began)
 
 
 def _refused(row: Any, count: int) -> OperationAccessRefused:
@@ -136,7 +136,7 @@ async def sum_refusals(runtime: Runtime) -> None:
             if row["count"]:
                 await record(session, ctx, _refused(row, row["count"]))
         await session.flush()
-    runtime.appended(session.appended)
+    runtime.appended(session.appended, session.began)
 
 
 async def attention(runtime: Runtime) -> dict[str, int]:

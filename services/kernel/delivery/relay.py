@@ -7,6 +7,7 @@ come after their tombstone: a stalled relay is kept out, see `EventLog.writer`.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,9 @@ import orjson
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
+from schemas.envelope import Event
 from services.kernel import metrics
-from services.kernel.delivery.log import TOGETHER, LogGone, Partition
+from services.kernel.delivery.log import TOGETHER, Entry, LogGone, Partition
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
@@ -39,16 +41,33 @@ class Batch:
 
     writer: int | None = None
     """The writer at the time of the reading."""
-    records: dict[Partition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
+    records: dict[Partition, list[Entry]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
+    traced: list[tuple[Partition, Event]] = field(default_factory=list)
+    """The events among them, if a collector takes traces."""
     _sizes: dict[Partition, int] = field(default_factory=dict)
 
-    def add(self, seq: int, partition: Partition, key: bytes, value: bytes | None) -> None:
-        """Takes the row unless its partition is full. Then this row and its later ones wait for the next batch."""
+    def add(
+        self,
+        seq: int,
+        partition: Partition,
+        key: bytes,
+        value: bytes | None,
+        header: Callable[[Event], bytes] | None = None,
+    ) -> None:
+        """Takes the row unless its partition is full. Then this row and its later ones wait for the next batch.
+
+        `header` makes the header of an event, if it is to have one.
+        """
         before = self._sizes.get(partition, 0)
         size = self._sizes[partition] = before + len(value or b"") + len(key) + 100
         if size <= BATCH_BYTES or not before:
-            self.records.setdefault(partition, []).append((key, value))
+            entry: Entry = (key, value)
+            if header is not None and value is not None:
+                event = Event.parse(value)
+                entry = (key, value, header(event))
+                self.traced.append((partition, event))
+            self.records.setdefault(partition, []).append(entry)
             self.rows.append(seq)
 
 
@@ -116,7 +135,10 @@ class Relay:
         if batch.rows:
             failpoint("relay.before_send")
             self.runtime.sending = True
+            began, traces = time.time_ns(), self.runtime.traces
             await self.runtime.log.append(batch.records, batch.writer)
+            if traces is not None:
+                traces.sent(batch.traced, began)
             self.runtime.sent.update({partition: len(records) for partition, records in batch.records.items()})
             self.runtime.sending = False
             failpoint("relay.acked")
@@ -135,11 +157,12 @@ class Relay:
             query = Query(self._waiting, {"on_their_way": on_its_way.rows})
             rows = await sql.remove_and_fetch(connection, self.tables["outbox"], [(seq,) for seq in sent.rows], query)
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
-        batch = Batch(writer)
+        batch, traces = Batch(writer), self.runtime.traces
         for seq, topic, number, key, event, ref, salt, words in rows:
             # Words that were erased meanwhile become a tombstone.
             value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if salt else None)
-            batch.add(seq, Partition(topic, number), key.encode(), value)
+            header = traces.header if traces is not None and event else None
+            batch.add(seq, Partition(topic, number), key.encode(), value, header)
         return batch
 
     def waiting(self) -> Select[Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
@@ -24,9 +25,11 @@ from services.kernel.core.ids import Ids
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Known, Reaction, no_reaction
 from services.kernel.core.time_source import TimeSource
+from services.kernel.core.traces import Place
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.log import EventLog, Partition
+from services.kernel.delivery.tracing import Traces
 from services.kernel.logging import Lasting
 from services.kernel.rules.lists import load_lists
 from services.kernel.settings import Settings
@@ -39,6 +42,8 @@ OFFICES_FRESH = 1.0
 CHECKED = 1.0
 """Seconds between two looks at the length of the outbox and the skew of the clock."""
 MAX_SKEW = 5.0
+
+NOWHERE: Mapping[str, Place] = MappingProxyType({})
 
 Part = TypeVar("Part")
 
@@ -123,6 +128,8 @@ class Runtime:
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()
         """Set when this service's own state changed. Loops that wait for work listen to it."""
+        self.traces: Traces | None = None
+        """The spans of this service, if a collector takes them."""
         self.failing = Lasting("store.fails", service=service.name)
         self.recovered = True
         """False in a process that is to lead, until it has compared the store with the event log."""
@@ -178,11 +185,16 @@ class Runtime:
             cause=cause,
         )
 
-    def appended(self, events: Sequence[Event]) -> None:
-        """Tells the relay and the loops that this process committed events."""
+    def appended(self, events: Sequence[Event], began: int, takes: Mapping[str, Place] = NOWHERE) -> None:
+        """Tells the relay and the loops that this process committed events, in a session that `began` then.
+
+        `takes` is where the takings of events stand that caused some of them.
+        """
         if not events:
             return
         self.changes += 1
+        if self.traces is not None:
+            self.traces.recorded(events, began, takes)
         if any(offices.changes(event) for event in events):
             self.offices_changed()
         self.noted(events)

@@ -27,7 +27,7 @@ from services.kernel.delivery.intake import Intake, Poison, Streams
 from services.kernel.delivery.log import OffsetOutOfRange, Partition, Record
 from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.records import Decoded, decode, is_content
-from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.runtime import NOWHERE, Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.store import failures, offices, sql
@@ -259,7 +259,10 @@ class UnitOfWork(Streams):
 
     def _after(self, session: Session, intake: Intake, taken: int) -> None:
         name = self.service.name
-        self.runtime.appended(session.appended)
+        takes = NOWHERE
+        if self.runtime.traces is not None and not self.replaying:
+            takes = self.runtime.traces.took(intake.accepted, session.appended, session.began)
+        self.runtime.appended(session.appended, session.began, takes)
         self.runtime.changed.set()
         self.runtime.noted(event for event, _ in intake.accepted)
         if any(offices.changes(event) for event, _ in intake.accepted):

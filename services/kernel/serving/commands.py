@@ -210,7 +210,7 @@ async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
             await memory.keep(connection, [(key, done.dump())])
         failpoint("command.before_commit")
     failpoint("command.committed")
-    runtime.appended(session.appended)
+    runtime.appended(session.appended, session.began)
     return done
 
 

@@ -13,6 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.routing import Match
 from starlette.types import Scope
@@ -171,6 +172,10 @@ def sign_in_of(dependant: Dependant) -> SignIn | None:
         if found := inner.call if isinstance(inner.call, SignIn) else sign_in_of(inner):
             return found
     return None
+
+
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
+"""FastAPI's own telemetry would send paths, and sentences of errors, to whatever a variable of the system names."""
 
 
 class Application(FastAPI):

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.fields import UUID
 from services.kernel import metrics
 from services.kernel.access.signing import PublicKeys
+from services.kernel.core import traces
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import (
     Forbidden,
@@ -33,6 +35,7 @@ from services.kernel.core.problems import (
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.tracing import ASKED, Asked
 from services.kernel.serving import documents, idempotency, records
 from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
@@ -256,6 +259,33 @@ class _Measure:
             metrics.REQUESTS.labels(name, scope["method"], status).observe(time.perf_counter() - began)
 
 
+class _Traced:
+    """Tells the span of each request that records events; plain ASGI."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked, status = Asked(Headers(scope=scope).get(traces.HEADER)), 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        before = ASKED.set(asked)
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            ASKED.reset(before)
+            # The template of the route, since a path names records.
+            asked.answered(scope["method"], getattr(scope.get("route"), "path", ""), status)
+
+
 class HeadAsGet:
     """Answers HEAD for every GET: the same without its body. Plain ASGI.
 
@@ -335,6 +365,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=documents.NO_TELEMETRY,
     )
     app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
     app.state.of_paths = {runtime.service.name: runtime for runtime in runtimes}
@@ -381,6 +412,8 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     app.add_middleware(HeadAsGet)
     app.add_middleware(Unpacked)
     app.add_middleware(Timed)
+    if any(runtime.traces for runtime in runtimes):
+        app.add_middleware(_Traced)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
 
     @app.get("/healthz", include_in_schema=False)

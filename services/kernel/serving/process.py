@@ -21,6 +21,7 @@ from services.kernel.delivery.log import EXIT_RANGE, LogGone, TopicsMissing
 from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.tracing import Traces
 from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving.idempotency import keep_pruning
@@ -57,6 +58,22 @@ def tell_metrics(name: str, settings: Settings) -> None:
             start_http_server(settings.metrics_port, settings.host)
         except OSError as error:
             logger.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
+
+
+def tell_traces(settings: Settings, *runtimes: Runtime) -> Callable[[], Awaitable[None]]:
+    """Lets these services tell their spans if the settings name a collector; returns what ends that."""
+    if not settings.traces:
+        return _nothing
+    from services.kernel.delivery.collector import Collector
+
+    collector = Collector(settings)
+    for runtime in runtimes:
+        runtime.traces = Traces(runtime.service.name, settings, collector.take)
+    return collector.end
+
+
+async def _nothing() -> None:
+    """What ends if nothing was begun."""
 
 
 def collect_less() -> None:

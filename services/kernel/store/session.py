@@ -6,6 +6,7 @@ their words. `flush` writes events, words, outbox rows and views together, in or
 
 import hashlib
 import os
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ class Session:
     def __init__(self, service: Owner, settings: Settings, connection: AsyncConnection, now: datetime) -> None:
         self.service, self.settings, self.connection, self.now = service, settings, connection, now
         self._since = instant(now)
+        self.began = time.time_ns()
+        """When the work began by this machine's clock, for traces."""
         self.streams: dict[str, Stream] = {}
         self.appended: list[Event] = []
         self.observed: list[Event] = []

@@ -29,15 +29,18 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record. `value` is None for a tombstone of a content topic."""
+    """One record. `value` is None for a tombstone of a content topic. `traceparent` is its header, if it has one."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
+    traceparent: bytes | None = None
 
 
+Entry = tuple[bytes, bytes | None] | tuple[bytes, bytes | None, bytes]
+"""What is written as a record: key, value, and the header `traceparent` if a collector takes traces."""
 Handle = Callable[[Sequence[Record]], Awaitable[None]]
 """Takes records, consecutive ones of each partition, and returns when they are durable.
 
@@ -93,10 +96,8 @@ class EventLog(Protocol):
         """
         ...
 
-    async def append(
-        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
-    ) -> set[Partition]:
-        """Writes one batch of (key, value) for each partition, all at once, and returns the partitions that
+    async def append(self, batches: Mapping[Partition, Sequence[Entry]], writer: int | None = None) -> set[Partition]:
+        """Writes one batch for each partition, all at once, and returns the partitions that
         acknowledged.
 
         A batch is written whole or not at all, and in order. Raises `LogGone` if any failed. Then each may or may not

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
-from services.kernel.delivery.log import Handle, LogGone, Offsets, Partition, Record, check_range
+from services.kernel.delivery.log import Entry, Handle, LogGone, Offsets, Partition, Record, check_range
 from services.kernel.delivery.log.merging import merged
 from services.kernel.store import sql
 from services.kernel.store.columns import key
@@ -109,21 +109,20 @@ class EmbeddedLog:
         """There is one process."""
         return 0
 
-    async def append(
-        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
-    ) -> set[Partition]:
+    async def append(self, batches: Mapping[Partition, Sequence[Entry]], writer: int | None = None) -> set[Partition]:
         """See `EventLog.append`."""
         # The end of the log must be known. Otherwise the next append would write over the records of a cancelled one.
         return await to_the_end(self._append(batches))
 
-    async def _append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+    async def _append(self, batches: Mapping[Partition, Sequence[Entry]]) -> set[Partition]:
         async with self._appending:
             return await self._append_next(batches)
 
-    async def _append_next(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+    async def _append_next(self, batches: Mapping[Partition, Sequence[Entry]]) -> set[Partition]:
         rows, ends = [], dict(self._ends)
         for partition, records in batches.items():
-            for key_, value in records:
+            # A header is not kept: all consumers are in this process, and derive the same.
+            for key_, value, *_ in records:
                 offset = ends.get(partition, 0)
                 ends[partition] = offset + 1
                 place = {"topic": partition.topic, "partition": partition.number, "offset": offset}

@@ -22,8 +22,10 @@ from aiokafka.errors import (
     for_code,
 )
 
+from services.kernel.core import traces
 from services.kernel.delivery.log import (
     PACE,
+    Entry,
     Handle,
     LogGone,
     OffsetOutOfRange,
@@ -144,9 +146,7 @@ class KafkaLog:
                 raise LogGone(f"the brokers take no writer: {error!r}") from error
             return self._writers
 
-    async def append(
-        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
-    ) -> set[Partition]:
+    async def append(self, batches: Mapping[Partition, Sequence[Entry]], writer: int | None = None) -> set[Partition]:
         """See `EventLog.append`."""
         if writer is None:
             writer = await self.writer()
@@ -158,8 +158,9 @@ class KafkaLog:
                 acks = []
                 for partition, records in batches.items():
                     batch = producer.create_batch()
-                    for key, value in records:
-                        if batch.append(key=key, value=value, timestamp=None) is None:
+                    for key, value, *header in records:
+                        headers = [(traces.HEADER, header[0])] if header else []
+                        if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                             raise ValueError(f"the records for {partition} do not fit one batch")  # noqa: TRY301
                     batch.close()
                     acks.append(
@@ -520,4 +521,6 @@ async def _start_patiently(consumer: AIOKafkaConsumer, group: Group) -> None:
 
 
 def record_of(topic: str, item: object) -> Record:
-    return Record(topic, item.partition, item.offset, item.key, item.value)  # type: ignore[attr-defined]
+    headers: Sequence[tuple[str, bytes]] = item.headers  # type: ignore[attr-defined]
+    header = next((value for name, value in headers if name == traces.HEADER), None) if headers else None
+    return Record(topic, item.partition, item.offset, item.key, item.value, header)  # type: ignore[attr-defined]
