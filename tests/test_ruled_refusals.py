@@ -77,6 +77,7 @@ UNRULED = {
         praise-unheard post-heard post-not-heard other-referral no-finding-stands receipt-noted not-passed-on
         referral-decided
         handed-over-already handed-over-by-none handing-ended not-to-be-told-now message-differs
+        handed-over-not-merged merged-not-given-back
         instant-missed office-not-heard office-heard finding-computed finding-decided finding-lapsed
         nothing-changed nothing-corrected only-prepared place-not-written nothing-to-check not-assigned already-solved
         already-screened nothing-screened
@@ -94,6 +95,7 @@ UNRULED = {
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
         exercise-stays peer-unknown message-unproven message-misaddressed not-handed-to-peer
+        other-reports-stay
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """
         other-checker other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post
