@@ -117,8 +117,8 @@ def is_erasure(type_: str) -> bool:
 
 
 def types() -> dict[str, type[Fact]]:
-    """Every registered type and its model, in order of registration."""
-    return dict(_models)
+    """Every registered type and its model, by name. The order of registration depends on who imports what first."""
+    return dict(sorted(_models.items()))
 
 
 def kind_of(stream: str) -> str:
