@@ -12,6 +12,7 @@ PREFIX = "huiying."
 STREAMS = {
     "report": "ingest",
     "outage": "ingest",
+    "message": "ingest",
     "incident": "triage",
     "policy": "triage",
     "unit": "triage",
@@ -28,6 +29,7 @@ STREAMS = {
     "referral": "audit",
     "drill": "audit",
     "training": "audit",
+    "delivery": "audit",
     "log": "audit",
     "checkpoint": "audit",
 }
@@ -37,7 +39,7 @@ OF_EACH = ("operation", "words")
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 UNSEQUENCED = frozenset({"log", "checkpoint"})
 """Streams whose events have no place in audit's order: they are about this order."""
-FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press", "finding", "review"})
+FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement", "press", "finding", "review", "message", "delivery"})
 """Streams whose partition key is their incident. Every other stream is its own key."""
 NAMES_INCIDENT = frozenset(
     {
@@ -52,6 +54,9 @@ NAMES_INCIDENT = frozenset(
 
 The one event belongs to the incident. What else stands on its stream does not.
 """
+
+BETWEEN = frozenset({"huiying.incident.handed_over.v1", "huiying.incident.peer_told.v1"})
+"""The types of events that go to another deployment. Each names it in `to`."""
 
 WORKED_ON = frozenset({"incident", "statement", "press", "report", "clock"})
 """Kinds of streams on which people work on a matter. Their events tell the persons apart, see `wire.Envelope.by`."""
@@ -112,8 +117,8 @@ def is_erasure(type_: str) -> bool:
 
 
 def types() -> dict[str, type[Fact]]:
-    """Every registered type and its model, in order of registration."""
-    return dict(_models)
+    """Every registered type and its model, by name. The order of registration depends on who imports what first."""
+    return dict(sorted(_models.items()))
 
 
 def kind_of(stream: str) -> str:

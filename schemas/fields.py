@@ -130,6 +130,10 @@ SignatureHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
 """The 64 bytes of an Ed25519 signature, in their only written form."""
 LogName = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._~:/\[\]-]{1,200}$", max_length=200)]
 """The origin of a log or the name of a witness: a web address without its scheme."""
+PeerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
+"""The name of another deployment: the one that it has in the `source` of its events."""
+Proven = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z+/]+={0,2}$", max_length=400_000)]
+"""Bytes of another deployment in base64: an event of it, without words, or the proof that its log holds the event."""
 SaltHex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """The 16 bytes of a content record's salt."""
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
@@ -173,6 +177,8 @@ FORMS = {
         (SignatureHex, "signature"),
         (SaltHex, "salt"),
         (LogName, "log-name"),
+        (PeerName, "peer-name"),
+        (Proven, "proven-bytes"),
         (PolicyRef, "policy-ref"),
         (Token, "token"),
         (MediaType, "media-type"),

@@ -15,6 +15,7 @@ from schemas.fields import (
     Uuid,
     Words,
 )
+from schemas.handing import Handed
 from schemas.words import Cause
 
 
@@ -28,6 +29,7 @@ class ReportReceived(Fact):
     content; it tells a repetition from another report. `match_key` is a keyed digest of the subject, and finds the
     report's incident. A report without it has a matter of its own. `place_key` is one of the place, by which reports of
     one place are counted. `by` is a digest of the person of staff who entered it; a report of an integration has none.
+    `handed` says which deployment handed the matter over.
     """
 
     unit: UnitCode
@@ -51,6 +53,7 @@ class ReportReceived(Fact):
     masked: dict[Code, Figure] = {}  # noqa: RUF012, pydantic copies it
     receipt: Digest
     by: Digest | None = None
+    handed: Handed | None = None
 
 
 @event("report.reach_measured")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.fields import UnitCode
+from schemas.fields import Digest, PeerName, UnitCode
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,2}$", max_length=100)]
@@ -120,6 +120,34 @@ class SiteList(Model):
     """`sites.yaml`."""
 
     sites: tuple[Site, ...]
+
+
+class Peer(Titled):
+    """Another deployment, to which matters are handed over, or from which they come.
+
+    `log` are the verifier keys of its log, `keys` the public keys by which it signs messages, as `huiying peer` prints
+    them there. What it hands over goes to the unit `takes`; without it, nothing is taken from it.
+    """
+
+    name: PeerName
+    address: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*[^\s/?#])?$", max_length=300)]
+    log: tuple[str, ...] = Field(min_length=1)
+    keys: tuple[Digest, ...] = Field(min_length=1)
+    hands: bool = False
+    takes: UnitCode | None = None
+    witnessed: bool = False
+
+
+class PeerList(Model):
+    """`peers.yaml`. A deployment that knows no other needs no such file."""
+
+    peers: tuple[Peer, ...]
+
+    @model_validator(mode="after")
+    def _has_each_once(self) -> Self:
+        _each_once([one.name for one in self.peers])
+        _each_once([key for one in self.peers for key in one.keys])
+        return self
 
 
 class TelephoneList(Model):

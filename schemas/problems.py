@@ -76,6 +76,7 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         404,
         {
+            "not-handed-over": ("没有这次移交", "这里没有 {what} 的这次移交；如果刚刚移交，请稍后再试。"),
             "mapping-unknown": ("没有此对照表", "没有这个名称的对照表；现有：{known}。"),
             "not-found": ("未找到", "没有 {what}。"),
             "review-not-drafted": ("尚无总结", "{what} 还没有总结；事项办结或趋于平稳后自动起草。"),
@@ -132,6 +133,40 @@ TYPES: Mapping[str, ProblemType] = {
             "subscriptions-full": ("订阅已满", "{unit}已有 {most} 个订阅，请先退订不用的。"),
             "saved-queries-full": ("常用查询已满", "{unit}已存有 {most} 个常用查询，请先删除不用的。"),
             "already-accepted": ("已经接办", "{unit}已经接办 {incident}；请记录办理情况，或者退回。"),
+            "peer-unknown": ("未知的部署", "发来消息的部署不在名录中；须由本部署的运维人员先列入。"),
+            "message-unproven": (
+                "消息没有证明",
+                "{peer} 的消息签名或日志证明不成立；请把名录与其 huiying peer 的输出核对。",
+            ),
+            "message-misaddressed": ("消息不是发给这里的", "这条消息发给 {to}，这里是 {own}；请发往那里。"),
+            "message-differs": ("编号已用", "{peer} 曾以同一编号发来另一事件；这一条没有保存。"),
+            "peer-takes-nothing": (
+                "不接收移交",
+                "名录没有写明由哪个单位接收 {peer} 移交的事项；请与本部署的运维人员联系。",
+            ),
+            "not-handed-to-peer": ("没有移交给它", "该事项没有移交给 {peer}；只有接收者能告知办理情况。"),
+            "handed-over-already": ("已经移交", "{incident} 已移交 {to}，对方尚未答复；请等待。"),
+            "no-peer-to-hand": ("没有可移交的部署", "名录中没有可接收 {incident} 的部署；请运维人员添加。"),
+            "handed-over-not-merged": (
+                "已移交，不能并出",
+                "{incident} 已移交 {to}，对方以此编号往来；请把另一事项并入这一件。",
+            ),
+            "peer-not-listed": ("部署已不在名录", "{to} 已不在名录中，不能告知；请与运维人员联系。"),
+            "merged-not-given-back": (
+                "已合并，不能退回",
+                "{incident} 已并入 {into} 继续办理，不能退回；请改为答复。",
+            ),
+            "other-reports-stay": (
+                "还有其他反映",
+                "{incident} 还有其他反映，退回会一并办结；请先把它们分出去。",
+            ),
+            "handed-over-by-none": ("不是移交来的", "{incident} 不是其他部署移交来的，没有可告知的对象。"),
+            "handing-ended": ("移交已经结束", "{incident} 已告知 {to}「{said}」，此后不再告知。"),
+            "not-to-be-told-now": (
+                "现在不能告知",
+                "{incident} 现在不能告知「{said}」：先接收或拒绝，接收后再答复或退回。",
+            ),
+            "exercise-stays": ("演练不外送", "{incident} 是演练，只有真实事项才能移交其他部署；请选本部署的单位。"),
             "already-accountable": ("已经是责任单位", "{unit}已经是 {incident} 的责任单位，请指定其他单位。"),
             "already-answered": ("已经回执", "{post} 已经就这次上报给过回执。"),
             "already-approved": ("已经审核", "您审核过这份文本，或者对它把握不准；须由他人审核。"),
@@ -824,6 +859,13 @@ TYPES: Mapping[str, ProblemType] = {
             "decision-unknown": ("没有此决定", "此事项没有待确认的决定 {decision}。"),
             "events-unknown": ("没有此事件", "{field}：该事项的记录中没有事件 {given}；请使用其记录中的编号。"),
             "words-unknown": ("没有此文字", "{stream} 的记录中没有文字 {given}；请使用其事件中的引用。"),
+            "message-unreadable": ("无法读取消息", "无法读取这条消息；请按 docs/between.md 的格式发送。"),
+            "peer-not-for-handing": ("不能移交", "{field}：名录不允许把事项移交 {to}，请选其他部署。"),
+            "report-not-to-hand": (
+                "不能随附",
+                "{field}：{report} 不是 {incident} 的反映，或者其文字不在；请选其他反映。",
+            ),
+            "words-for-peer-needed": ("须写明内容", "{field}：请写明给对方的答复，或者拒绝、退回的理由。"),
             "source-taken": ("来源代码属于其他系统", "来源代码 {source} 属于另一接入系统，请使用自己的代码。"),
             "not-listed": ("不在名录中", "{field}：名录中没有 {given}；现有：{known}。"),
             "fact-of-another-kind": ("事实类型不符", "{key} 的类型是 {kind}，不是 {given}。"),

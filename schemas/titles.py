@@ -8,6 +8,16 @@ from typing import Literal
 
 Language = Literal["zh", "en"]
 
+BETWEEN: Mapping[str, tuple[str, str]] = {
+    "handed": ("移交", "handed over"),
+    "accepted": ("已接收", "accepted"),
+    "refused": ("不接收", "refused"),
+    "answered": ("已答复", "answered"),
+    "returned": ("已退回", "returned"),
+    "undelivered": ("未能送达", "could not be delivered"),
+}
+"""What deployments tell each other of a matter that is handed over."""
+
 TITLES: Mapping[str, tuple[str, str]] = {
     # roles
     "duty_officer": ("值班员", "duty officer"),
@@ -57,6 +67,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "judge-harm": ("判定危害", "judge the harm"),
     "judge-doubt": ("判定存疑", "judge whether it is in doubt"),
     "assign": ("交办", "assign"),
+    "hand-to-peer": ("移交其他部署", "hand over to another deployment"),
+    "tell-peer": ("告知移交方", "tell the deployment that handed it over"),
     "name-team": ("成立专班", "name a team"),
     "make-plan": ("制定办理方案", "make a plan"),
     "start-plan": ("启动预案", "start the emergency plan"),
@@ -310,6 +322,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "digest": ("64 位十六进制摘要", "a digest of 64 hexadecimal digits"),
     "signature": ("128 位十六进制签名", "a signature of 128 hexadecimal digits"),
     "log-name": ("日志名称，如 county.example/audit/v1/log", "the name of a log, such as county.example/audit/v1/log"),
+    "peer-name": ("其他部署的名称，如 city-platform", "the name of another deployment, such as city-platform"),
+    "proven-bytes": ("Base64 编码的内容", "bytes in base64"),
     "salt": ("32 位十六进制盐值", "a salt of 32 hexadecimal digits"),
     "token": ("编号：最多 128 个字母和数字", "a reference of at most 128 letters and digits"),
     "media-type": ("媒体类型，如 image/jpeg", "a media type, such as image/jpeg"),

@@ -22,6 +22,7 @@ from schemas.fields import (
     Uuid,
     Words,
 )
+from schemas.handing import Handed
 from schemas.numbers import Numbered
 from schemas.standing import Change
 from schemas.verification import Outcome
@@ -42,7 +43,7 @@ class IncidentOpened(Numbered):
     """A matter became the business of an office. `unit` is accountable for it from `discovered_at` on.
 
     People name it by its `number`. `relates_to` names the incident of the same matter that was resolved or closed
-    before this report came in.
+    before this report came in. `handed` says which deployment handed the matter over.
     `entered_late` is taken from the report. `split_from` names the incident that its reports left. `policy` is the pack
     of the matter from now on; without it, none was in force. Without a `report`, a post registered the matter before
     anybody reported it, with `subject`, `text` and `place`. Then nothing is owed to an asker before the first report.
@@ -61,6 +62,7 @@ class IncidentOpened(Numbered):
     entered_late: bool = False
     split_from: StreamId | None = None
     policy: PolicyRef | None = None
+    handed: Handed | None = None
 
 
 @event("incident.report_attached")

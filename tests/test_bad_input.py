@@ -112,9 +112,16 @@ async def test_no_sign_in_is_401_everywhere_but_on_public_pages_before_a_body_is
 
     async with system.client() as client:
         for method, path in operations(system):
-            public = ("/bulletin", "/.well-known/", "/ingest/v1/receipts/", "/audit/v1/log/", "/open311/")
+            public = (
+                "/bulletin",
+                "/.well-known/",
+                "/ingest/v1/receipts/",
+                "/audit/v1/log/",
+                "/open311/",
+                "/ingest/v1/messages",
+            )
             if path.startswith(public) and "entries" not in path:
-                continue  # for everybody, for whoever holds a receipt, and with a key in the body
+                continue  # for everybody, for whoever holds a receipt, with a key in the body, and with a signature
             answer = await client.request(method, filled(path, "nothing"), content=body() if method != "GET" else None)
             assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
             assert answer.headers["Cache-Control"] == "no-store"

@@ -84,7 +84,7 @@ def test_operations_have_short_names_each_once() -> None:
 
 FORMS = ("multipart/", "application/x-www-form-urlencoded")
 OPEN = (
-    *("/bulletin/", "/.well-known/", "/receipts/", "/open311/v2/"),
+    *("/bulletin/", "/.well-known/", "/receipts/", "/open311/v2/", "/ingest/v1/messages"),
     *("/log/checkpoint", "/log/proof/", "/log/keys", "/log/tile/{level}"),
 )
 """Where anybody may ask."""

@@ -37,6 +37,7 @@ UNRULED = {
         document-damaged document-locked document-signed document-form document-personal-number
         document-personal-outline document-unread area-outside
         form-needed persons-unsaid persons-of-pictures not-a-picture persons-uncovered
+        message-unreadable words-for-peer-needed
         incident-needed notice-without-facts notice-stays
         joint-of-one in-team-already signed-elsewhere own-office notice-needed degrees-malformed span-too-long""",
     "a name that the record or a list of the deployment does not have; the sentence says which it has": """
@@ -46,6 +47,7 @@ UNRULED = {
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         conference-unknown statement-unknown events-unknown remark-unknown finding-of-other
+        peer-takes-nothing peer-not-for-handing no-peer-to-hand peer-not-listed report-not-to-hand
         inject-unknown drill-unknown post-not-below not-for-exercises
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """
@@ -74,6 +76,8 @@ UNRULED = {
         inspection-ended nothing-to-remedy no-remedy-reported no-open-remark remarks-open remark-elsewhere
         praise-unheard post-heard post-not-heard other-referral no-finding-stands receipt-noted not-passed-on
         referral-decided
+        handed-over-already handed-over-by-none handing-ended not-to-be-told-now message-differs
+        handed-over-not-merged merged-not-given-back
         instant-missed office-not-heard office-heard finding-computed finding-decided finding-lapsed
         nothing-changed nothing-corrected only-prepared place-not-written nothing-to-check not-assigned already-solved
         already-screened nothing-screened
@@ -90,6 +94,8 @@ UNRULED = {
         remedy-by-you own-post referral-proposed-by-you findings-needed
         last-report linked-to-itself part-of-itself merge-into-itself not-its-report
         clarification-owed not-investigated outcome-unexplained plan-not-followed not-handled merge-into-screened
+        exercise-stays peer-unknown message-unproven message-misaddressed not-handed-to-peer
+        other-reports-stay
         own-request asked-by-you erasure-asked-by-you erase-the-report drill-office drill-and-real""",
     "who may do what in which unit: the table of rights, and the tree of units": """
         other-checker other-speaker speaker-changed not-fixed-to-speak not-its-post body-not-a-post

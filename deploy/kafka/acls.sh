@@ -22,6 +22,7 @@ grant ingest --producer --consumer \
   --transactional-id "$prefix.ingest" \
   --topic "$prefix.ingest.report" \
   --topic "$prefix.ingest.outage" \
+  --topic "$prefix.ingest.message" \
   --topic "$prefix.ingest.operation" \
   --topic "$prefix.ingest.words" \
   --topic "$prefix.ingest.content"
@@ -48,9 +49,11 @@ grant triage --producer --consumer \
 grant triage --consumer \
   --group "$prefix.triage" \
   --topic "$prefix.audit.checkpoint" \
+  --topic "$prefix.audit.delivery" \
   --topic "$prefix.escalation.clock" \
   --topic "$prefix.escalation.roster" \
   --topic "$prefix.ingest.content" \
+  --topic "$prefix.ingest.message" \
   --topic "$prefix.ingest.report" \
   --topic "$prefix.publish.operation" \
   --topic "$prefix.publish.statement"
@@ -101,6 +104,7 @@ grant audit --producer --consumer \
   --topic "$prefix.audit.referral" \
   --topic "$prefix.audit.drill" \
   --topic "$prefix.audit.training" \
+  --topic "$prefix.audit.delivery" \
   --topic "$prefix.audit.log" \
   --topic "$prefix.audit.checkpoint" \
   --topic "$prefix.audit.operation" \
@@ -116,6 +120,7 @@ grant audit --consumer \
   --topic "$prefix.escalation.surge" \
   --topic "$prefix.escalation.words" \
   --topic "$prefix.ingest.content" \
+  --topic "$prefix.ingest.message" \
   --topic "$prefix.ingest.operation" \
   --topic "$prefix.ingest.outage" \
   --topic "$prefix.ingest.report" \

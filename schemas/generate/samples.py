@@ -80,6 +80,8 @@ KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.Digest, _digest),
     (fields.SignatureHex, lambda name: _digest(name) * 2),
     (fields.LogName, lambda name: "county.example/audit/v1/log"),
+    (fields.PeerName, lambda name: "city-platform"),
+    (fields.Proven, lambda name: "eyJzcGVjdmVyc2lvbiI6IjEuMCJ9"),
     (fields.SaltHex, lambda name: _digest(name)[:32]),
     (fields.PolicyRef, lambda name: POLICY),
     (fields.Token, lambda name: "q7Jm2xVt0aYkRzB4"),

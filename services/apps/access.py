@@ -12,8 +12,10 @@ from urllib.parse import quote
 from services.apps.backups.folder import REVOKED, Revoked, revoked, to_revoke
 from services.apps.client import Refused, api, ask, pages
 from services.kernel.access import signing, tokens
+from services.kernel.access.keys import Keys, deployment_secret
 from services.kernel.access.signing import SigningKey
 from services.kernel.access.tokens import Claims
+from services.kernel.between.signed import Signing
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.problems import Malformed, NotFound, Unauthenticated
 from services.kernel.core.units import Offices, Post, Unit
@@ -248,6 +250,20 @@ async def log_keys(settings: Settings) -> list[dict[str, Any]]:
 
     async with operate.stores(settings) as found, found.runtimes["audit"].database.read() as connection:
         return await keys.every(connection)
+
+
+async def as_peer(settings: Settings) -> dict[str, Any]:
+    """The entry of this deployment for the lists of others, without what each of them decides by itself."""
+    rows = await log_keys(settings)
+    public = Signing(Keys(deployment_secret(settings)), settings.message_key).public
+    titled = {"title": settings.deployment, "title_en": settings.deployment}
+    return {
+        "name": settings.deployment,
+        **titled,
+        "address": settings.public_url.rstrip("/"),
+        "log": [str(row["vkey"]) for row in rows if row["use"] == "log" and row["revoked_at"] is None],
+        "keys": [public],
+    }
 
 
 async def rotate_log_key(settings: Settings, use: Literal["log", "witness"]) -> str:

@@ -588,6 +588,17 @@ def export(
 
 
 @app.command()
+def peer(data: Data = None) -> None:
+    """Print the entry of this deployment for the lists of other deployments (`peers.yaml` there)."""
+    import yaml
+
+    from services.apps import access
+
+    settings = quiet(settings_of(data))
+    say(yaml.safe_dump([run(access.as_peer(settings))], allow_unicode=True, sort_keys=False, width=200).rstrip())
+
+
+@app.command()
 def purge(
     incident: Annotated[str, typer.Argument(help="The matter's id.")],
     token_file: Annotated[

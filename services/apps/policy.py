@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from schemas.lists import CategoryList, ChannelList, FactList, SiteList, TelephoneList
+from schemas.lists import CategoryList, ChannelList, FactList, PeerList, SiteList, TelephoneList
 from schemas.pack import PolicyPack
 from schemas.pack.approval import ApprovalStep, Chain
 from schemas.pack.clocks import ClockRule, Limit
@@ -21,6 +21,7 @@ from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import pack_words
 from services.kernel.rules.documents import DocumentError, Fault, read_file
+from services.kernel.rules.lists import load_peers
 from services.kernel.rules.packs import load_pack, load_packs, must_be_alone, unanswered
 from services.kernel.rules.scenarios import FOLDER, load_scenario
 from services.triage.offices import setup
@@ -30,6 +31,7 @@ LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "categories.yaml": ("the list of categories", CategoryList),
     "facts.yaml": ("the list of facts", FactList),
     "channels.yaml": ("the list of channels", ChannelList),
+    "peers.yaml": ("the list of other deployments", PeerList),
     "sites.yaml": ("the list of sites", SiteList),
     "telephones.yaml": ("the list of telephones", TelephoneList),
     pack_words.FILE: ("the words of packs in the other language", pack_words.PackWords),
@@ -46,6 +48,8 @@ def read(path: Path) -> str:
     if path.name in LISTS:
         words, model = LISTS[path.name]
         read_file(path).model(model)
+        if model is PeerList:
+            load_peers(path)
         return words
     if path.parent.name == FOLDER:
         return f"the scenario {load_scenario(path).model.id} of a drill"

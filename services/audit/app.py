@@ -3,6 +3,7 @@
 from schemas import catalogue, deeds
 from schemas.audit import LogSequenced
 from services.audit import gauges, views
+from services.audit.between import passing
 from services.audit.drills import decider as drills
 from services.audit.findings import decider as findings
 from services.audit.findings import loop
@@ -55,6 +56,7 @@ SERVICE = Service(
         "services.audit.matters.readings_api",
         "services.audit.saved.saved_api",
         "services.audit.subscriptions.subscriptions_api",
+        "services.audit.between.between_api",
         "services.audit.inspections.inspections_api",
         "services.audit.referrals.referrals_api",
         "services.audit.drills.drills_api",
@@ -69,7 +71,7 @@ SERVICE = Service(
         "services.audit.statistics.analysis_api",
     ),
     gauges=gauges.read,
-    loops=(signing.run, witnessing.run, loop.run, drafting.run, sending.run),
+    loops=(signing.run, witnessing.run, loop.run, drafting.run, sending.run, passing.run),
     on_start=_start,
     forget=word_index.forget,
     work=AuditWork,

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audit.log import witnessing
-from services.audit.views import CHECKPOINTS, COSIGNATURES, HEAD, PROGRESS, SUBSCRIPTIONS
+from services.audit.views import CHECKPOINTS, COSIGNATURES, HEAD, PEER_PROGRESS, PROGRESS, SUBSCRIPTIONS
 from services.kernel import metrics
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import backups
@@ -37,6 +37,9 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
     tried = (SUBSCRIPTIONS.c.state == "active", PROGRESS.c.run == SUBSCRIPTIONS.c.run, PROGRESS.c.tries > 0)
     waiting = select(func.count()).join_from(SUBSCRIPTIONS, PROGRESS, PROGRESS.c.id == SUBSCRIPTIONS.c.id).where(*tried)
     disabled = select(func.count()).select_from(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.state == "disabled")
+    silent = {
+        row.peer: age(now, row.since) if row.since else 0 for row in await connection.execute(select(PEER_PROGRESS))
+    }
     backup = {}
     if (folder := runtime.settings.backups) is not None:
         newest = await asyncio.to_thread(backups.newest, folder)
@@ -49,6 +52,7 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
         }
     return {
         **backup,
+        **{metrics.PEER_SILENT.labels(service, peer): silent.get(peer, 0) for peer in runtime.lists.peers},
         metrics.UNSIGNED.labels(service): max(0, (await one(select(HEAD.c.size)) or 0) - signed),
         metrics.CHECKPOINT_SIZE.labels(service, "cosigned"): cosigned,
         metrics.CHECKPOINT_AGE.labels(service, "cosigned"): since,

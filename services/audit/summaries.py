@@ -13,6 +13,7 @@ from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import parse_instant
 from schemas.pack import PolicyPack
+from schemas.titles import BETWEEN as BETWEEN_TITLES
 from schemas.titles import Language, form_titled, titled
 from services.audit.archive import parts
 from services.kernel.core.units import Offices
@@ -27,6 +28,13 @@ APPROVALS = (
     "clock.deferred",
     "clock.deferral_refused",
 )
+BETWEEN = frozenset(
+    {
+        *("incident.handed_over", "incident.peer_told", "incident.peer_heard"),
+        *("message.received", "delivery.taken", "delivery.refused"),
+    }
+)
+"""The types whose `to` and `of` name another deployment, which may have the code of a unit here."""
 REVIEW = ".review"
 REVIEWS = ("（复查）", " (review)")
 MARKS = {"provisional": ("（暂定）", " (provisional)"), "late": ("（逾期）", " (late)")}
@@ -83,6 +91,12 @@ TEMPLATES: dict[str, str] = {
     "incident.returned": "{unit}第 {returns} 次退回{late}[（{ground}）][，由{designates}指定承办]"
     "|{unit} gave it back{late}, return no. {returns}[ ({ground})][; {designates} designates]",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
+    "incident.handed_over": "移交 {to}，待其接收|handed over to {to}, which is to accept",
+    "incident.peer_told": "告知 {to}：{said}|{to} was told: {said}",
+    "incident.peer_heard": "{of} 告知：{said}|{of} said: {said}",
+    "message.received": "收到 {of} 的消息（{said}），签名和证明成立|a message of {of} came ({said}), signed and proven",
+    "delivery.taken": "{to} 收到消息，并签了回执|{to} took the message in and signed a receipt",
+    "delivery.refused": "{to} 拒收消息（{cause}）|{to} refused the message ({cause})",
     "incident.team_named": "成立专班：组长 {head}[，副组长 {deputy}][，成员 {members}]"
     "|team named: head {head}[, deputy {deputy}][, members {members}]",
     "incident.plan_made": "制定办理方案：{unit}，{post}，{due} 前|plan made: {unit}, {post}, by {due}",
@@ -517,6 +531,20 @@ class Names:
                 return found.title if self.language == "zh" else found.title_en
         return None
 
+    def peer(self, code: str, event: Placed) -> str | None:
+        """The title of another deployment, in events of what goes between deployments."""
+        if not isinstance(event, Event) or event.type.removeprefix(catalogue.PREFIX).rpartition(".v")[0] not in BETWEEN:
+            return None
+        known = self.offices.lists.peers.get(code)
+        if known is None:
+            return code
+        return known.title if self.language == "zh" else known.title_en
+
+    def told_between(self, code: str, event: Placed) -> str | None:
+        """What deployments tell each other."""
+        found = BETWEEN_TITLES.get(code)
+        return found and found[0 if self.language == "zh" else 1]
+
     def _in_packs(self, code: str, event: Placed, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
         """The title in the pack of the decision, else in the one in force there, else in any other.
 
@@ -550,7 +578,9 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "part": (Names.part,),
     "form": (Names.form,),
     "plan": (Names.plan,),
-    "to": (Names.unit, Names.post),
+    "to": (Names.peer, Names.unit, Names.post),
+    "of": (Names.peer,),
+    "said": (Names.told_between,),
     "post": (Names.post,),
     "substitute": (Names.post,),
     "by": (Names.post,),

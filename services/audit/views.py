@@ -8,6 +8,7 @@ from schemas.checkpoints import CHECKPOINTS as STREAM
 from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown, CheckpointSigned
 from schemas.envelope import Event
 from services.audit.archive import views as archive
+from services.audit.between import views as between
 from services.audit.drills import views as drills
 from services.audit.findings import views as findings
 from services.audit.inspections import views as inspections
@@ -237,6 +238,7 @@ _OF_CHECKPOINTS = ("checkpoint",)
 FINDINGS, JUDGED = findings.tables(METADATA)
 SAVED = saved.table(METADATA)
 SUBSCRIPTIONS, INTEGRATION_KEYS, SUBSCRIPTION_SECRETS, PROGRESS, DELIVERIES = subscriptions.tables(METADATA)
+PEER_PROGRESS = between.table(METADATA)
 INSPECTIONS, REFERRALS = inspections.tables(METADATA), referrals.tables(METADATA)
 DRILLS, TRAININGS = drills.tables(METADATA), trainings.tables(METADATA)
 LESSONS = reviews.table(METADATA)

@@ -99,6 +99,7 @@ FIELDS: Mapping[str, str] = {
     "request": N_("诉求"),
     "review": N_("复查时间"),
     "scope": N_("用途"),
+    "said": N_("怎样答复移交方"),
     "sealed": N_("是否盖章"),
     "secret": N_("是否涉密"),
     "share": N_("分工"),

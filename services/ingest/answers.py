@@ -4,17 +4,20 @@ from typing import Any, Literal
 
 from schemas.fields import (
     Code,
+    Digest,
     Figure,
     IncidentId,
     Instant,
     MediaType,
     ReportId,
+    SignatureHex,
     StatementId,
     StreamId,
     Token,
     UnitCode,
     Uuid,
 )
+from schemas.messages import MessageReceipt
 from schemas.outages import Site, Symptom, Trouble
 from schemas.words import Cause
 from services.kernel.core.commands import example
@@ -32,6 +35,31 @@ class Taken(Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c"
     """The report's id. For an exact repetition, the id of the first report."""
     receipt: str
     """A code for the sender, to ask for the answer."""
+
+
+class MessageTaken(
+    Answered,
+    json_schema_extra=example(
+        receipt={
+            "by": "city",
+            "to": "county",
+            "sent": "01890a5d-a1b2-7c3d-8e4f-5061728394a5",
+            "digest": "9f2c" * 16,
+            "record": "message-5b1f0f6e-1d0a-5d8c-9a55-2d1f2b1f0c11",
+            "at": "2026-03-02T01:00:00.000000Z",
+        },
+        key="9f2c" * 16,
+        signature="9f2c" * 32,
+    ),
+):
+    """The message is taken in now, or was taken in before. The receipt is the same."""
+
+    receipt: MessageReceipt
+    """What is signed: the message `sent`, whose event has this `digest`, stands on the record since `at`."""
+    key: Digest
+    """The public key that signed it."""
+    signature: SignatureHex
+    """The signature by Ed25519 over `huiying-receipt`, an end of line, and the receipt as canonical JSON."""
 
 
 class EventTaken(

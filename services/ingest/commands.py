@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, StrictBool, StringConstrai
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
+from schemas.handing import Handed
 from schemas.words import Cause
 from services.kernel.core.commands import Command, example
 
@@ -111,6 +112,7 @@ class ReceiveReport(Command):
     masked: dict[Code, Figure]
     late_entry: timedelta
     by: Digest | None = None
+    handed: Handed | None = None
 
 
 class Reach(

@@ -152,6 +152,7 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
         receipt=command.receipt,
         masked=command.masked,
         by=command.by,
+        handed=command.handed,
     )
     return Occurred(received, time=discovered, unit=report.unit, basis=ctx.offices.basis)
 

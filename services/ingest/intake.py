@@ -14,12 +14,14 @@ from sqlalchemy import select
 
 from schemas import catalogue
 from schemas.fields import Fact, instant
+from schemas.handing import Handed
 from schemas.ingest import ReportReceived
 from schemas.receipts import receipt_of
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
 from services.ingest.form import codec as form
 from services.ingest.mail import codec as mail
+from services.ingest.messages import codec as peers
 from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS, SOURCES
 from services.kernel.core.commands import Command
@@ -74,8 +76,11 @@ def _is_plain(code: str) -> bool:
     return not mask(code).counts
 
 
-def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
-    """Masks a report and makes its digests. Raises `Malformed` if a code holds something that would be masked."""
+def prepare(report: Report, actor: Actor, runtime: Runtime, handed: Handed | None = None) -> Prepared:
+    """Masks a report and makes its digests. Raises `Malformed` if a code holds something that would be masked.
+
+    What another deployment `handed` over is a matter of its own, whatever its subject.
+    """
     for name in CODES:
         if (code := getattr(report, name)) is not None and not _is_plain(code):
             raise Malformed(
@@ -83,7 +88,8 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
                 code="code-looks-personal",
                 field=name,
             )
-    if report.source is not None and not (form.belongs(report.source, actor) and mail.belongs(report.source, actor)):
+    owned = (form.belongs, mail.belongs, peers.belongs)
+    if report.source is not None and not all(belongs(report.source, actor) for belongs in owned):
         raise _taken_by_another(report.source)
     clean, counts = masked(report, ReportReceived, runtime.lists.telephones)
     keyed = runtime.keys.digest
@@ -92,7 +98,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
     code = receipt(keyed, id_)
     command = ReceiveReport(
         report=clean,
-        match_key=recognition.match_key(report, clean, runtime.lists, keyed),
+        match_key=None if handed else recognition.match_key(report, clean, runtime.lists, keyed),
         place_key=recognition.place_key(report, keyed),
         duplicate=duplicate,
         sent=recognition.sent(report, duplicate, keyed) if duplicate else None,
@@ -100,6 +106,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
         masked=counts,
         late_entry=runtime.settings.late_entry,
         by=keyed("by", id_, actor.person) if actor.person is not None else None,
+        handed=handed,
     )
     return Prepared(id_, code, command)
 

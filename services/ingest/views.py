@@ -12,6 +12,7 @@ from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationFormClosed, OperationFormOpened, OperationKeyMade, OperationKeyRevoked
 from services.ingest.imports import views as imports
 from services.ingest.mail import views as mail
+from services.ingest.messages import views as messages
 from services.ingest.open311 import views as open311
 from services.ingest.outages import views as outages
 from services.kernel.core.ids import stream_of
@@ -22,6 +23,7 @@ from services.kernel.store.views import Key, Row, View
 INTEGRATION = "integration-"
 """The id of an integration begins like this. Posts of staff begin otherwise."""
 METADATA = tables.metadata()
+HANDED_OVER = messages.table(METADATA)
 standings.tables(METADATA)
 open311.tables(METADATA)
 IMPORTS, IMPORT_NOTES = imports.tables(METADATA)
@@ -288,4 +290,5 @@ VIEWS = (
     View(BELONGINGS, _belonging_keys, _belonging, ("incident",), one_stream=True),
     *open311.views(METADATA),
     outages.view(OUTAGES),
+    messages.view(HANDED_OVER),
 )

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 APPENDED = Counter("huiying_events_appended", "Events committed to the store", ["service", "type"])
 TAKEN = Counter("huiying_events_taken", "Events of other services taken in", ["service"])
 DUPLICATES = Counter("huiying_events_duplicate", "Records that had been taken in before", ["service"])
+MESSAGES_REFUSED = Counter("huiying_messages_refused", "Messages of other deployments that were refused", ["cause"])
 DEAD_LETTERS = Counter("huiying_dead_letters", "Records set aside", ["service", "reason"])
 PARKED = Counter("huiying_events_parked", "Events that wait for their stream", ["service", "reason"])
 RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
@@ -33,6 +34,9 @@ OVERDUE_OLDEST = Gauge("huiying_limits_overdue_oldest_seconds", "Since the first
 TIMERS_LATE = Gauge("huiying_timers_late_seconds", "How long the first limit waits for the timers", ["service"])
 GAPS = Gauge("huiying_duty_gaps", "Desks where nobody is on duty now", ["service", "cause"])
 UNDELIVERED = Gauge("huiying_undelivered", "Messages that a receiver did not take", ["service", "state"])
+PEER_SILENT = Gauge(
+    "huiying_peer_silent_seconds", "Since when another deployment takes no messages", ["service", "peer"]
+)
 BACKUP_AGE = Gauge("huiying_backup_seconds", "Since the newest backup was made; infinite without one", ["service"])
 BACKUP_LACKS = Gauge(
     "huiying_backup_lacks", "Parts that the newest backup lacks, and its encryption", ["service", "kind"]

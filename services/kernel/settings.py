@@ -250,6 +250,12 @@ class Settings(BaseSettings):
     witnesses: str = ""
     """Witnesses that cosign each checkpoint, separated by semicolons: for each the address below which it takes
     `add-checkpoint`, a space, and its key as it says it (`name+number+key`)."""
+    message_key: int = Field(1, ge=1)
+    """The number of the key that signs messages to other deployments. List the public key of another number there
+    before it is used, see `docs/between.md`."""
+    peers_ca: Annotated[Path | None, AfterValidator(_file)] = None
+    """The authority that signed the certificates of other deployments and of witnesses, a PEM file. Without it, those
+    that the system trusts."""
     probe_key: SecretStr = SecretStr("")
     """The key with which `huiying probe` tells of outages, of the scope `probe`. Without it, the probe tells nobody."""
     probe_ingest: Annotated[str, AfterValidator(_address_if_any)] = ""

@@ -30,6 +30,7 @@ from services.triage.part_answers import (
     EstablishedFact,
     FactOfSheet,
     FlagOf,
+    HandingOf,
     HarmOf,
     LevelKnown,
     MeetingOf,
@@ -75,6 +76,8 @@ Verb = Literal[
     "return-help",
     "complete-help",
     "transfer",
+    "hand-to-peer",
+    "tell-peer",
     "move-policy",
     "record-handling",
     "explain",
@@ -146,6 +149,13 @@ _SHOWN: dict[str, Any] = {
     "ball": {"unit": "county-roads", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"},
     "verification": {"asked": ["county-water"], "due": "2026-03-02T04:00:00.000000Z", "outcome": None, "by": None},
     "clarifying": False,
+    "handing": {
+        "to": "city",
+        "since": "2026-03-02T02:00:00.000000Z",
+        "heard": None,
+        "came_from": None,
+        "told": None,
+    },
     "merged_into": None,
     "relates_to": None,
     "split_from": None,
@@ -258,6 +268,8 @@ class Incident(Answered):
     """Whether its facts are verified."""
     clarifying: bool
     """Whether what was reported is not in line with the facts, and no answer has said so yet."""
+    handing: HandingOf | None
+    """Where it stands between this deployment and others; null if it is the business of this one alone."""
     merged_into: IncidentId | None
     """The incident into which it was merged."""
     relates_to: IncidentId | None

@@ -24,7 +24,7 @@ from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.triage import answers, queries, seen
 from services.triage.alike import linking
-from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Merge, Reopen, Split
+from services.triage.commands import Accept, AcceptHelp, EstablishFact, HandToPeer, Link, Merge, Reopen, Split
 from services.triage.facts.fact_sheet import fact_sheet
 from services.triage.offices import office_answers
 from services.triage.offices.delegations import DELEGATIONS
@@ -284,6 +284,9 @@ def _endpoint(model: type[Command]) -> Callable[..., Coroutine[Any, Any, Respons
                 answer = await linking.link(runtime, caller, id, command)
             case Split():
                 answer = await linking.split(runtime, caller, id, command)
+            case HandToPeer(reports=reports):
+                known = functools.partial(seen.for_handing_over, reports=reports)
+                answer = await commands.execute(runtime, caller, id, command, staff=True, see=known)
             case Reopen(report=str() as report):
                 known = functools.partial(seen.for_reopening, report=report)
                 answer = await commands.execute(runtime, caller, id, command, staff=True, see=known)

@@ -23,6 +23,8 @@ SERVICE = Service(
     revisions=REVISIONS,
     topics=(
         "ingest.report",
+        "ingest.message",
+        "audit.delivery",
         "publish.statement",
         "publish.operation",
         "escalation.clock",

@@ -27,15 +27,19 @@ from schemas.fields import (
     IncidentId,
     IncidentRef,
     Instant,
+    PeerName,
     PolicyRef,
     Post,
     ReportId,
     StatementId,
+    StreamId,
     Token,
     UnitCode,
     Uuid,
+    WordsRef,
     WrittenInstant,
 )
+from schemas.handing import Handed, Heard, Told
 from schemas.triage import AnswerKind, Asked, FollowUpEnd, IncidentReportRefused, Linked, LinkKind, Meeting, Track
 from schemas.verification import Outcome
 from services.kernel.core.acts import Act
@@ -406,6 +410,49 @@ class Transfer(Act, json_schema_extra=example(unit="county", reason="涉及两�
     """The level by the new unit's pack, if that is another pack and does not map the level."""
 
 
+class HandToPeer(
+    Command,
+    json_schema_extra=example(to="city", subject="跨区河道污染", reason="涉及两个区，请市级统一处理", reports=[]),
+):
+    """Hand the matter over to another deployment of the list. It stays here until that one accepts it.
+
+    The texts of `reports` go with it, masked as they are here. Files do not.
+    """
+
+    to: PeerName
+    """The other deployment, from the list."""
+    subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    """The matter in short, for the other deployment."""
+    reason: Text
+    """Why it is handed over."""
+    reports: tuple[ReportId, ...] = Field((), max_length=20)
+    """The reports whose texts go with it."""
+
+
+class TellPeer(Command, json_schema_extra=example(said="accepted", text="已受理，由市水务局承办")):
+    """Tell the deployment that handed the matter over what becomes of it.
+
+    It is accepted or refused. Once accepted, it can be answered or returned. What is refused or returned is closed
+    here.
+    """
+
+    said: Told
+    """What is told."""
+    text: Text | None = None
+    """The words for the other deployment. An answer, a refusal and a return need them."""
+
+
+class RecordPeerSaid(Command):
+    """The deployment to which a matter was handed over said something. `message` is its stream, with the proof."""
+
+    of: PeerName
+    about: Uuid
+    said: Heard
+    message: StreamId
+    text: WordsRef | None = None
+    basis: Basis
+
+
 class MovePolicy(Command, json_schema_extra=example(pack="county-default@3", reason="新制度对本事项更适合")):
     """Let the matter go on under another pack, or another version of its pack.
 
@@ -640,6 +687,7 @@ class TakeReport(Command):
     place_key: Digest | None = None
     opens: IncidentId
     relates_to: IncidentId | None = None
+    handed: Handed | None = None
     basis: Basis
 
 

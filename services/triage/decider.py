@@ -18,7 +18,7 @@ from services.kernel.rules import grading
 from services.triage import commands as c
 from services.triage.alike import links
 from services.triage.facts import establishing
-from services.triage.handling import acts, approvals, assigning, materials, planning, plans
+from services.triage.handling import acts, approvals, assigning, handing, materials, planning, plans
 from services.triage.levels import judgement, moves
 from services.triage.owed import aftercare, endings, explaining, outcomes, rounds, screening
 from services.triage.owed import answering_commands as a
@@ -49,7 +49,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     by way of others). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
     reports), `late` (whether one of them was entered late) and `discovered` (when each of both was first known by any
     report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
-    `match_keys` (their match keys).
+    `match_keys` (their match keys). For HandToPeer: `texts` (report -> digests of its subject and text, of the named
+    reports that belong to this incident).
     """
     decided = _events(state, command, ctx)
     return [*endings.withdrawn(state, decided), *decided]
@@ -92,6 +93,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
             return _take(state, command, ctx)
         case c.CountReach():
             return judgement.take_count(state, command, ctx)
+        case c.RecordPeerSaid():
+            return handing.heard(state, command)
         case c.RecordRefusal():
             return [Occurred(fact, basis=(command.basis,)) for fact in _refuse(state, command)]
         case c.RecordJudgement():
@@ -164,6 +167,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
             match_key=command.match_key,
             place_key=command.place_key,
             relates_to=command.relates_to,
+            handed=command.handed,
             entered_late=command.entered_late,
             policy=moves.in_force(command.unit, ctx),
         )
@@ -252,6 +256,10 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return assigning.returned(state, command, ctx)
         case c.Transfer():
             return [*moves.transfer(state, command, ctx), *establishing.taken_over(state, command.unit)]
+        case c.HandToPeer():
+            return handing.handed_over(state, command, ctx)
+        case c.TellPeer():
+            return handing.told(state, command)
         case c.MovePolicy():
             return moves.move(state, command, ctx)
         case c.RecordHandling():

@@ -8,6 +8,7 @@ from schemas.triage import AnswerKind, Track
 from schemas.verification import Verification
 from services.kernel.rules.conditions import Figures
 from services.triage.handling.dispatch import Dispatch
+from services.triage.handling.handing import Handing
 from services.triage.handling.plans import Plans
 from services.triage.handling.proposals import Proposal
 from services.triage.owed.aftercare import Aftercare
@@ -15,6 +16,7 @@ from services.triage.owed.answering import Answering
 
 UNKNOWN, UNVERIFIED = Figures(), Verification()
 GIVEN_TO_NOBODY = Dispatch()
+NOT_HANDED = Handing()
 NOTHING_AFTER = Aftercare()
 NO_PLANS = Plans()
 NOTHING_OWED = Answering()
@@ -66,6 +68,8 @@ class Incident:
     """Its team, plan, emergency plan and meetings."""
     answering: Answering = NOTHING_OWED
     """What is owed to those who ask: screening, explanations, the outcome."""
+    handing: Handing = NOT_HANDED
+    """Where it stands between this deployment and others."""
     registered: bool = False
     """Whether a post registered it before anybody reported it."""
     report_count: int = 0

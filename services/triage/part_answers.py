@@ -12,12 +12,14 @@ from schemas.fields import (
     Figure,
     IncidentId,
     Instant,
+    PeerName,
     Post,
     ReportId,
     StatementId,
     Token,
     UnitCode,
 )
+from schemas.handing import Heard, Told
 from schemas.triage import Asked, Meeting, Proposable, Track
 from schemas.verification import Outcome
 from services.kernel.serving.answers import Answered
@@ -81,6 +83,21 @@ class OrderOf(Answered):
     """When it was ordered."""
     due: Instant | None
     """By when."""
+
+
+class HandingOf(Answered):
+    """Where a matter stands between this deployment and others."""
+
+    to: PeerName | None
+    """The deployment to which it was handed over last."""
+    since: Instant | None
+    """When it was handed over."""
+    heard: Heard | None
+    """What that deployment said last; null while it has not said whether it accepts."""
+    came_from: PeerName | None
+    """The deployment that handed it over to this one."""
+    told: Told | None
+    """What that deployment was told last."""
 
 
 class BallOf(Answered):

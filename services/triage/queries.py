@@ -29,6 +29,7 @@ from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.triage.alike import linked
 from services.triage.gates import of_proposal
+from services.triage.handling import handing
 from services.triage.handling.ball import ball
 from services.triage.handling.dispatch import Dispatch, Share
 from services.triage.handling.plans import Meeting, Plans
@@ -54,6 +55,7 @@ from services.triage.views import (
     aftercare_of,
     answering_of,
     dispatch_of,
+    handing_of,
     plans_of,
     proposals_of,
     verification_of,
@@ -180,6 +182,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         aftercare=aftercare_of(row),
         plans=plans_of(row),
         answering=answering_of(row),
+        handing=handing_of(row),
         registered=row["registered_at"] is not None,
         verification=verification_of(row),
         clarifying=row["clarifying"],
@@ -248,6 +251,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         **answering.shown(answering_of(dict(row))),
         "verification": verification_of(row).model_dump(mode="json", include={"asked", "due", "outcome", "by"}),
         "clarifying": row["clarifying"],
+        "handing": handing.shown(handing_of(dict(row))),
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
         "split_from": row["split_from"],

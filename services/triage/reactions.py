@@ -6,6 +6,7 @@ from schemas.envelope import Event
 from schemas.escalation import ClockReportedUpward
 from schemas.fields import REACH
 from schemas.ingest import ReportHelpfulnessGiven, ReportReachMeasured, ReportReceived, ReportRefused
+from schemas.messages import DeliveryRefused, MessageReceived
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import incident_opened_by
 from services.kernel.core.reactions import Reaction
@@ -15,6 +16,7 @@ from services.triage.commands import (
     PrepareClarification,
     RecordAnswerPublished,
     RecordJudgement,
+    RecordPeerSaid,
     RecordRefusal,
     TakeReport,
 )
@@ -40,10 +42,29 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
                 place_key=report.place_key,
                 opens=own,
                 relates_to=found.incident if found and found.over else None,
+                handed=report.handed,
                 basis=basis,
             )
             stream = found.incident if found and not found.over else own
             return [Reaction(stream, command, numbered=report.unit)]
+        case (
+            MessageReceived(
+                about=str(about), said=("accepted" | "refused" | "answered" | "returned") as told
+            ) as message
+        ):
+            said = RecordPeerSaid(
+                of=message.of,
+                about=about,
+                said=told,
+                message=event.stream,
+                text=message.text,
+                basis=basis,
+            )
+            return [Reaction(message.incident, said)]
+        case DeliveryRefused() as gone:
+            # Also of what was told of a matter that came from elsewhere. Then it can be told again.
+            said = RecordPeerSaid(of=gone.to, about=gone.sent, said="undelivered", message=event.stream, basis=basis)
+            return [Reaction(gone.incident, said)]
         case ReportRefused() as refused if incident := match_keys.incident_of(event.stream):
             post = event.actor if "@" in event.actor else None
             return [Reaction(incident, RecordRefusal(report=event.stream, post=post, by=refused.by, basis=basis))]

@@ -22,7 +22,7 @@ from services.kernel.rules.approval import chain_of, chains, fixed, place
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.verification import establishing, missing
 from services.triage import commands as c
-from services.triage.handling import assigning, planning
+from services.triage.handling import assigning, handing, planning
 from services.triage.handling.proposals import Proposal
 from services.triage.incident import Incident
 from services.triage.offices import office_commands as o
@@ -106,6 +106,19 @@ def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             unit=incident.unit,
         )
     return None
+
+
+def _can_be_handed_over(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _open(incident, ctx, verb) or handing.why_not_handed_over(incident, ctx)
+
+
+def _came_from_elsewhere(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    """Also of a matter that was merged: who handed it over knows it by its own number."""
+    return handing.why_not_told(incident, ctx)
+
+
+def _can_be_merged(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or handing.why_not_merged(incident)
 
 
 def last_report(incident: Incident) -> Rejected:
@@ -492,6 +505,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped_openly),
     c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped_openly),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
+    c.HandToPeer: Right("hand-to-peer", ("chief",), _accountable, _can_be_handed_over),
+    c.TellPeer: Right("tell-peer", ("chief",), _accountable, _came_from_elsewhere),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _handling_begun),
     c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _waits("explanation")),
@@ -517,7 +532,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.DeclineRound: Right("decline-round", ("chief",), _accountable, _unhelpful),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),
-    c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
+    c.Merge: Right("merge", ("chief",), _accountable, _can_be_merged),
     c.Link: Right("link", ("duty_officer", "chief"), _accountable, _unless_merged),
     c.Offer: Right("offer", ("duty_officer", "chief"), _accountable, _can_be_offered),
     c.Split: Right("split", ("chief",), _accountable, _can_be_split),

@@ -16,7 +16,7 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.rules.grading import Counted, Fact, Flagged, Harmed
 from services.kernel.store import sql
 from services.kernel.store.views import Row
-from services.kernel.store.words import resolve
+from services.kernel.store.words import digests_of, resolve
 from services.triage.alike.matching import Lead, Matching, places
 from services.triage.state import State
 from services.triage.views import (
@@ -181,6 +181,15 @@ async def for_fact(connection: AsyncConnection, state: State) -> Mapping[str, An
     )
     files = frozenset((await connection.execute(chosen)).scalars())
     return {"absorbed": absorbed, "words": {ref: words(ref) for ref in refs}, "files": files}
+
+
+async def for_handing_over(connection: AsyncConnection, state: State, reports: Sequence[str]) -> Mapping[str, Any]:
+    """The digests of the words of those of these reports that belong to the incident and whose words are there."""
+    there = await belonging(connection, state.id, reports)
+    rows = await rows_of(connection, REPORTS, REPORTS.c.report_id.in_(there))
+    digests = await digests_of(connection, METADATA, [row[name] for row in rows for name in ("subject", "text")])
+    found = {row["report_id"]: (digests.get(row["subject"]), digests.get(row["text"])) for row in rows}
+    return {"texts": {report: pair for report, pair in found.items() if all(pair)}}
 
 
 def _fact_of(row: Row) -> FactValue:

@@ -13,7 +13,7 @@ from schemas.triage import FactValue
 from schemas.verifying import after as verified
 from services.kernel.rules.conditions import Figures
 from services.kernel.rules.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
-from services.triage.handling import dispatch, plans
+from services.triage.handling import dispatch, handing, plans
 from services.triage.handling.proposals import after
 from services.triage.incident import Incident
 from services.triage.owed import aftercare, answering
@@ -87,6 +87,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, policy=event.policy)
     if (given := dispatch.after(state.dispatch, event)) is not state.dispatch:
         state = replace(state, dispatch=given)
+    if (handed := handing.after(state.handing, event)) is not state.handing:
+        state = replace(state, handing=handed)
     if (follows := aftercare.after(state.aftercare, event)) is not state.aftercare:
         state = replace(state, aftercare=follows)
     if (planned := plans.after(state.plans, event)) is not state.plans:

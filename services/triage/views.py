@@ -24,8 +24,9 @@ from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.triage.alike import suggested
 from services.triage.facts import established
-from services.triage.handling import dispatch, plans
+from services.triage.handling import dispatch, handing, plans
 from services.triage.handling.dispatch import Dispatch
+from services.triage.handling.handing import Handing
 from services.triage.handling.plans import Plans
 from services.triage.handling.proposals import Proposal, after
 from services.triage.offices import learned
@@ -82,6 +83,7 @@ INCIDENTS = Table(
     Column("aftercare", Text, nullable=False),
     Column("plans", Text, nullable=False),
     Column("answering", Text, nullable=False),
+    Column("handing", Text, nullable=False),
     Column("verification", Text, nullable=False),
     Column("clarifying", Boolean, nullable=False),
     Column("drill", Boolean, nullable=False),
@@ -96,9 +98,9 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`, `aftercare`, `plans`, `answering`
-and `verification` are JSON. `registered_at`, `subject`, `text` and `place` are of a matter that was registered before
-anybody reported it.
+`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`, `aftercare`, `plans`, `answering`,
+`handing` and `verification` are JSON. `registered_at`, `subject`, `text` and `place` are of a matter that was
+registered before anybody reported it.
 """
 for name in ("merged_into", "relates_to", "split_from"):
     # Few incidents name another one. An index of all would mostly hold nulls, and SQLite would read those to find all
@@ -280,6 +282,7 @@ _NEW = {
     "aftercare": "{}",
     "plans": "{}",
     "answering": "{}",
+    "handing": "{}",
     "verification": Verification().model_dump_json(),
     "clarifying": False,
 }
@@ -423,6 +426,9 @@ def _dispatched(row: Row, event: Event) -> Row:
     owed_before = answering_of(row)
     owed = answering.after(owed_before, event)
     changed |= {} if owed is owed_before else {"answering": owed.model_dump_json(exclude_defaults=True)}
+    went_before = handing_of(row)
+    went = handing.after(went_before, event)
+    changed |= {} if went is went_before else {"handing": went.model_dump_json(exclude_defaults=True)}
     changed |= {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
     return changed if follows is until else {**changed, "aftercare": follows.model_dump_json(exclude_defaults=True)}
 
@@ -440,6 +446,11 @@ def aftercare_of(row: Row) -> Aftercare:
 def answering_of(row: Row) -> Answering:
     """What is owed to those who ask, from an incident's row."""
     return Answering.model_validate_json(row["answering"])
+
+
+def handing_of(row: Row) -> Handing:
+    """Where an incident stands between this deployment and others, from its row."""
+    return Handing.model_validate_json(row["handing"])
 
 
 def plans_of(row: Row) -> Plans:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from schemas.titles import FORMS, TITLES
+from schemas.titles import BETWEEN, FORMS, TITLES
 from services.console import forms
 from services.console.labels import KINDS
 from services.console.matters import report
@@ -64,7 +64,7 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
     for operation in forms._operations().values():
         for one in forms.controls(operation, {}, "en"):
             for code, _ in one.choices:
-                assert code in TITLES or code in KINDS or code in FORMS or operation.path.endswith("/erase"), (
+                assert code in {**TITLES, **KINDS, **FORMS, **BETWEEN} or operation.path.endswith("/erase"), (
                     f"{code} of {one.name} in {operation.path}"
                 )
 

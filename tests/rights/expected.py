@@ -65,6 +65,7 @@ listForms              | signed-in                     | everywhere
 openForm               | admin                         | own^
 closeForm              | admin                         | own^
 tellOutages            | probe                         | everywhere
+sendMessage            | anybody                       | everywhere
 listMailboxes          | signed-in                     | everywhere
 listOutages            | signed-in                     | everywhere
 listKeys               | admin                         | own^
@@ -110,6 +111,8 @@ orderExplanation       | chief                         | own^
 nameTeam               | chief                         | own^
 startPlan              | chief                         | own^
 transferIncident       | chief                         | own^
+handToPeer             | chief                         | own^
+tellPeer               | chief                         | own^
 declineRound           | chief                         | own^
 reopenIncident         | chief                         | own^
 closeIncident          | chief                         | own^
@@ -282,6 +285,7 @@ readAccounts           | anybody                       | everywhere
 
 # audit; its only record here is a refusal of the sibling
 readTimeline           | staff                         | read^
+listMessages           | staff                         | part^
 listEvents             | staff                         | read^
 readEvent              | staff                         | part^
 followChanges          | staff                         | read^

@@ -207,8 +207,9 @@ SHOWS = {
 """Operation -> what its answer shows where the caller may read it."""
 
 
-UNKNOWN = ("words-unknown", "lesson-unknown")
-"""What a caller with the right is told of: the world has no such words, and no lesson."""
+UNKNOWN = ("words-unknown", "lesson-unknown", "message-unreadable")
+"""What a caller with the right is told of: the world has no such words, no lesson, and no message that a deployment sent.
+"""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ KINDS: tuple[Any, ...] = (
     fields.Digest,
     fields.SignatureHex,
     fields.LogName,
+    fields.PeerName,
+    fields.Proven,
     fields.SaltHex,
     fields.PolicyRef,
     fields.Token,

@@ -131,8 +131,8 @@ _FIELDS: Mapping[str, str] = {
     "incident.merged.v1": "into reason&",
     "incident.offered.v1": "reason& to",
     "incident.opened.v1": (
-        "category channel discovered_at entered_late match_key number place& place_key policy relates_to report "
-        "split_from subject& text& unit"
+        "category channel discovered_at entered_late handed.matter handed.of handed.sent match_key number place& "
+        "place_key policy relates_to report split_from subject& text& unit"
     ),
     "incident.passed_upward.v1": "designates late_reason& reason& unit",
     "incident.plan_made.v1": "due late_reason& post text& unit",
@@ -161,6 +161,14 @@ _FIELDS: Mapping[str, str] = {
     "incident.solved.v1": "late_reason& outcome text&",
     "incident.split.v1": "into match_keys reports",
     "incident.team_named.v1": "deputy head late_reason& members",
+    "incident.handed_over.v1": "reason& reports.report reports.subject reports.text subject& to",
+    "incident.peer_told.v1": "about matter said text& to",
+    "incident.peer_heard.v1": "about message of said text&",
+    "message.received.v1": "about event incident matter of proof report said sent text&",
+    "delivery.taken.v1": (
+        "incident key receipt.at receipt.by receipt.digest receipt.record receipt.sent receipt.to signature to"
+    ),
+    "delivery.refused.v1": "cause incident sent status to",
     "incident.transferred.v1": "late_reason& previous reason& unit",
     "incident.unit_explained.v1": "late_reason& proposed_reply& text& unit",
     "incident.verification_concluded.v1": "late_reason& outcome taken_from text& unit",

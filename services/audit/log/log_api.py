@@ -6,7 +6,6 @@ the offices did, so they are for auditors at the root of the tree.
 """
 
 import functools
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -14,9 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import UUID
 from services.audit.basis import must_have_regained
-from services.audit.log import growing, keys, log_answers, witnessing
+from services.audit.log import growing, keys, log_answers, proving, witnessing
 from services.audit.rights import READ_LOG
 from services.audit.views import CHECKPOINTS, TIMELINE
 from services.kernel.core.problems import NotFound
@@ -24,7 +22,6 @@ from services.kernel.serving import documents, http
 from services.kernel.serving.paging import Number
 from services.kernel.tlog import Refused, tiles, tree
 from services.kernel.tlog.leaf import leaf_of
-from services.kernel.tlog.proof import Proof
 from services.kernel.tlog.tiles import Tile
 from services.kernel.tlog.witness import Request
 
@@ -35,7 +32,6 @@ CHECKPOINT = {"text/plain": documents.text(log_answers.INCLUSION.partition("\n\n
 CONSISTENCY = {"text/plain": documents.text(log_answers.CONSISTENCY)}
 INCLUSION = {"text/plain": documents.text(log_answers.INCLUSION)}
 CONTENT = {BYTES: documents.text("\x00…")}
-_EVENT = re.compile(UUID)
 Id = Annotated[str, Query(description="The event's id.")]
 Size = Annotated[
     Number | None, Query(description="The size of a signed checkpoint. By default the newest.", alias="size")
@@ -52,14 +48,14 @@ def router() -> APIRouter:
     async def read_checkpoint(runtime: http.Serving, size: Size = None) -> Response:
         """The newest signed checkpoint, or that of a size, with the cosignatures of witnesses (tlog-checkpoint)."""
         async with runtime.database.read() as connection:
-            _, note = await _checkpoint(connection, size)
+            _, note = await proving.checkpoint(connection, size)
         return Response(note, media_type=TEXT, headers=SOON)
 
     @api.get("/proof/inclusion", **documents.or_missing(documents.answers_content("The proof.", INCLUSION)))
     async def prove_inclusion(runtime: http.Serving, event_id: Id, size: Size = None) -> Response:
         """The proof that an event stands in the log (tlog-proof). It is checked without this system, and offline."""
         async with runtime.database.read() as connection:
-            proof, _, _ = await _proof(connection, event_id, size)
+            proof, _, _ = await proving.inclusion(connection, event_id, size)
         name = {"Content-Disposition": f'attachment; filename="{event_id}.tlog-proof"'}
         return Response(proof.written, media_type=TEXT, headers=SOON | name)
 
@@ -67,7 +63,7 @@ def router() -> APIRouter:
     async def read_inclusion(runtime: http.Serving, event_id: Id, size: Size = None) -> Response:
         """The same proof in parts, with the entry of the event."""
         async with runtime.database.read() as connection:
-            proof, signed, event = await _proof(connection, event_id, size)
+            proof, signed, event = await proving.inclusion(connection, event_id, size)
             root = await growing.root(connection, signed)
         leaf = leaf_of(event)
         told = {
@@ -90,7 +86,7 @@ def router() -> APIRouter:
     ) -> Response:
         """The proof that the log at a size begins with the log at a smaller one: the body of `add-checkpoint`."""
         async with runtime.database.read() as connection:
-            signed, note = await _checkpoint(connection, size)
+            signed, note = await proving.checkpoint(connection, size)
             if old > signed:
                 raise NotFound(f"the log of size {old} is no beginning of the log of size {signed}", what=str(old))
             await must_have_regained(connection, signed)
@@ -134,29 +130,6 @@ def router() -> APIRouter:
         return Response(content, media_type=BYTES, headers=FOREVER)
 
     return api
-
-
-async def _checkpoint(connection: AsyncConnection, size: int | None) -> tuple[int, bytes]:
-    """A signed size, and its note with the cosignatures. Raises `NotFound`."""
-    chosen = select(CHECKPOINTS.c.size, CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size.desc()).limit(1)
-    row = (await connection.execute(chosen if size is None else chosen.where(CHECKPOINTS.c.size == size))).first()
-    if row is None:
-        named = "of the log" if size is None else f"of size {size}"
-        raise NotFound(f"no checkpoint {named} was signed", what="checkpoint" if size is None else str(size))
-    return row.size, await witnessing.cosigned(connection, row.size, bytes(row.note))
-
-
-async def _proof(connection: AsyncConnection, event_id: str, size: int | None) -> tuple[Proof, int, Event]:
-    """The proof of an event in the log of a signed size, the size, and the event. Raises `NotFound`, `Unavailable`."""
-    signed, note = await _checkpoint(connection, size)
-    await must_have_regained(connection, signed)
-    chosen = select(TIMELINE.c.position, TIMELINE.c.bytes).where(TIMELINE.c.event_id == event_id)
-    row = (await connection.execute(chosen)).first() if _EVENT.fullmatch(event_id) else None
-    if row is None or row.position >= signed:
-        sentence = f"there is no event {event_id[:60]!r} among the {signed} that were signed"
-        raise NotFound(sentence, what=event_id[:60])
-    path = await growing.hashes(connection, tree.inclusion(row.position, signed))
-    return Proof(row.position, tuple(path), note), signed, Event.parse(row.bytes)
 
 
 async def _tile(connection: AsyncConnection, path: str) -> Tile:

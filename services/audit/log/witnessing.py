@@ -5,6 +5,7 @@ at once meet at the stream's version, a kill leaves both or neither, and after a
 """
 
 import asyncio
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.checkpoints import CheckpointCosigned, CheckpointLogKnown
 from services.audit.log import growing, keys
 from services.audit.views import CHECKPOINTS, COSIGNATURES, WITNESSED
+from services.kernel.between.post import trust
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Problem
@@ -154,12 +156,14 @@ async def ask(runtime: Runtime, witness: Witness) -> bool:
 async def _asked(runtime: Runtime, witness: Witness, old: int, row: Any) -> Said:
     async with runtime.database.read() as connection:
         path = await growing.hashes(connection, tree.consistency(old, row.size))
-    return await post(f"{witness.address}/add-checkpoint", Request(old, tuple(path), bytes(row.note)).written)
+    body = Request(old, tuple(path), bytes(row.note)).written
+    return await post(f"{witness.address}/add-checkpoint", body, runtime.settings.peers_ca)
 
 
-async def post(address: str, body: bytes) -> Said:
+async def post(address: str, body: bytes, authority: Path | None = None) -> Said:
     """Sends a body to a witness. Raises `httpx.HTTPError`."""
-    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
+    trusted: Any = trust(authority)
+    async with httpx.AsyncClient(verify=trusted, trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
         answer = await client.post(address, content=body, headers={"Content-Type": "text/plain; charset=utf-8"})
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return Said(answer.status_code, kind, answer.content[: note.MAX_BYTES])

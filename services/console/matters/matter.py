@@ -31,7 +31,7 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
         N_("交办"),
         (
             "instruct", "assign", "designate", "accept", "return", "request-help", "accept-help", "return-help",
-            "complete-help", "transfer", "move-policy", "pass-upward",
+            "complete-help", "transfer", "move-policy", "pass-upward", "hand-to-peer", "tell-peer",
         ),
     ),
     (
@@ -79,6 +79,7 @@ FILES = {"chief", "approver", "auditor"}
 MOST_REPORTS = 20
 """So many reports of a matter are asked for their files."""
 NAMED: Mapping[str, tuple[str, str]] = {
+    "hand-to-peer": ("to", "peers"),
     "inform-office": ("to", "units"),
     "receipt": ("report", "upward"),
     "confirm-decision": ("decision", "decisions"),
@@ -86,6 +87,21 @@ NAMED: Mapping[str, tuple[str, str]] = {
     "report-back": ("notice", "notices"),
 }
 """Verb -> the field in which it names a unit or a record of the matter, and the list of these."""
+TOLD: Mapping[str, str] = {
+    "accepted": N_("接收"),
+    "refused": N_("不接收"),
+    "answered": N_("答复"),
+    "returned": N_("退回"),
+}
+"""What the deployment that handed a matter over is told."""
+BETWEEN: Mapping[str, str] = {
+    "handed": N_("移交"),
+    **TOLD,
+    "undelivered": N_("未能送达"),
+    "waiting": N_("还没有送达"),
+    "taken": N_("已送达，有签名回执"),
+}
+"""What stands between deployments on a matter -> what it is."""
 GRADED = ("huiying.incident.graded.v1", "huiying.incident.regraded.v1")
 """The notes that say why a matter has its level."""
 
@@ -105,7 +121,7 @@ def router(site: Site) -> APIRouter:
         incident = await me.calls.get(f"/triage/v1/incidents/{id}", purpose=purpose.strip()[:MOST_PURPOSE])
         # By its id: each service would look a number up first.
         own = incident["id"]
-        limits, statements, timeline, sheet, pack, lists, findings = await parts(
+        limits, statements, timeline, sheet, pack, lists, findings, sent = await parts(
             me.calls.get(f"/escalation/v1/incidents/{own}"),
             me.calls.get("/publish/v1/statements", incident=own, limit=50),
             me.calls.get(f"/audit/v1/incidents/{own}/timeline", newest=True, limit=EVENTS),
@@ -113,6 +129,7 @@ def router(site: Site) -> APIRouter:
             site.pack_of(incident["unit"], incident["policy"], language=me.language),
             me.calls.get("/triage/v1/lists"),
             me.calls.get("/audit/v1/findings", incident=own, drill=incident["drill"], limit=FINDINGS),
+            *([me.calls.get(f"/audit/v1/incidents/{own}/messages")] if incident["handing"] else [nothing()]),
         )
         may = set(incident["may"]) | set((limits.value or {}).get("may", ()))
         look, recorded = await reader(request), (timeline.value or {"items": ()})["items"]
@@ -139,6 +156,9 @@ def router(site: Site) -> APIRouter:
             pack=titles(pack.value or {}),
             categories=named(lists, "categories", me.language),
             channels=named(lists, "channels", me.language),
+            peers=named(lists, "peers", me.language, "name"),
+            sent=sent,
+            between=BETWEEN,
             done=done,
             proposed=proposed,
             purpose=purpose.strip()[:MOST_PURPOSE],
@@ -260,6 +280,9 @@ def waiting(
     step = [Waiting(verb, f"{own}/triage/{verb}", "") for verb in dict.fromkeys(steps) if verb in incident["may"]]
     if {"reply", "explain"} & set(steps) and "draft" in statements.get("may", ()) and not statements["items"]:
         step.append(Waiting("draft", f"statements/new?incident={incident['number']}", ""))
+    handing = incident["handing"] or {}
+    if handing.get("came_from") and not handing["told"] and "tell-peer" in incident["may"]:
+        step.append(Waiting("tell-peer", f"{own}/triage/tell-peer", handing["came_from"]))
     if "closing_account" in incident["owes"] and "draft" in statements.get("may", ()):
         about = translations(me.language).gettext(N_("结案说明"))
         step.append(Waiting("draft", f"statements/new?incident={incident['number']}&form=closing_account", about))
@@ -390,7 +413,7 @@ def choices_of(
     def named(one: Mapping[str, Any]) -> str:
         return str(one["title_en"] if is_english and one.get("title_en") else one["title"])
 
-    facts = facts_of(lists, pack)
+    facts, text = facts_of(lists, pack), translations(me.language).gettext
     return {
         "units": me.offices.names(drill=drill),
         "posts": me.offices.posts(drill=drill),
@@ -413,6 +436,8 @@ def choices_of(
         "clocks": list(titles(pack)["clocks"].items()),
         "reports": [(one["id"], one["subject"] or one["id"]) for one in incident["reports"]],
         "proposal": [(str(one["proposal"]), (one["text"] or "")[:60]) for one in incident["proposals"] if one["may"]],
+        "peers": [(one["name"], named(one)) for one in lists.get("peers", ()) if one["hands"]],
+        "said": [(code, text(title)) for code, title in TOLD.items()],
         "pack": [(f"{one['pack']}@{one['version']}", one["title"]) for one in packs],
         "upward": [
             (one["report"], me.offices.post(f"{one['addressee']}@{one['to']}")) for one in limits.get("reports", ())
@@ -434,10 +459,15 @@ def of_verb(verb: str, known: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
-def named(lists: Part, of: str, language: str) -> dict[str, str]:
+async def nothing() -> dict[str, Any]:
+    """The answer of a part that is not asked for."""
+    return {"items": []}
+
+
+def named(lists: Part, of: str, language: str, code: str = "code") -> dict[str, str]:
     """Code -> title of one of the deployment's lists."""
     title = "title_en" if language == "en" else "title"
-    return {one["code"]: one[title] for one in (lists.value or {}).get(of, ())}
+    return {one[code]: one[title] for one in (lists.value or {}).get(of, ())}
 
 
 def grouped(may: set[str], of_triage: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -50,6 +50,7 @@ USES = frozenset(
         "post-key-event",
         "log-key",
         "log-key-event",
+        "message-key",
         "backup",
     }
 )

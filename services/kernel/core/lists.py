@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from schemas.lists import Category, Coded, FactKey, Site
+from schemas.lists import Category, Coded, FactKey, Peer, Site
 from services.kernel.core.problems import Malformed
 
 T = TypeVar("T")
@@ -21,6 +21,8 @@ class Lists:
     facts: Mapping[str, FactKey] = field(default_factory=dict)
     channels: Mapping[str, Coded] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    """The other deployments that this one knows, by their names."""
     telephones: frozenset[str] = frozenset()
     """Telephones of offices that the public may see: the digits of each, with and without its area code."""
 
@@ -38,6 +40,10 @@ class Lists:
         Raises `Malformed` for others.
         """
         return _of({**self.facts, **{one.key: one for one in further}}, key, "fact", field)
+
+    def peer(self, name: str, field: str = "to") -> Peer:
+        """The other deployment. Raises `Malformed` for one that this deployment does not know."""
+        return _of(self.peers, name, "deployment", field)
 
     def names_matter(self, unit: str, host: str, rest: str) -> bool:
         """Whether the unit takes an address as the subject of a matter. `rest` is the part after the host."""

@@ -21,7 +21,10 @@ from services.kernel.rules import conditions, pack_words, templates
 from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
 
 NO_PACKS = frozenset(
-    {"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml", pack_words.FILE}
+    {
+        *("units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "peers.yaml", "sites.yaml"),
+        *("telephones.yaml", pack_words.FILE),
+    }
 )
 
 

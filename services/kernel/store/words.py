@@ -1,6 +1,8 @@
 """Reads words by their references, from a service's content records."""
 
+import hashlib
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from sqlalchemy import MetaData, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +18,32 @@ async def texts(connection: AsyncConnection, metadata: MetaData, refs: Iterable[
         chosen = select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(part))
         found.update({row.ref: row.words for row in await connection.execute(chosen)})
     return found
+
+
+class Salted(NamedTuple):
+    """Words with the salt of their digest."""
+
+    words: str
+    salt: bytes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over salt and words, as events have it."""
+        return hashlib.sha256(self.salt + self.words.encode()).hexdigest()
+
+
+async def salted(connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]) -> dict[str, Salted]:
+    """Reference -> words with their salt, for those that exist."""
+    contents, found = metadata.tables["contents"], dict[str, Salted]()
+    for part in _parts(refs):
+        chosen = select(contents.c.ref, contents.c.words, contents.c.salt).where(contents.c.ref.in_(part))
+        found.update({row.ref: Salted(row.words, bytes(row.salt)) for row in await connection.execute(chosen)})
+    return found
+
+
+async def digests_of(connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]) -> dict[str, str]:
+    """Reference -> digest of the words, for those that exist."""
+    return {ref: one.digest for ref, one in (await salted(connection, metadata, refs)).items()}
 
 
 async def resolve(

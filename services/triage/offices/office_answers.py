@@ -9,6 +9,7 @@ from schemas.fields import (
     Code,
     Day,
     Instant,
+    PeerName,
     PolicyRef,
     Post,
     PostCode,
@@ -373,11 +374,25 @@ class ListedCode(Answered):
     """Its English title."""
 
 
+class ListedPeer(Answered):
+    """Another deployment that this one knows."""
+
+    name: PeerName
+    """Its name."""
+    title: str
+    """Its title in Chinese."""
+    title_en: str
+    """Its title in English."""
+    hands: bool
+    """Whether matters may be handed over to it."""
+
+
 class CodeLists(
     Answered,
     json_schema_extra=example(
         categories=[{"code": "roads.lighting", "title": "路灯照明", "title_en": "Street lighting"}],
         channels=[{"code": "hotline", "title": "热线电话", "title_en": "Hotline"}],
+        peers=[{"name": "city", "title": "市平台", "title_en": "City platform", "hands": True}],
         facts=[
             {"key": "deaths", "title": "死亡人数", "title_en": "Deaths", "kind": "number", "measure": "人", "codes": []}
         ],
@@ -389,6 +404,8 @@ class CodeLists(
     """The categories of matters. `roads.lighting` is below `roads`."""
     channels: tuple[ListedCode, ...]
     """The channels by which reports come in."""
+    peers: tuple[ListedPeer, ...]
+    """The other deployments that this one knows."""
     facts: tuple[FactOfPack, ...]
     """The facts that offices establish; a pack adds its own."""
 

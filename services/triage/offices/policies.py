@@ -69,11 +69,12 @@ def router() -> APIRouter:
 
     @routes.get("/lists", **documents.answers(office_answers.CodeLists))
     async def list_codes(runtime: http.Serving, staff: http.Staff) -> Response:
-        """The lists of the deployment: categories, channels and facts. Other codes are refused."""
+        """The lists of the deployment: categories, channels, facts, other deployments. Other codes are refused."""
         lists = runtime.lists
         answer = {
             "categories": [one.model_dump() for one in lists.categories.values()],
             "channels": [one.model_dump() for one in lists.channels.values()],
+            "peers": [one.model_dump(include={"name", "title", "title_en", "hands"}) for one in lists.peers.values()],
             "facts": [fact.model_dump(mode="json") for fact in lists.facts.values()],
         }
         return http.json_response(answer)

@@ -231,6 +231,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_packages_incident", "packages", ["incident_id"], unique=False)
     op.create_table(
+        "peer_progress",
+        sa.Column("peer", key(64), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("since", key(27), nullable=True),
+        sa.Column("next_at", key(27), nullable=True),
+        sa.Column("error", key(40), nullable=True),
+        sa.PrimaryKeyConstraint("peer", name=op.f("pk_peer_progress")),
+    )
+    op.create_table(
         "planned",
         sa.Column("digest", key(64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),

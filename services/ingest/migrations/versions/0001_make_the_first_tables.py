@@ -98,6 +98,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", name=op.f("pk_forms")),
     )
     op.create_table(
+        "handed_over",
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("to", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_handed_over")),
+    )
+    op.create_table(
         "heard",
         sa.Column("integration", key(64), nullable=False),
         sa.Column("at", key(27), nullable=False),

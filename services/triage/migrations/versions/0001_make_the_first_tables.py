@@ -483,6 +483,7 @@ def upgrade() -> None:
         sa.Column("aftercare", sa.Text(), nullable=False),
         sa.Column("plans", sa.Text(), nullable=False),
         sa.Column("answering", sa.Text(), nullable=False),
+        sa.Column("handing", sa.Text(), nullable=False),
         sa.Column("verification", sa.Text(), nullable=False),
         sa.Column("clarifying", sa.Boolean(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),

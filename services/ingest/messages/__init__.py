@@ -1,0 +1,1 @@
+"""Messages of other deployments: matters that they hand over, and what they say of those that they were given."""
