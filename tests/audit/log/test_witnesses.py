@@ -206,7 +206,7 @@ async def introduced(log: World, other: World, monkeypatch: pytest.MonkeyPatch) 
     (key,) = await verifiers(log)
     await witnessing.know(other.runtime, Caller(), ORIGIN, (key.public.hex(),))
 
-    async def post(address: str, body: bytes) -> Said:
+    async def post(address: str, body: bytes, _: object = None) -> Said:
         assert address == "http://other/witness/add-checkpoint"
         return await shown(other, body)
 
@@ -276,7 +276,7 @@ async def test_an_answer_without_the_cosignature_proves_nothing(
     stranger = Signer("stranger.example", Ed25519PrivateKey.from_private_bytes(b"s" * 32), note.COSIGNATURE)
     for body in (b"", b"nothing\n", stranger.sign("x\n", 1).line.encode()):
 
-        async def post(address: str, sent: bytes, body: bytes = body) -> Said:
+        async def post(address: str, sent: bytes, authority: object = None, body: bytes = body) -> Said:
             return Said(200, "text/plain", body)
 
         monkeypatch.setattr(witnessing, "post", post)
