@@ -12,6 +12,8 @@ SUBJECTS: Mapping[str, str] = {
     "press": N_("新闻发布"),
     "finding": N_("责任认定"),
     "review": N_("总结评估"),
+    "message": N_("其他部署来的消息"),
+    "delivery": N_("送往其他部署的消息"),
 }
 """First part of a type -> what its events are about."""
 
