@@ -208,8 +208,7 @@ SHOWS = {
 
 
 UNKNOWN = ("words-unknown", "lesson-unknown", "message-unreadable")
-"""What a caller with the right is told of: the world has no such words, no lesson, and no message that a deployment sent.
-"""
+"""What a caller with the right is told of: the world has no such words, no lesson, and no message of a deployment."""
 
 
 @dataclass(frozen=True)
