@@ -207,6 +207,7 @@ async def pages_of_operating(town: Town, language: str) -> list[Page]:
     return opened
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     number, statement = await town.handled()
