@@ -455,6 +455,8 @@ BODIES: dict[str, object] = {
     "start-plan": {"plan": "p"},
     "hold-meeting": {"meeting": "leading_group", "units": ["county"], "took_part": ["chief@county"], "minutes": "m"},
     "pass-upward": {"reason": "r"},
+    "hand-to-peer": {"to": "city", "subject": "s", "reason": "r"},
+    "tell-peer": {"said": "accepted"},
     "designate": {"unit": "county-water", "reason": "r"},
     "accept-help": {},
     "return-help": {"reason": "r"},
