@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 
 import httpx
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks import rig
@@ -42,7 +43,10 @@ async def measure(runs: int) -> list[Figure]:
         second = await _take(work, histories, EVENTS // histories.each - small)
         after = await _timelines(made, histories, EVENTS // histories.each)
         computed, read = await _proofs(made, histories, EVENTS // histories.each)
-        size = f"{histories.each * (EVENTS // histories.each):,}"
+        async with made.database.read() as connection:
+            disk = (await connection.execute(text("select pg_database_size(current_database())"))).scalar_one()
+        count = histories.each * (EVENTS // histories.each)
+        size = f"{count:,}"
     slow, fast = percentile(after, 0.99), percentile(before, 0.99)
     floor_is = "at a tenth of the events"
     return [
@@ -50,6 +54,9 @@ async def measure(runs: int) -> list[Figure]:
         Figure(f"timeline p99 at {size}", "ms", slow, GOAL_TIMELINE, fast, fast / slow, floor_is),
         Figure(f"inclusion proof at {size}, computed", "ms", percentile(computed, 0.5), GOAL_PROOF),
         Figure(f"inclusion proof at {size}, read", "ms", percentile(read, 0.5), 5.0),
+        Figure(
+            f"audit's database at {size}", "bytes an event", disk / (histories.each * (EVENTS // histories.each)), 5e3
+        ),
     ]
 
 

@@ -46,6 +46,8 @@ OPENED = ("java.util", "java.util.concurrent", "java.security", "java.lang")
 """Packages of Java that Keycloak reaches into."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 CONSOLE = 8400
+TOXIPROXY = "v2.5.0"
+"""The last version that the Go of Debian 12 builds."""
 
 # The kernel ends a child when the thread that made it ends. So one thread, which lives as long as the process, makes
 # all children.
@@ -127,11 +129,13 @@ class Server:
 
 
 class Kafka(Server):
-    """One node in KRaft mode, broker and controller at once."""
+    """One node in KRaft mode, broker and controller at once. Nodes of one cluster share its id."""
 
     name = "kafka"
 
-    def __init__(self, data: Path, port: int, config: Mapping[str, str], users: Mapping[str, str]) -> None:
+    def __init__(
+        self, data: Path, port: int, config: Mapping[str, str], users: Mapping[str, str], cluster: str = ""
+    ) -> None:
         super().__init__(data, port)
         self.address = f"{LOOPBACK}:{port}"
         self._jars = kafka_jars()
@@ -150,7 +154,7 @@ class Kafka(Server):
         )
         if not (data / "log" / "meta.properties").exists():
             # An id that begins with a dash would look like an option.
-            cluster = "H" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+            cluster = cluster or "H" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
             names = [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in users.items()]
             self.tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *names)
 
@@ -581,6 +585,26 @@ def _unpack_promtool(folder: Path) -> None:
     (folder / "all" / "usr" / "bin" / "promtool").rename(folder / "promtool")
     shutil.rmtree(folder / "all")
     package.unlink()
+
+
+def toxiproxy() -> Path:
+    """A proxy that spoils connections on demand, built by Go from its sources: Debian has no package of it."""
+
+    def build(folder: Path) -> None:
+        module = f"github.com/Shopify/toxiproxy/v2/cmd/server@{TOXIPROXY}"
+        _run([_executable("go", "golang"), "install", module], env={**os.environ, "GOBIN": str(folder)})
+
+    return _made(f"toxiproxy-{TOXIPROXY}", build) / "server"
+
+
+def libfaketime() -> Path:
+    """The library that gives one process another time."""
+    for attempt in range(2):
+        if found := next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None):
+            return found
+        if attempt == 0:
+            _install("faketime")
+    raise NativeError("faketime was installed, but its library was not found")
 
 
 def tools() -> None:

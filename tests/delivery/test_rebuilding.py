@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.delivery.test_kills import History, post_until
+from tests.delivery.load import History, post_until
 from tests.kit import programs
 from tests.kit.stack import CLI, DeployedWorld, EmbeddedWorld, until
 

@@ -13,7 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from schemas import catalogue
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.time_source import TimeSource
+from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.log.kafka import KafkaLog
@@ -79,6 +81,30 @@ async def test_a_leader_that_renews_keeps_the_lead_and_one_that_ends_leaves_it_a
         keeping.cancel()
     async with leads(second, limit=5):
         assert await rows(second, "lease", "term") == [(2,)]
+
+
+async def test_a_leader_whose_clock_goes_wrong_leaves_the_lead_to_another_machine(
+    two: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+    monkeypatch.setattr(delivery, "CHECKED", 0.0)
+    off = 0.0
+
+    async def skew() -> float:
+        return off
+
+    monkeypatch.setattr(first, "skew", skew)
+    async with leads(first) as held:
+        keeping = asyncio.create_task(held.keep())
+        assert not (await asyncio.wait([keeping], timeout=SECONDS))[0]
+        off = 7200.0
+        with pytest.raises(Unavailable, match="7200 s off the database's"):
+            async with asyncio.timeout(10):
+                await keeping
+    with pytest.raises(Unavailable, match="7200 s off the database's"):
+        await process.prepare(first)
+    async with leads(second, limit=5):
+        pass
 
 
 async def test_embedded_the_one_process_leads_at_once_and_keeps_no_lease(tmp_path: Path) -> None:

@@ -66,6 +66,24 @@ async def test_a_batch_is_taken_once_and_in_order(triage: Runtime) -> None:
     assert await rows(triage, "consumer_offset", "next") == [(8,)]
 
 
+async def test_while_the_clock_is_wrong_nothing_is_taken_in(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it causes would be recorded at a wrong time, and its limits would begin then."""
+    off = -7200.0
+
+    async def skew() -> float:
+        return off
+
+    monkeypatch.setattr(triage, "skew", skew)
+    with capture_logs() as told:
+        taking = asyncio.create_task(UnitOfWork(triage).handle(as_records(report(1))))
+        assert not (await asyncio.wait([taking], timeout=0.5))[0]
+        assert await rows(triage, "report_counts") == []
+        off = 0.0
+        await taking
+    assert await rows(triage, "report_counts") == [("county", 4)]
+    assert any("-7200 s off the database's" in str(one.get("error")) for one in told)
+
+
 async def test_a_duplicate_behind_the_offset_changes_nothing(triage: Runtime) -> None:
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records([*events, *events, events[0], events[2]]))

@@ -150,7 +150,7 @@ class Runtime:
         self.changes = 0
         """Counts what this process changed: committed events, and what it knows of the offices."""
         self._offices_until = 0.0
-        self._checked = 0.0
+        self._checked = self._clock_checked = -CHECKED
         self._unavailable: Unavailable | None = None
 
     def part(self, make: Callable[["Runtime"], Part]) -> Part:
@@ -240,6 +240,20 @@ class Runtime:
                 service=self.service.name,
             )
 
+    async def clock_must_be_right(self) -> None:
+        """Raises `Unavailable` while this machine's clock is wrong: what is recorded would have the wrong time."""
+        if time.monotonic() - self._clock_checked <= CHECKED:
+            return
+        skew = await self.skew()
+        if abs(skew) > MAX_SKEW:
+            raise Unavailable(
+                f"this machine's clock is {skew:.0f} s off the database's; set it right",
+                30,
+                code="clock-skewed",
+                seconds=round(skew),
+            )
+        self._clock_checked = time.monotonic()
+
     async def skew(self) -> float:
         """How many seconds the database's clock is before this machine's."""
         before = datetime.now(UTC)
@@ -248,14 +262,10 @@ class Runtime:
         return (theirs - min(max(theirs, before), datetime.now(UTC))).total_seconds()
 
     async def _look(self) -> Unavailable | None:
-        skew = await self.skew()
-        if abs(skew) > MAX_SKEW:
-            return Unavailable(
-                f"this machine's clock is {skew:.0f} s off the database's; set it right",
-                30,
-                code="clock-skewed",
-                seconds=round(skew),
-            )
+        try:
+            await self.clock_must_be_right()
+        except Unavailable as problem:
+            return problem
         outbox = self.tables["outbox"]
         async with self.database.read() as connection:
             first, last = (await connection.execute(select(func.min(outbox.c.seq), func.max(outbox.c.seq)))).one()

@@ -20,6 +20,7 @@ from schemas.fields import Erasure
 from services.kernel import metrics
 from services.kernel.core.decider import Actor, Moved
 from services.kernel.core.ids import DerivedIds
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import offsets as kept
 from services.kernel.delivery import operations
@@ -149,6 +150,8 @@ class UnitOfWork(Streams):
         wait, alone = 0.01, False
         while True:
             try:
+                # What an event causes would have the wrong time for ever, and limits would begin then.
+                await self.runtime.clock_must_be_right()
                 await self._once(records, poison, alone=alone)
                 self._waits.over()
                 return
@@ -159,7 +162,7 @@ class UnitOfWork(Streams):
                 if wait >= 1:
                     self._waits.told(brief(error))
                 await asyncio.sleep(wait)
-            except (DBAPIError, OSError, Held) as error:
+            except (DBAPIError, OSError, Held, Unavailable) as error:
                 if is_defect(error):
                     raise
                 self._waits.told(brief(error))

@@ -89,6 +89,7 @@ def collect_less() -> None:
 async def prepare(runtime: Runtime) -> None:
     """The steps before a service decides: tables, topics, recovery; then the work that waited for it."""
     name = runtime.service.name
+    await runtime.clock_must_be_right()
     await migrations.upgrade(runtime.database, runtime.service)
     await placement.keep(runtime)
     await _make_topics(runtime, await own_topics.known(runtime))
@@ -223,16 +224,20 @@ class Lead:
     """A process's time as leader of a service, on its own connection. Embedded, the folder's lock is enough."""
 
     def __init__(self, runtime: Runtime, session: AsyncConnection | None = None, term: Term | None = None) -> None:
+        self._runtime = runtime
         self._service, self._seconds = runtime.service.name, runtime.settings.lease_seconds
         self._session, self._term = session, term
         self._one_at_a_time = asyncio.Lock()
         self._told = False
 
     async def keep(self) -> None:
-        """Renews the lease until that fails, and raises the error."""
+        """Renews the lease until that fails, or this machine's clock goes wrong, and raises the error."""
         while self._session is not None:
             await asyncio.sleep(self._seconds / RENEWALS)
             await self._renew()
+            # Who does not answer in time says nothing of the clock.
+            with suppress(DBAPIError, OSError, TimeoutError):
+                await self._runtime.clock_must_be_right()
         await asyncio.get_running_loop().create_future()
 
     async def recovered(self) -> None:
