@@ -27,6 +27,7 @@ from services.kernel.logging import Lasting, brief
 from services.kernel.serving.idempotency import keep_pruning
 from services.kernel.settings import Settings
 from services.kernel.store import failures, lease, migrations
+from services.kernel.store.database import REST
 from services.kernel.store.lease import Superseded, Term
 from services.kernel.store.session import Conflict, Held
 from services.kernel.tasks import side_by_side
@@ -46,8 +47,6 @@ RENEWALS = 5
 SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a failed loop starts again: at first, and at most."""
-REST = 10
-"""A pause of this many times its length follows each rewriting of a file, since writers wait for it."""
 logger = structlog.get_logger()
 
 

@@ -47,6 +47,8 @@ POOL_SECONDS = 10.0
 CONNECT_SECONDS = 5
 CLOSE_SECONDS = 2.0
 """How long a database that closes waits for connections in use."""
+REST = 10
+"""A pause of this many times its length follows each rewriting of a file, since writers wait for it."""
 answer_within: ContextVar[float | None] = ContextVar("answer_within", default=None)
 """Seconds for a transaction or a reading while somebody waits for the answer; None if nobody waits."""
 

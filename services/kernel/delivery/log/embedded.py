@@ -15,7 +15,7 @@ from services.kernel.delivery.log import Entry, Handle, LogGone, Offsets, Partit
 from services.kernel.delivery.log.merging import merged
 from services.kernel.store import sql
 from services.kernel.store.columns import key
-from services.kernel.store.database import Database
+from services.kernel.store.database import REST, Database
 from services.kernel.tasks import to_the_end
 
 logger = structlog.get_logger()
@@ -23,8 +23,6 @@ FETCH = 2000
 FORGET_SECONDS = 1.0
 FAILED_SECONDS = 60.0
 """From a rewriting that failed to the next one. On a full disk, each one takes the space that others need."""
-REST = 10
-"""A pause of this many times its length follows each rewriting, since appends wait for it: five seconds for 1 GB."""
 ERASED = 1
 """The file's `user_version` from an erasure until the file is rewritten, so that a start goes on with it."""
 METADATA = MetaData()
