@@ -18,7 +18,7 @@ import pytest
 
 from services.kernel.settings import ROOT
 from services.kernel.store import migrations
-from tests.delivery.test_kills import History, post_until, retried
+from tests.delivery.load import History, post_until, retried
 from tests.kit import stack, substrate
 from tests.kit.stack import DeployedWorld, get, until
 
