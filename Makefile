@@ -7,7 +7,7 @@ DEV := .venv/.dev
 ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
   $(patsubst %,tests/delivery/test_%.py,crash_points interleavings kills)
 
-.PHONY: install demo up test stack test-containers test-go chaos fuzz bench lint requirements generate site release audit
+.PHONY: install demo up test stack test-containers test-go chaos fuzz mutate bench lint requirements generate site release audit
 
 install: $(RUN) ## .venv with `huiying` in it
 
@@ -37,6 +37,10 @@ chaos: $(DEV) ## hundreds of kills
 
 fuzz: $(DEV) ## parsers under damaged input; INPUTS for each property
 	HUIYING_FUZZ=$(or $(INPUTS),200000) .venv/bin/pytest tests/fuzz --timeout 0 --durations 0 $(ARGS)
+
+mutate: $(DEV) ## whether a test fails for each small change of what decides; ARGS names some changes
+	.venv/bin/uv run --quiet --no-project --isolated --with-requirements requirements/dev.txt \
+	  --with-requirements requirements/mutate.txt mutmut run $(ARGS)
 
 bench: $(DEV) ## the performance figures, each beside its floor
 	.venv/bin/python deploy/native.py tools

@@ -46,6 +46,8 @@ OPENED = ("java.util", "java.util.concurrent", "java.security", "java.lang")
 """Packages of Java that Keycloak reaches into."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 CONSOLE = 8400
+TOXIPROXY = "v2.5.0"
+"""The last version that the Go of Debian 12 builds."""
 
 # The kernel ends a child when the thread that made it ends. So one thread, which lives as long as the process, makes
 # all children.
@@ -583,6 +585,26 @@ def _unpack_promtool(folder: Path) -> None:
     (folder / "all" / "usr" / "bin" / "promtool").rename(folder / "promtool")
     shutil.rmtree(folder / "all")
     package.unlink()
+
+
+def toxiproxy() -> Path:
+    """A proxy that spoils connections on demand, built by Go from its sources: Debian has no package of it."""
+
+    def build(folder: Path) -> None:
+        module = f"github.com/Shopify/toxiproxy/v2/cmd/server@{TOXIPROXY}"
+        _run([_executable("go", "golang"), "install", module], env={**os.environ, "GOBIN": str(folder)})
+
+    return _made(f"toxiproxy-{TOXIPROXY}", build) / "server"
+
+
+def libfaketime() -> Path:
+    """The library that gives one process another time."""
+    for attempt in range(2):
+        if found := next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None):
+            return found
+        if attempt == 0:
+            _install("faketime")
+    raise NativeError("faketime was installed, but its library was not found")
 
 
 def tools() -> None:

@@ -1,4 +1,4 @@
-"""Processes, brokers and the database are killed by chance. Nothing is lost, and nobody is needed.
+"""Everything goes wrong, nothing is lost, and nobody is needed: kills, brokers, databases, networks, clocks.
 
 Two processes of each part, as a deployment has them. Whatever ends is started again, as systemd and compose do it.
 """
@@ -6,21 +6,28 @@ Two processes of each part, as a deployment has them. Whatever ends is started a
 import contextlib
 import os
 import random
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from deploy import native
-from deploy.native import Postgres, free_port
+from deploy.native import LOOPBACK, Postgres, free_port
 from tests.delivery.load import Load
 from tests.kit import stack, substrate
 from tests.kit.cluster import REPLICAS, Brokers, brokers
-from tests.kit.stack import SERVICES, DeployedWorld, until
+from tests.kit.stack import CLI, SERVICES, DeployedWorld, until
+from tests.kit.toxics import toxiproxy
 
 pytestmark = [pytest.mark.chaos, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(7200)]
 KILLS = int(os.environ.get("HUIYING_CHAOS_KILLS", "1000"))
@@ -28,6 +35,8 @@ SEED = int(os.environ.get("HUIYING_CHAOS_SEED", "1"))
 SERVERS = ("broker1", "broker2", "broker3", "postgres")
 OF_SERVERS = 0.08
 """How often a kill takes a server instead of a process."""
+GONE = 30.0
+"""Seconds for which something is frozen or lost: longer than each session, lease and send."""
 
 
 class Twice(DeployedWorld):
@@ -40,12 +49,26 @@ class Twice(DeployedWorld):
         self.seconds = {service: free_port() for service in SERVICES}
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
+        self.ended: Counter[str] = Counter()
+        self.elsewhere: dict[str, dict[str, str]] = {}
+        """Part -> what its environment needs so that it runs as on a machine with another clock."""
 
     def own(self, part: str) -> dict[str, str]:
         service, _, kind = part.partition(".")
         ports = self.seconds if kind == "api2" else self.ports
         return {"HUIYING_PORT": str(ports[service])} if kind.startswith("api") else {}
+
+    def start(self, part: str, **environment: str) -> Any:
+        if part not in self.elsewhere:
+            return super().start(part, **environment)
+        # A fork of a running server would not load the library.
+        whole = {**self.environment, **self.own(part), **self.elsewhere[part], **environment}
+        with (self.folder / f"{part}.log").open("ab") as log:
+            command = [sys.executable, "-m", CLI, *self.command(part)]
+            process: Any = subprocess.Popen(command, env=whole, stdout=log, stderr=log)
+        self.processes[part] = process
+        return process
 
     def urls(self, service: str) -> list[str]:
         return [f"http://127.0.0.1:{ports[service]}" for ports in (self.ports, self.seconds)]
@@ -79,7 +102,8 @@ class Twice(DeployedWorld):
         while not self._over.wait(0.2):
             for part in self.parts:
                 with self._one_at_a_time:
-                    if self.processes[part].poll() is not None:
+                    if (code := self.processes[part].poll()) is not None:
+                        self.ended[str(code)] += 1
                         self.start(part)
 
 
@@ -91,9 +115,9 @@ def _is_ready(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def twice(folder: Path, server: Postgres, kafka: str) -> Iterator[Twice]:
-    """The world, kept alive."""
-    database = substrate.new_databases("chaos", server.url)
+def twice(folder: Path, server: Postgres, kafka: str, port: int = 0) -> Iterator[Twice]:
+    """The world, kept alive. It reaches the database at `port`."""
+    database = substrate.new_databases("chaos", server.url).replace(f":{server.port}/", f":{port or server.port}/")
     folder.mkdir(parents=True, exist_ok=True)
     shared = {"HUIYING_REPLICATION": str(REPLICAS), "HUIYING_SEND_SECONDS": "5", "HUIYING_LEASE_SECONDS": "5"}
     with stack.started(Twice(folder, database, kafka, **shared)) as world, world.kept():
@@ -163,3 +187,114 @@ def _proven(world: Twice, load: Load) -> str:
     for part in world.parts:
         world.ready(part)
     return load.proven(300)
+
+
+def _through(folder: Path, spoil: Callable[[Twice, Brokers, Postgres], None], seed: int = SEED) -> str:
+    """The record is sound after `spoil`, which ran while clients worked."""
+    with (
+        substrate.private_postgres() as server,
+        brokers(folder / "brokers") as cluster,
+        twice(folder / "world", server, cluster.address) as world,
+    ):
+        load = Load(world, seed, clients=2, officers=1, pause=0.1)
+        with load.on():
+            _must_go_on(load)
+            spoil(world, cluster, server)
+            _must_go_on(load)
+        return _proven(world, load)
+
+
+def test_one_broker_is_lost_with_its_disk_and_one_freezes(tmp_path: Path) -> None:
+    """One of three is less than the topics want. Reports are taken meanwhile, and sent later."""
+
+    def spoil(world: Twice, cluster: Brokers, _: Postgres) -> None:
+        lost, frozen, last = cluster.all
+        lost.kill()
+        frozen.pause()
+        try:
+            time.sleep(GONE)
+            assert world.post("while one broker of three is left").status_code in {201, 503}
+        finally:
+            frozen.resume()
+        time.sleep(GONE / 3)
+        for path in (lost.data / "log").iterdir():
+            if path.is_dir() and not path.name.startswith("__cluster_metadata"):
+                shutil.rmtree(path)
+        lost.start()
+        time.sleep(GONE)
+        # The brokers that had the records before are gone one after the other; the empty one has them again.
+        for one in (frozen, last):
+            one.kill()
+            time.sleep(GONE / 3)
+            one.start()
+
+    print(_through(tmp_path, spoil))
+
+
+def test_each_leader_freezes_and_wakes_up_as_somebody_else_leads(tmp_path: Path) -> None:
+    def spoil(world: Twice, _: Brokers, __: Postgres) -> None:
+        for service in SERVICES:
+            leaders = [n for n, url in zip(("", "2"), world.urls(service), strict=True) if _is_ready(url)]
+            frozen = world.processes[f"{service}.api{leaders[0]}"]
+            frozen.send_signal(signal.SIGSTOP)
+            try:
+                until(lambda s=service: any(map(_is_ready, world.urls(s))), f"{service} has another leader", 60)
+                time.sleep(GONE / 6)
+            finally:
+                if frozen.poll() is None:
+                    frozen.send_signal(signal.SIGCONT)
+
+    print(_through(tmp_path, spoil))
+
+
+def test_connections_that_are_slow_narrow_torn_and_silent(tmp_path: Path) -> None:
+    """Each process reaches brokers and databases through a proxy that spoils connections, of one server at a time."""
+    chance, ports, names = random.Random(SEED), [free_port() for _ in range(4)], SERVERS
+    addresses = [f"{LOOPBACK}:{port}" for port in ports]
+    spoiled: Counter[str] = Counter()
+    with (
+        substrate.private_postgres() as server,
+        brokers(tmp_path / "brokers", addresses[:REPLICAS]) as cluster,
+        toxiproxy(tmp_path) as proxies,
+    ):
+        upstreams = [one.address for one in cluster.all] + [f"{LOOPBACK}:{server.port}"]
+        for name, upstream, port in zip(names, upstreams, ports, strict=True):
+            proxies.proxy(name, upstream, port)
+        with twice(tmp_path / "world", server, cluster.address, port=ports[-1]) as world:
+            load = Load(world, SEED, clients=2, officers=1, pause=0.1)
+            with load.on():
+                _must_go_on(load)
+                for _ in range(KILLS // 20):
+                    name = chance.choice(names)
+                    with proxies.any(name, chance):
+                        time.sleep(chance.uniform(1, 12))
+                    spoiled[name] += 1
+                    time.sleep(chance.uniform(0, 3))
+                _must_go_on(load)
+            print(f"\n{dict(spoiled)}; {_proven(world, load)}")
+
+
+@pytest.mark.parametrize("off", ["-2h", "+2h"])
+def test_a_machine_whose_clock_is_wrong_takes_nothing_and_the_other_one_does(tmp_path: Path, off: str) -> None:
+    """It leads nobody. When its clock is right again it takes work, and no event has the wrong time."""
+    environment = {"LD_PRELOAD": str(native.libfaketime()), "FAKETIME": off, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    times = list[datetime]()
+
+    def spoil(world: Twice, _: Brokers, __: Postgres) -> None:
+        wrong = [part for part in world.parts if part.endswith("2")]
+        for part in wrong:
+            world.elsewhere[part] = environment
+            world.kill_and_leave(part)
+        time.sleep(GONE)
+        for part in {*world.parts} - {*wrong}:
+            world.kill_and_leave(part)
+        time.sleep(GONE)
+        assert not any(_is_ready(world.urls(service)[1]) for service in SERVICES)
+        for part in wrong:
+            del world.elsewhere[part]
+            world.kill_and_leave(part)
+        times.extend(datetime.fromisoformat(event["recordedtime"]) for event in world.events())
+
+    print(_through(tmp_path, spoil))
+    assert times
+    assert max(abs(datetime.now(UTC) - time_) for time_ in times) < timedelta(minutes=30)

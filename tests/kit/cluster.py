@@ -33,8 +33,8 @@ class Brokers(NamedTuple):
 
 
 @contextlib.contextmanager
-def brokers(folder: Path) -> Iterator[Brokers]:
-    """Three brokers that run."""
+def brokers(folder: Path, advertised: Sequence[str] = ()) -> Iterator[Brokers]:
+    """Three brokers that run. `advertised` are addresses through which clients go, one for each broker."""
     ports, controllers = ([free_port() for _ in range(REPLICAS)] for _ in range(2))
     cluster = "H" + "".join(random.choices("abcdefghijklmnop", k=21))
     made = []
@@ -46,8 +46,10 @@ def brokers(folder: Path) -> Iterator[Brokers]:
             "listeners": f"BROKER://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
             "controller.quorum.voters": ",".join(f"{n + 1}@{LOOPBACK}:{at}" for n, at in enumerate(controllers)),
         }
+        if advertised:
+            config["advertised.listeners"] = f"BROKER://{advertised[number]}"
         made.append(Kafka(folder / f"broker{number + 1}", port, config, {}, cluster=cluster))
-    found = Brokers(made, ",".join(one.address for one in made))
+    found = Brokers(made, ",".join(advertised or [one.address for one in made]))
     try:
         found.start()
         yield found
