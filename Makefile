@@ -39,8 +39,7 @@ fuzz: $(DEV) ## parsers under damaged input; INPUTS for each property
 	HUIYING_FUZZ=$(or $(INPUTS),200000) .venv/bin/pytest tests/fuzz --timeout 0 --durations 0 $(ARGS)
 
 mutate: $(DEV) ## whether a test fails for each small change of what decides; ARGS names some changes
-	.venv/bin/uv run --quiet --no-project --isolated --with-requirements requirements/dev.txt \
-	  --with-requirements requirements/mutate.txt mutmut run $(ARGS)
+	.venv/bin/uv run --quiet --no-project --isolated --with-requirements requirements/mutate.txt mutmut run $(ARGS)
 
 bench: $(DEV) ## the performance figures, each beside its floor
 	.venv/bin/python deploy/native.py tools

@@ -144,6 +144,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "不接收移交",
                 "名录没有写明由哪个单位接收 {peer} 移交的事项；请与本部署的运维人员联系。",
             ),
+            "peer-takes-exercises": (
+                "演练单位不接收移交",
+                "名录把 {peer} 移交的事项交给演练单位，而这是真实事项；请与本部署的运维人员联系。",
+            ),
             "not-handed-to-peer": ("没有移交给它", "该事项没有移交给 {peer}；只有接收者能告知办理情况。"),
             "handed-over-already": ("已经移交", "{incident} 已移交 {to}，对方尚未答复；请等待。"),
             "no-peer-to-hand": ("没有可移交的部署", "名录中没有可接收 {incident} 的部署；请运维人员添加。"),

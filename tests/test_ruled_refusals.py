@@ -47,7 +47,7 @@ UNRULED = {
         incident-not-seen incident-unknown period-unknown duty-unknown lesson-unknown pack-not-known post-unknown
         report-unknown decision-unknown words-unknown not-listed fact-of-another-kind fact-code-unknown notice-unknown
         conference-unknown statement-unknown events-unknown remark-unknown finding-of-other
-        peer-takes-nothing peer-not-for-handing no-peer-to-hand peer-not-listed report-not-to-hand
+        peer-takes-nothing peer-takes-exercises peer-not-for-handing no-peer-to-hand peer-not-listed report-not-to-hand
         inject-unknown drill-unknown post-not-below not-for-exercises
         addressee-unknown unit-unknown number-unknown not-opened""",
     "a code that the pack does not list; the sentence says which it lists, and each has a source of its own": """

@@ -29,6 +29,7 @@ from services.kernel.core.decider import Actor, Ctx, Occurred
 from services.kernel.core.problems import Malformed, Problem, Rejected
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.tracing import ASKED, TOGETHER, Asked
 from services.kernel.masking import Listed, is_post_number, mask
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import sql
@@ -187,6 +188,13 @@ def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: 
     )
 
 
+class _Waiting(NamedTuple):
+    report: Prepared
+    caller: Caller
+    answer: asyncio.Future[Answer]
+    asked: Asked | None
+
+
 class Together:
     """Stores reports that arrive at the same time in one transaction. While one commits, the next ones gather.
 
@@ -196,13 +204,13 @@ class Together:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._waiting: list[tuple[Prepared, Caller, asyncio.Future[Answer]]] = []
+        self._waiting: list[_Waiting] = []
         self._storing: asyncio.Task[None] | None = None
 
     async def receive(self, report: Prepared, caller: Caller) -> Answer:
         """Like `receive` for one report in its own transaction. Raises the report's problem."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((report, caller, answer))
+        self._waiting.append(_Waiting(report, caller, answer, ASKED.get()))
         if self._storing is None:
             self._storing = asyncio.create_task(self._store())
         return await answer
@@ -211,26 +219,27 @@ class Together:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
             try:
-                outcomes = await self._transact([(report, caller) for report, caller, _ in batch])
+                outcomes = await self._transact(batch)
             except Exception as error:  # noqa: BLE001  whoever waits gets it
                 outcomes = [error] * len(batch)
-            for (_, _, answer), outcome in zip(batch, outcomes, strict=True):
-                if answer.done():
+            for one, outcome in zip(batch, outcomes, strict=True):
+                if one.answer.done():
                     continue  # the caller has gone
                 if isinstance(outcome, Answer):
-                    answer.set_result(outcome)
+                    one.answer.set_result(outcome)
                 else:
-                    answer.set_exception(outcome)
+                    one.answer.set_exception(outcome)
         self._storing = None
 
-    async def _transact(self, reports: Sequence[tuple[Prepared, Caller]]) -> Sequence[Answer | Exception]:
+    async def _transact(self, batch: Sequence["_Waiting"]) -> Sequence[Answer | Exception]:
         outcomes: list[Answer | Problem] = []
 
         async def act(session: Session, ctx: Ctx) -> Answer:
-            asked = [(report, replace(ctx, actor=caller.actor, cause=caller.request)) for report, caller in reports]
+            asked = [(one.report, replace(ctx, actor=one.caller.actor, cause=one.caller.request)) for one in batch]
             outcomes[:] = await receive(session, asked)
             return Answer({})
 
+        TOGETHER.set({one.caller.request: one.asked for one in batch})
         await transact(self._runtime, Caller(), act)
         return outcomes
 

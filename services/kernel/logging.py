@@ -103,6 +103,11 @@ class Lasting:
             self._causes[cause] = now
             self._log.warning(self._name, error=cause, times=self._times, **self._values, **more)
 
+    @property
+    def seconds(self) -> float:
+        """For how long the state has held."""
+        return time.monotonic() - self._began if self._causes else 0.0
+
     def over(self) -> None:
         """The state has ended."""
         if self._causes:

@@ -107,6 +107,24 @@ async def test_a_leader_whose_clock_goes_wrong_leaves_the_lead_to_another_machin
         pass
 
 
+async def test_a_database_that_does_not_tell_the_time_costs_nobody_the_lead(
+    two: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two
+
+    async def skew() -> float:
+        await asyncio.sleep(3600)
+        return 0.0
+
+    monkeypatch.setattr(first, "skew", skew)
+    async with leads(first) as held:
+        keeping = asyncio.create_task(held.keep())
+        with pytest.raises(TimeoutError):
+            async with leads(second, limit=3 * SECONDS):
+                raise AssertionError("two lead")
+        keeping.cancel()
+
+
 async def test_embedded_the_one_process_leads_at_once_and_keeps_no_lease(tmp_path: Path) -> None:
     async with runtime(small.ingest(), tmp_path, "sqlite") as made, leads(made) as held:
         await held.recovered()

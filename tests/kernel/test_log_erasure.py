@@ -11,11 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.log import embedded as module
 from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.store import database
 from tests.kernel.test_log import until
 
 CONTENT = "huiying.content.ingest"
@@ -37,6 +39,28 @@ def left(path: Path) -> list[int]:
     """The erased records whose words still stand anywhere in the log's files."""
     files = [file.read_bytes() for file in path.glob("log.sqlite*")]
     return [at for at in ERASED if any(words(at) in file for file in files)]
+
+
+async def test_on_a_full_disk_the_rewriting_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, full = await started(tmp_path), True
+    await fill(log)
+    forget = database._forget
+
+    def tried(path: str) -> bool:
+        if full:
+            raise DBAPIError("vacuum", None, sqlite3.OperationalError("database or disk is full"))
+        return forget(path)
+
+    monkeypatch.setattr(database, "_forget", tried)
+    monkeypatch.setattr(module, "FAILED_SECONDS", 0.01)
+    try:
+        with capture_logs() as told:
+            await erase(log)
+            await until(lambda: [one["event"] for one in told].count("log.erasure_waits") > 1, "it was tried again")
+            full = False
+            await until(lambda: not left(tmp_path), "the words left the files")
+    finally:
+        await log.stop()
 
 
 async def fill(log: EmbeddedLog) -> None:

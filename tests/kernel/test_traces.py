@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from schemas.envelope import Event
 from services.kernel.core.ids import incident_opened_by
 from services.kernel.core.traces import Place, is_sampled, read, span_of, trace_of, written
 from services.kernel.core.uuid7 import uuid7
+from services.kernel.delivery.tracing import MOST_LINKS, TOGETHER, Asked, Span, Traces
+from services.kernel.settings import Settings
 
 UUIDS = st.uuids(allow_nil=True).map(str)
 
@@ -86,6 +89,35 @@ def test_the_share_is_right_for_every_version_of_ids(ratio: float, make: object)
     share = sum(is_sampled(uuid.UUID(make()).int, ratio) for _ in range(2000)) / 2000
     assert abs(share - ratio) < 0.05
     assert ratio not in (0.0, 1.0) or share == ratio
+
+
+def test_requests_that_are_stored_together_have_a_span_each(tmp_path: Path) -> None:
+    told = list[Span]()
+    traces = Traces("ingest", Settings(data=tmp_path), told.append)
+    requests = {uuid7(): Asked(None) for _ in range(3)}
+    events = [
+        Event({**event("report", causationid=one).attributes, "type": "huiying.report.received.v1"}, b"")
+        for one in requests
+    ]
+    before = TOGETHER.set(requests)
+    try:
+        traces.recorded(events, 1, {})
+    finally:
+        TOGETHER.reset(before)
+    for asked in requests.values():
+        asked.answered("POST", "/ingest/v1/reports", 201)
+    servers = {one.place.trace: one.place for one in told if one.kind == "server"}
+    records = [one for one in told if one.kind == "internal"]
+    assert len(servers) == len(records) == len(requests)
+    assert all(one.parent == servers[one.place.trace] for one in records)
+
+
+def test_a_request_of_many_events_keeps_as_many_places_as_a_span_has_links(tmp_path: Path) -> None:
+    told = list[Span]()
+    traces, asked = Traces("ingest", Settings(data=tmp_path), told.append), Asked(None)
+    for _ in range(3 * MOST_LINKS):
+        asked.caused(traces, Place(trace_of(event("report")), 1, True))
+    assert len(asked._begun) == MOST_LINKS
 
 
 def test_without_a_collector_nothing_that_sends_is_imported() -> None:

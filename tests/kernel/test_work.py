@@ -16,8 +16,10 @@ from structlog.testing import capture_logs
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
 from services.kernel.core.ids import derived
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import operations
+from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.intake import Intake
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.runtime import Runtime
@@ -82,6 +84,25 @@ async def test_while_the_clock_is_wrong_nothing_is_taken_in(triage: Runtime, mon
         await taking
     assert await rows(triage, "report_counts") == [("county", 4)]
     assert any("-7200 s off the database's" in str(one.get("error")) for one in told)
+
+
+async def test_a_clock_that_was_set_is_looked_at_before_the_next_act(
+    triage: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look counts for a second. The limits of an hour would be breached within it."""
+    off = 0.0
+
+    async def skew() -> float:
+        return off
+
+    monkeypatch.setattr(triage, "skew", skew)
+    await triage.ready_to_decide()
+    off, before = 3600.0, delivery._offset()
+    monkeypatch.setattr(delivery, "_offset", lambda: before - 3600)
+    with pytest.raises(Unavailable, match="3600 s off the database's"):
+        await triage.clock_must_be_right()
+    with pytest.raises(Unavailable, match="3600 s off the database's"):
+        await triage.ready_to_decide()
 
 
 async def test_a_duplicate_behind_the_offset_changes_nothing(triage: Runtime) -> None:

@@ -38,6 +38,7 @@ from services.kernel.core.ids import derived
 from services.kernel.core.problems import Problem
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
+from services.kernel.logging import Lasting, brief
 from services.kernel.sending import looping
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store.session import Session
@@ -53,6 +54,8 @@ PATIENT = 3
 ENOUGH = 12
 """Tries, over half a day, after which a matter that is not known there will not be: the other record lost it."""
 UNKNOWN = "not-handed-over"
+UNREADY = 60.0
+"""Seconds for which words of a message may be missing here before operators are told."""
 
 
 @dataclass(slots=True)
@@ -60,8 +63,14 @@ class Known:
     """What this process sends just now."""
 
     busy: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    waits: dict[str, Lasting] = field(default_factory=dict)
+    """What is wrong here with the next message for a deployment."""
     witnesses: bool = False
     """Whether this deployment is a witness for the logs of the list."""
+
+    def waiting(self, peer: str) -> Lasting:
+        """The state of this deployment's own trouble with messages for another one."""
+        return self.waits.setdefault(peer, Lasting("peer.not_ready", peer=peer))
 
 
 class NotReady(Exception):
@@ -117,7 +126,7 @@ async def turn(runtime: Runtime, known: Known) -> None:
     if due:
         await runtime.ready_to_decide()
     for peer in due:
-        known.busy[peer.name] = asyncio.create_task(_work(runtime, peer))
+        known.busy[peer.name] = asyncio.create_task(_work(runtime, peer, known.waiting(peer.name)))
 
 
 def _is_due(row: Any, size: int, now: str) -> bool:
@@ -131,7 +140,7 @@ async def _signed(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.max(CHECKPOINTS.c.size)))).scalar() or 0
 
 
-async def _work(runtime: Runtime, peer: Peer) -> None:
+async def _work(runtime: Runtime, peer: Peer, waits: Lasting) -> None:
     """Sends what is for a deployment, until something is not taken."""
     try:
         while await _one(runtime, peer):
@@ -139,7 +148,15 @@ async def _work(runtime: Runtime, peer: Peer) -> None:
     except (NotReady, Problem, DBAPIError, OSError) as error:
         if isinstance(error, Problem) and error.code == "superseded":
             raise
+        waits.told(brief(error))
+        if isinstance(error, NotReady) and waits.seconds > UNREADY:
+            runtime.alarms[_alarm(peer.name)] = (
+                f"a message for the deployment {peer.name} waits in this record, and all later ones behind it: "
+                f"{error}; look at the lag and the dead letters of audit"
+            )
         await asyncio.sleep(looping.LONGEST_REST)
+    else:
+        waits.over()
 
 
 async def _one(runtime: Runtime, peer: Peer) -> bool:
@@ -159,12 +176,16 @@ async def _one(runtime: Runtime, peer: Peer) -> bool:
         await _keep(runtime, peer, size)
         return False
     tries = (row.tries if row else 0) + 1
-    error, fact = await _tried(runtime, peer, message, tries)
+    unknown = times_unknown(row)
+    error, fact = await _tried(runtime, peer, message, unknown)
     failpoint("message.sent")
     if fact is not None:
         await _keep(runtime, peer, found.position + 1, message.event, fact)
         runtime.alarms.pop(_alarm(peer.name), None)
         return True
+    if error == UNKNOWN:
+        # Only these answers count for `ENOUGH`. A deployment that was away may not have read its topics yet.
+        tries = unknown
     now = runtime.time_source.now()
     pause = STEPS[min(tries - 1, LONGEST)] * (1 + random.random() / 4)  # noqa: S311, it spreads tries
     since = (row and row.since) or instant(now)
@@ -179,15 +200,28 @@ async def _one(runtime: Runtime, peer: Peer) -> bool:
     return False
 
 
+def times_unknown(row: Any) -> int:
+    """Which one in a row it is, if the other deployment answers now that it knows nothing of the matter."""
+    return row.tries + 1 if row is not None and row.error == UNKNOWN else 1
+
+
 def _alarm(peer: str) -> str:
     return f"peer.{peer}"
 
 
 async def _next(connection: AsyncConnection, peer: str, begin: int, size: int) -> Any:
-    of = TIMELINE.c
+    """The next row that goes to the deployment; None if there is none.
+
+    What became of a message may be known from the topic while the place comes from a backup: it does not go again.
+    """
+    of, events = TIMELINE.c, METADATA.tables["events"].c
     chosen = select(TIMELINE).where(of.type.in_(sorted(catalogue.BETWEEN)), of.position >= begin, of.position < size)
     for row in (await connection.execute(chosen.order_by(of.position))).all():
-        if Event.parse(row.bytes).data.to == peer:
+        event = Event.parse(row.bytes)
+        if event.data.to != peer or event.drill:
+            continue
+        told = select(events.event_id).where(events.stream_id == delivery_of(event.id)).limit(1)
+        if (await connection.execute(told)).first() is None:
             return row
     return None
 
@@ -199,9 +233,10 @@ async def _words(connection: AsyncConnection, event: Event) -> tuple[Word, ...]:
         of = TIMELINE.c
         named = [one.report for one in event.data.reports]
         chosen = select(TIMELINE.c.bytes).where(of.stream_id.in_(named), of.version == 1)
-        for raw in (await connection.execute(chosen)).scalars():
-            said = Event.parse(raw).words
-            refs += [said[name] for name in ("subject", "text")]
+        received = [Event.parse(raw) for raw in (await connection.execute(chosen)).scalars()]
+        if missing := {*named} - {one.stream for one in received}:
+            raise NotReady(f"{len(missing)} reports have not come")
+        refs += [one.words[name] for one in received for name in ("subject", "text")]
     found = await salted(connection, METADATA, refs)
     if missing := set(refs) - set(found) - await _erased(connection, refs):
         raise NotReady(f"{len(missing)} words have not come")
@@ -213,7 +248,7 @@ async def _erased(connection: AsyncConnection, refs: Iterable[str]) -> set[str]:
     return set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(refs))))).scalars())
 
 
-async def _tried(runtime: Runtime, peer: Peer, message: Message, tries: int) -> tuple[str | None, Fact | None]:
+async def _tried(runtime: Runtime, peer: Peer, message: Message, unknown: int) -> tuple[str | None, Fact | None]:
     """Why the message is not taken, or the event of what became of it."""
     key = Signing(runtime.keys, runtime.settings.message_key)
     headers = key.headers(message.id, runtime.time_source.now(), message.body) | {"Content-Type": KIND}
@@ -227,11 +262,11 @@ async def _tried(runtime: Runtime, peer: Peer, message: Message, tries: int) -> 
     if said.status == 200:
         taken = _receipt(said, peer, event, runtime.settings.deployment)
         return ("receipt_unproven", None) if taken is None else (None, taken)
-    lost = said.problem == UNKNOWN and tries >= ENOUGH
+    lost = said.problem == UNKNOWN and unknown >= ENOUGH
     if (cause := said.problem if lost else said.refuses) is not None:
         status = said.status
         return None, DeliveryRefused(incident=event.stream, to=peer.name, sent=event.id, status=status, cause=cause)
-    return f"status_{said.status}", None
+    return UNKNOWN if said.problem == UNKNOWN else f"status_{said.status}", None
 
 
 def _receipt(said: Said, peer: Peer, event: Event, own: str) -> DeliveryTaken | None:

@@ -114,6 +114,13 @@ async def _opened(runtime: Runtime, session: Session, ctx: Ctx, message: Message
             code="peer-takes-nothing",
             peer=peer.name,
         )
+    if ctx.offices.drills(peer.takes):
+        raise Rejected(
+            f"the list of deployments gives matters from {peer.name} to {peer.takes}, an office for exercises, and "
+            "this one is real; ask its operator for another unit",
+            code="peer-takes-exercises",
+            peer=peer.name,
+        )
     actor = codec.sender(peer.name, peer.takes)
     report = codec.report(message, peer, peer.takes, ctx.now)
     prepared = intake.prepare(report, actor, runtime, codec.handed(message, peer))

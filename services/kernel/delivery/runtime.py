@@ -50,6 +50,11 @@ Part = TypeVar("Part")
 logger = structlog.get_logger()
 
 
+def _offset() -> float:
+    """What the clock says beyond the time since the machine started. It changes only if the clock is set."""
+    return time.time() - time.monotonic()
+
+
 async def nothing_known(connection: AsyncConnection, events: Sequence[Event]) -> Known:
     """For services whose reactions need no lookup."""
     return Known()
@@ -151,6 +156,7 @@ class Runtime:
         """Counts what this process changed: committed events, and what it knows of the offices."""
         self._offices_until = 0.0
         self._checked = self._clock_checked = -CHECKED
+        self._clock_offset = 0.0
         self._unavailable: Unavailable | None = None
 
     def part(self, make: Callable[["Runtime"], Part]) -> Part:
@@ -216,7 +222,7 @@ class Runtime:
     async def ready_to_decide(self) -> None:
         """Raises `Unavailable` before recovery, and while the outbox is full or this machine's clock is wrong."""
         self.must_have_recovered()
-        if time.monotonic() - self._checked > CHECKED:
+        if time.monotonic() - self._checked > CHECKED or self._has_jumped():
             self._checked = time.monotonic()
             self._unavailable = await self._look()
         if self._unavailable:
@@ -242,8 +248,9 @@ class Runtime:
 
     async def clock_must_be_right(self) -> None:
         """Raises `Unavailable` while this machine's clock is wrong: what is recorded would have the wrong time."""
-        if time.monotonic() - self._clock_checked <= CHECKED:
+        if time.monotonic() - self._clock_checked <= CHECKED and not self._has_jumped():
             return
+        offset = _offset()
         skew = await self.skew()
         if abs(skew) > MAX_SKEW:
             raise Unavailable(
@@ -252,7 +259,11 @@ class Runtime:
                 code="clock-skewed",
                 seconds=round(skew),
             )
-        self._clock_checked = time.monotonic()
+        self._clock_checked, self._clock_offset = time.monotonic(), offset
+
+    def _has_jumped(self) -> bool:
+        """Whether this machine's clock was set since it was found right: it has gone another way than time does."""
+        return abs(_offset() - self._clock_offset) > MAX_SKEW
 
     async def skew(self) -> float:
         """How many seconds the database's clock is before this machine's."""

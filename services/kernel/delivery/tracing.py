@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from schemas import catalogue
@@ -43,11 +44,12 @@ class Traces:
 
     def recorded(self, events: Sequence[Event], began: int, takes: Mapping[str, Place]) -> None:
         """Events were committed, within the present request, or caused by those that were taken in."""
-        asked, now = ASKED.get(), time.time_ns()
+        now = time.time_ns()
         for event in events:
             if not _is_told(event):
                 continue
             place = self._place(event, "record")
+            asked = TOGETHER.get().get(event.causation or "", ASKED.get())
             cause = takes.get(event.causation or "")
             if cause is None and asked is not None:
                 cause = asked.caused(self, place)
@@ -130,7 +132,8 @@ class Asked:
         """An event was recorded there; returns the place of the request."""
         if self._place is None:
             self._traces, self._place = traces, record._replace(span=span_of("request", f"{record.span:x}"))
-        self._begun.append(record)
+        if len(self._begun) < MOST_LINKS:
+            self._begun.append(record)
         return self._place
 
     def answered(self, method: str, route: str, status: int) -> None:
@@ -141,6 +144,8 @@ class Asked:
 
 ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
 """The request in which the present task works."""
+TOGETHER: ContextVar[Mapping[str, Asked | None]] = ContextVar("together", default=MappingProxyType({}))
+"""The requests for which the present task works at once, by the cause of their events."""
 
 
 def _is_told(event: Event) -> bool:

@@ -236,7 +236,8 @@ class Lead:
             await self._renew()
             # Who does not answer in time says nothing of the clock.
             with suppress(DBAPIError, OSError, TimeoutError):
-                await self._runtime.clock_must_be_right()
+                async with asyncio.timeout(self._seconds / RENEWALS):
+                    await self._runtime.clock_must_be_right()
         await asyncio.get_running_loop().create_future()
 
     async def recovered(self) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import triage
 from schemas.envelope import Event
-from schemas.fields import Instant, PeerName, StreamId, Typed, Uuid, WordsRef, instant
+from schemas.fields import Fact, Instant, PeerName, StreamId, Typed, Uuid, WordsRef, instant
 from schemas.handing import (
     Handed,
     HandedText,
@@ -20,7 +20,7 @@ from schemas.handing import (
     IncidentPeerTold,
     Told,
 )
-from services.kernel.core.decider import Ctx, Decided
+from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
 
@@ -241,19 +241,23 @@ def heard(state: "State", command: c.RecordPeerSaid) -> Decided:
         of=command.of, about=command.about, said=command.said, message=command.message, text=command.text
     )
     if command.said == "undelivered" and command.about == handing.telling:
-        return [said]
+        return _because(command, said)
     given = (one for one in handing.aways if (one.to, one.sent) == (command.of, command.about))
     away = next(given, None)
     if away is None or not _follows(away.heard, command.said):
         return []
     if away != handing.away:
-        return [said]
+        return _because(command, said)
     if command.said in HAS and away.heard not in HAS and state.phase in ("open", "resolved"):
-        return [said, triage.IncidentClosed(reason=away.reason)]
+        return _because(command, said, triage.IncidentClosed(reason=away.reason))
     if command.said == "returned" and away.heard in HAS and state.phase == "closed":
         again = triage.IncidentReopened(reason=command.text or away.reason, round=state.aftercare.round + 1)
-        return [said, again]
-    return [said]
+        return _because(command, said, again)
+    return _because(command, said)
+
+
+def _because(command: c.RecordPeerSaid, *facts: Fact) -> Decided:
+    return [Occurred(fact, basis=(command.basis,)) for fact in facts]
 
 
 def _follows(before: Heard | None, said: Heard) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.kernel.delivery.log import Entry, Handle, LogGone, Offsets, Partition, Record, check_range
 from services.kernel.delivery.log.merging import merged
+from services.kernel.logging import brief
 from services.kernel.store import sql
 from services.kernel.store.columns import key
 from services.kernel.store.database import REST, Database
@@ -80,8 +81,8 @@ class EmbeddedLog:
                 if not await to_the_end(self._rewrite()):
                     self._erased.set()
                     pause = FORGET_SECONDS
-            except sqlite3.Error as error:
-                logger.warning("log.erasure_waits", error=str(error))
+            except (sqlite3.Error, DBAPIError) as error:
+                logger.warning("log.erasure_waits", error=brief(error))
                 self._erased.set()
                 pause = FAILED_SECONDS
             await asyncio.sleep(max(pause, REST * (time.monotonic() - began)))
