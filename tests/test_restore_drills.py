@@ -13,8 +13,8 @@ import pytest
 
 from schemas.catalogue import SERVICES
 from services.apps import cli, embedded
-from services.apps.backups import keeping, sealing
-from services.apps.backups.held import Held, Manifest
+from services.apps.backups import keeping
+from services.apps.backups.held import BackupError, Held, Manifest, sealing
 from services.kernel.settings import Settings
 from tests.kit import integrate
 from tests.kit.stack import until
@@ -265,7 +265,11 @@ def test_a_clock_that_was_wrong_lets_no_backup_go(life: Path, data: Path, run: R
     assert code == 0 and "ahead says it was made later" in err
     last = json.loads((place / "last.json").read_text())
     assert (place / last["folder"]).is_dir() and first.folder.is_dir()
-    assert keeping.newest(place).folder.name == last["folder"], "what was made last, whatever the other one says"
+    own = str(first.told["deployment"])
+    assert keeping.newest(place, own).folder.name == last["folder"], "what was made last, whatever the other one says"
+    assert keeping.newest(place, "another").folder == other
+    with pytest.raises(BackupError, match=f"holds backups of another, {own}, and this deployment is nobody"):
+        keeping.newest(place, "nobody")
     shutil.rmtree(ahead)
     until(lambda: not (place / datetime.now(UTC).strftime(keeping.NAMED)).exists(), "a backup is named by its second")
     code, said, err = run(*command)

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
@@ -18,13 +19,19 @@ from services.kernel.settings import Settings
 
 
 class _StandardError(io.TextIOBase):
-    """Standard error at the time of writing. Whoever replaces it may close the earlier one."""
+    """Standard error at the time of writing. Whoever replaces it may close the earlier one.
+
+    If nobody reads it any more, or its disk is full, the lines are lost. What logs them goes on.
+    """
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure(settings: Settings) -> None:

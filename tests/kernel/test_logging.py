@@ -2,6 +2,8 @@
 
 import ast
 import logging
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -35,6 +37,17 @@ def is_wrong(node: ast.AST) -> bool:
         and node.func.value.id == "log"
         and any(keyword.arg == "event" for keyword in node.keywords)
     )
+
+
+def test_who_logs_goes_on_if_nobody_reads() -> None:
+    """As when journald stops, or `| head` has seen enough."""
+    program = (
+        "import os, structlog, sys; from services.kernel import logging; from services.kernel.settings import Settings;"
+        "logging.configure(Settings()); reads, writes = os.pipe(); os.close(reads); os.dup2(writes, 2);"
+        "structlog.get_logger().warning('nobody.reads', value=1); print('went on')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ran.stdout == "went on\n", ran.stderr
 
 
 def test_a_library_says_the_same_once_a_minute_and_how_often(monkeypatch: pytest.MonkeyPatch) -> None:

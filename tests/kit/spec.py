@@ -1,6 +1,7 @@
 """given / when / then for deciders: `given(decider, *facts).when(command).then(*facts)`."""
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,14 +17,17 @@ from schemas.fields import Fact, Typed, WordsRef
 from schemas.offices import PolicyPackLoaded, UnitPostPlaced
 from schemas.pack import PolicyPack
 from schemas.pack.values import sourced
+from schemas.problems import TYPES, members_of
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
-from services.kernel.core.problems import Problem
+from services.kernel.core.problems import Forbidden, NotFound, Problem
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.rules import packs as policy
 from services.kernel.rules.lists import load_lists
 from services.triage.offices import setup
 
+FIELD = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)*): ")
+"""A sentence that begins so speaks of a field of the command."""
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
 UNITS = {
@@ -214,9 +218,20 @@ class When:
         """
         with pytest.raises(kind, match=match or None) as raised:
             self.decided()
+        must_be_whole(raised.value)
         named = raised.value.members.get("rule")
         if rule is not None or named is not None:
             must_be_ruled(raised.value, rule or named or "", self.given.context.offices)
+
+
+def must_be_whole(problem: Problem) -> None:
+    """Checks that a refusal has a code of its own, all that its Chinese sentence says, and the field it speaks of."""
+    usual = problem.usual if isinstance(problem, Forbidden | NotFound) else None
+    assert problem.code in TYPES, problem.code
+    assert problem.code == usual or problem.code != problem.usual, f"{problem.code}: {problem.detail}"
+    assert {*members_of(problem.code)} <= problem.members.keys(), (problem.code, problem.members)
+    if speaks_of := FIELD.match(problem.detail):
+        assert problem.members.get("field") == speaks_of[1], (problem.detail, problem.members)
 
 
 def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:

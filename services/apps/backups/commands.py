@@ -132,10 +132,11 @@ def verify(
     """
     from services.apps.backups import fitting, folder, keeping
 
-    held = keeping.newest(source)
+    settings = quiet(settings_of(None))
+    held = keeping.newest(source, settings.deployment)
     held.must_be_whole()
     held.unlock(key_file)
-    secret = quiet(settings_of(None)).secret.get_secret_value().encode() or None
+    secret = settings.secret.get_secret_value().encode() or None
     if secret or key_file or not held.manifest.keys:
         fitting.must_be_made_here(held, secret)
     if not held.manifest.keys:
@@ -175,7 +176,7 @@ def secret(source: From, key_file: KeyFile = None) -> None:
     from services.apps.backups.held import Held
     from services.kernel.access.keys import SECRET_FILE
 
-    found = keeping.newest(source)
+    found = keeping.newest(source, quiet(settings_of(None)).deployment)
     held = Held.open(found.folder, found.manifest.kind, key_file)
     if SECRET_FILE not in held:
         raise CannotDo(f"{held.folder} holds no secret")
@@ -225,7 +226,7 @@ def restore(
     if source is None:
         _in_place(settings, services)
         return
-    held = keeping.newest(source)
+    held = keeping.newest(source, settings.deployment)
     if only_files:
         _files(settings, held, key_file)
     elif settings.embedded:

@@ -59,14 +59,23 @@ def backups(place: Path) -> list[Held]:
     return sorted(found, key=lambda held: held.manifest.made)
 
 
-def newest(place: Path) -> Held:
+def newest(place: Path, deployment: str = "") -> Held:
     """The backup in this folder, or the newest one if it is a folder of backups. Raises `BackupError`.
+
+    Of the backups of several deployments it is the newest one of `deployment`.
 
     The newest one is that which was made last. Its time alone would say so only if the clock was always right.
     """
     if (place / MANIFEST).exists():
         return Held.at(place)
     found = backups(place)
+    if len(names := {str(held.told.get("deployment")) for held in found}) > 1:
+        found = [held for held in found if held.told.get("deployment") == deployment]
+        if not found:
+            raise BackupError(
+                f"{place} holds backups of {', '.join(sorted(names))}, and this deployment is {deployment or 'none'}; "
+                "name the folder of one backup, or set HUIYING_DEPLOYMENT"
+            )
     with suppress(OSError, ValueError, KeyError, TypeError):
         last = json.loads((place / LAST).read_bytes())["folder"]
         found.sort(key=lambda held: held.folder.name == last)
