@@ -31,7 +31,7 @@ test-containers: $(DEV) ## delivery, image and compose file, on a Docker engine
 test-go: $(DEV) ## the log, checked with Go's library; needs a Go tool chain and its module proxy
 	.venv/bin/pytest -m go tests/audit/log $(ARGS)
 
-chaos: $(DEV) ## hundreds of kills
+chaos: $(DEV) ## a thousand kills, frozen and lost servers, spoiled networks and wrong clocks; over an hour
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/pytest -m chaos --timeout 3600 -rP $(ARGS)
 

@@ -47,7 +47,7 @@ OPENED = ("java.util", "java.util.concurrent", "java.security", "java.lang")
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 CONSOLE = 8400
 TOXIPROXY = "v2.5.0"
-"""The last version that the Go of Debian 12 builds."""
+"""It asks for Go 1.17 or later; Debian 12 has 1.19."""
 
 # The kernel ends a child when the thread that made it ends. So one thread, which lives as long as the process, makes
 # all children.

@@ -13,8 +13,8 @@ import pytest
 
 from schemas.catalogue import SERVICES
 from services.apps import cli, embedded
-from services.apps.backups import keeping
-from services.apps.backups.held import BackupError, Held, Manifest, sealing
+from services.apps.backups import BackupError, keeping, sealing
+from services.apps.backups.held import Held, Manifest
 from services.kernel.settings import Settings
 from tests.kit import integrate
 from tests.kit.stack import until

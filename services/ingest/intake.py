@@ -231,7 +231,7 @@ class Together:
                     one.answer.set_exception(outcome)
         self._storing = None
 
-    async def _transact(self, batch: Sequence["_Waiting"]) -> Sequence[Answer | Exception]:
+    async def _transact(self, batch: Sequence[_Waiting]) -> Sequence[Answer | Exception]:
         outcomes: list[Answer | Problem] = []
 
         async def act(session: Session, ctx: Ctx) -> Answer:

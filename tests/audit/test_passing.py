@@ -114,3 +114,25 @@ async def test_a_record_that_knows_nothing_of_it_is_asked_for_half_a_day(
 def test_only_such_answers_in_a_row_count(before: str | None, tries: int) -> None:
     row: Any = None if before is None else type("Row", (), {"error": before, "tries": 7})
     assert passing.times_unknown(row) == tries
+
+
+async def test_operators_are_told_of_words_that_do_not_come_until_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = False
+
+    async def one(*_: Any) -> bool:
+        if here:
+            return False
+        raise passing.NotReady("1 reports have not come")
+
+    monkeypatch.setattr(passing, "_one", one)
+    monkeypatch.setattr(passing, "UNREADY", 0.0)
+    monkeypatch.setattr(passing.looping, "LONGEST_REST", 0.01)
+    runtime: Any = type("Runtime", (), {"alarms": {}})()
+    known = passing.Known()
+    for _ in range(2):
+        await passing._work(runtime, written.PEER, known.waiting("county-one"))
+    (alarm,) = runtime.alarms.values()
+    assert "1 reports have not come" in alarm and "lag" in alarm
+    here = True
+    await passing._work(runtime, written.PEER, known.waiting("county-one"))
+    assert not runtime.alarms and known.waiting("county-one").seconds == 0

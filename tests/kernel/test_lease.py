@@ -69,16 +69,21 @@ async def leads(made: Runtime, limit: float = 30) -> AsyncIterator[process.Lead]
         await leading.__aexit__(None, None, None)
 
 
-async def test_a_leader_that_renews_keeps_the_lead_and_one_that_ends_leaves_it_at_once(
-    two: tuple[Runtime, Runtime],
-) -> None:
-    first, second = two
+async def keeps_the_lead(first: Runtime, second: Runtime) -> None:
+    """Another process gets no lead while this one renews its own."""
     async with leads(first) as held:
         keeping = asyncio.create_task(held.keep())
         with pytest.raises(TimeoutError):
             async with leads(second, limit=3 * SECONDS):
                 raise AssertionError("two lead")
         keeping.cancel()
+
+
+async def test_a_leader_that_renews_keeps_the_lead_and_one_that_ends_leaves_it_at_once(
+    two: tuple[Runtime, Runtime],
+) -> None:
+    first, second = two
+    await keeps_the_lead(first, second)
     async with leads(second, limit=5):
         assert await rows(second, "lease", "term") == [(2,)]
 
@@ -117,12 +122,7 @@ async def test_a_database_that_does_not_tell_the_time_costs_nobody_the_lead(
         return 0.0
 
     monkeypatch.setattr(first, "skew", skew)
-    async with leads(first) as held:
-        keeping = asyncio.create_task(held.keep())
-        with pytest.raises(TimeoutError):
-            async with leads(second, limit=3 * SECONDS):
-                raise AssertionError("two lead")
-        keeping.cancel()
+    await keeps_the_lead(first, second)
 
 
 async def test_embedded_the_one_process_leads_at_once_and_keeps_no_lease(tmp_path: Path) -> None:

@@ -99,10 +99,11 @@ async def test_a_clock_that_was_set_is_looked_at_before_the_next_act(
     await triage.ready_to_decide()
     off, before = 3600.0, delivery._offset()
     monkeypatch.setattr(delivery, "_offset", lambda: before - 3600)
-    with pytest.raises(Unavailable, match="3600 s off the database's"):
-        await triage.clock_must_be_right()
-    with pytest.raises(Unavailable, match="3600 s off the database's"):
-        await triage.ready_to_decide()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="3600 s off the database's"):
+            await triage.clock_must_be_right()
+        with pytest.raises(Unavailable, match="3600 s off the database's"):
+            await triage.ready_to_decide()
 
 
 async def test_a_duplicate_behind_the_offset_changes_nothing(triage: Runtime) -> None:

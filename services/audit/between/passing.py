@@ -90,6 +90,7 @@ async def run(runtime: Runtime) -> None:
         await asyncio.gather(*known.busy.values(), return_exceptions=True)
         for peer in runtime.lists.peers:
             runtime.alarms.pop(_alarm(peer), None)
+            runtime.alarms.pop(_unready(peer), None)
 
 
 async def _witness(runtime: Runtime) -> None:
@@ -150,13 +151,14 @@ async def _work(runtime: Runtime, peer: Peer, waits: Lasting) -> None:
             raise
         waits.told(brief(error))
         if isinstance(error, NotReady) and waits.seconds > UNREADY:
-            runtime.alarms[_alarm(peer.name)] = (
+            runtime.alarms[_unready(peer.name)] = (
                 f"a message for the deployment {peer.name} waits in this record, and all later ones behind it: "
                 f"{error}; look at the lag and the dead letters of audit"
             )
         await asyncio.sleep(looping.LONGEST_REST)
     else:
         waits.over()
+        runtime.alarms.pop(_unready(peer.name), None)
 
 
 async def _one(runtime: Runtime, peer: Peer) -> bool:
@@ -207,6 +209,10 @@ def times_unknown(row: Any) -> int:
 
 def _alarm(peer: str) -> str:
     return f"peer.{peer}"
+
+
+def _unready(peer: str) -> str:
+    return f"peer.{peer}.words"
 
 
 async def _next(connection: AsyncConnection, peer: str, begin: int, size: int) -> Any:

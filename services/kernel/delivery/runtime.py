@@ -262,7 +262,7 @@ class Runtime:
         self._clock_checked, self._clock_offset = time.monotonic(), offset
 
     def _has_jumped(self) -> bool:
-        """Whether this machine's clock was set since it was found right: it has gone another way than time does."""
+        """Whether this machine's clock was set since it was found right. While it is wrong, each act looks again."""
         return abs(_offset() - self._clock_offset) > MAX_SKEW
 
     async def skew(self) -> float:
