@@ -38,7 +38,8 @@ async def test_a_plan_has_several_duties_and_whoever_is_planned_signs_on(town: T
     missing = await chief.send(form, PLAN, **filled)
     assert missing.status == 422 and "请填写“结束时间”" in missing.said
     planned = await chief.send(missing, PLAN, **{"duties.1.until": end})
-    assert "已办：安排值班" in planned.said and planned.said.count("东镇 经办人") >= 1
+    assert "已办：安排值班" in planned.said and "day=" + begin[:10] in planned.path
+    assert "东镇 经办人" in (await chief.open(f"/roster?day={middle[:10]}")).said, "it may begin in the week after"
     assert "下一班：东镇 值班员" in planned.said, "the frame knows it at once"
     on = "/roster/sign-on?unit=town-east"
     assert "已办：到岗" in (await officer.send(await officer.open(on), on)).said
@@ -54,6 +55,21 @@ async def test_a_plan_has_several_duties_and_whoever_is_planned_signs_on(town: T
     done = await officer.send(useless, over, note="北街积水还在抽", to="")
     assert "done=hand-over" in done.path and "北街积水还在抽" in done.said and "已交班" in done.said
     assert "东镇 值班员 → 东镇 经办人，未结 1 件" in done.said
+
+
+async def test_whoever_plans_another_week_sees_that_week_afterwards(town: Town) -> None:
+    chief, plan = await town.at("chief@town-west"), "/roster/plan-duties?unit=town-west"
+    begin = typed(21 * 24)
+    duty = {"post": "handler@town-west", "since": begin, "until": typed(21 * 24 + 4)}
+    planned = await chief.send(
+        await chief.open(plan), plan, **{f"duties.0.{name}": text for name, text in duty.items()}
+    )
+    assert "已办：安排值班" in planned.said and "西镇 经办人" in planned.said and begin[5:10] in planned.said
+    (cancel, *_) = [link for link in planned.links if "/cancel-duty" in link and "since=" in link]
+    form = await chief.open(cancel.removeprefix(HOME).replace("&amp;", "&"))
+    where = next(one.action for one in form.forms if "/cancel-duty" in one.action).removeprefix(HOME)
+    cancelled = await chief.send(form, where, reason="改期")
+    assert "已取消" in cancelled.said and begin[5:10] in cancelled.said
 
 
 async def test_an_entry_without_effect_is_told_before_it_is_written_down(town: Town) -> None:
@@ -89,7 +105,7 @@ async def test_who_took_a_duty_over_is_shown_and_who_was_planned_is_struck_throu
     await chief.send(await chief.open(other), other, **named)
     on = "/roster/sign-on?unit=town-west"
     await officer.send(await officer.open(on), on)
-    page = await officer.open("/roster")
+    page = await officer.open(f"/roster?day={begin[:10]}")
     assert "由西镇 值班员值班" in page.said and "原定 西镇 分管领导" in " ".join(page.said.split())
     assert re.search(r"<del>\d\d:\d\d–[\d: -]+</del>", page.text) and "<del>西镇 分管领导</del>" in page.text
     assert "● 在岗" in page.said

@@ -1,7 +1,7 @@
 """Duty: the week of a roster, the printed duty sheet, and what is done at a desk."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +15,7 @@ from services.console.page import Reader, reader, render
 from services.console.rosters.week import bounds, monday, next_duty, week
 from services.console.site import Signed, Site, titles
 from services.console.verbs import Asked, Body
-from services.console.words import N_, typed_day
+from services.console.words import N_, typed_day, typed_moment
 
 OPEN = 30
 """Open matters on the page of a hand-over,"""
@@ -96,7 +96,7 @@ def router(site: Site) -> APIRouter:
         return Asked(
             operation,
             verb,
-            f"roster?unit={unit}",
+            f"roster?unit={unit}{await _week_of(request)}",
             choices={"units": me.offices.names(drill=me.offices.drills(unit)), "posts": _posts(me, unit)},
             version=str(roster["revision"]),
             present={"unit": unit},
@@ -106,6 +106,19 @@ def router(site: Site) -> APIRouter:
         )
 
     return pages
+
+
+async def _week_of(request: Request) -> str:
+    """The part of an address that names the week of the duty a form is about; empty for the week of today.
+
+    Whoever plans the next week on a Sunday sees the next week afterwards, and not one without their entry.
+    """
+    sent, look = await request.form(), await reader(request)
+    for name in ("since", "duties.0.since"):
+        begin = typed_moment(str(sent.get(name) or request.query_params.get(name, "")), look.zone, look.now)
+        if begin is not None:
+            return f"&day={datetime.fromisoformat(begin).astimezone(look.zone).date()}"
+    return ""
 
 
 def _posts(me: Staff, unit: str) -> list[tuple[str, str]]:
