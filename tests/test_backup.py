@@ -24,7 +24,7 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, cli, embedded, operate
 from services.apps.backups import BackupError, commands, databases, fitting, folder
-from services.apps.backups.held import Held
+from services.apps.backups.held import Held, Manifest
 from services.apps.embedded import Embedded
 from services.kernel.access import signing
 from services.kernel.delivery import operations
@@ -587,6 +587,22 @@ async def test_nobody_without_the_secret_makes_a_backup_of_a_deployment(
     with pytest.raises(BackupError, match="was not made by this deployment"):
         folder.restore(tmp_path / "new", lived, secret=b"another secret of another deployment")
     folder.restore(settings.data, lived)
+
+
+def test_a_machine_that_has_a_name_takes_no_backup_of_another_deployment(
+    lived: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = orjson.loads((lived / "manifest.json").read_bytes())
+    told["told"]["deployment"] = "county"
+    told["mac"] = Manifest.model_validate(told).mac_under(Held.at(lived).content("secret"))
+    (lived / "manifest.json").write_bytes(orjson.dumps(told))
+    command = ["restore", "--from", str(lived), "--data", str(tmp_path / "new")]
+    monkeypatch.setenv("HUIYING_DEPLOYMENT", "city")
+    assert cli.execute(command) == 2
+    assert "is of the deployment 'county', and HUIYING_DEPLOYMENT says 'city'" in capsys.readouterr().err
+    assert not list((tmp_path / "new").glob("*.sqlite"))
+    monkeypatch.setenv("HUIYING_DEPLOYMENT", "county")
+    assert cli.execute(command) == 0
 
 
 async def test_data_of_another_deployment_is_replaced_only_by_name_and_its_secret_stays(

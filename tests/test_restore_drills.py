@@ -205,7 +205,7 @@ def test_a_backup_is_verified_and_opens_with_stock_age(
     assert "not opened without --key-file" in capsys.readouterr().out
     assert cli.execute(["backup", "verify", str(made), "--key-file", str(life / "key")]) == 0
     assert "each opens" in capsys.readouterr().out
-    last = json.loads((life / "backups" / "last.json").read_text())
+    (last,) = json.loads((life / "backups" / "last.json").read_text()).values()
     assert (last["folder"], last["encrypted"], last["lacks"]) == (made.name, True, [])
 
 
@@ -235,7 +235,7 @@ def test_a_new_backup_links_files_and_lets_earlier_ones_go(
     assert capsys.readouterr().out.count(" went\n") == 2
     assert {held.folder.name for held in keeping.backups(place)} == {
         moved[1].folder.name,
-        json.loads((place / "last.json").read_text())["folder"],
+        json.loads((place / "last.json").read_text())[str(first.told["deployment"])]["folder"],
     }
     old, new = keeping.backups(place)
     (shared,) = old.names("evidence")
@@ -264,7 +264,7 @@ def test_a_clock_that_was_wrong_lets_no_backup_go(life: Path, data: Path, run: R
     command = ["backup", "--into", str(place), "--daily", "1"]
     code, _, err = run(*command)
     assert code == 0 and "ahead says it was made later" in err
-    last = json.loads((place / "last.json").read_text())
+    last = json.loads((place / "last.json").read_text())[str(first.told["deployment"])]
     assert (place / last["folder"]).is_dir() and first.folder.is_dir()
     own = str(first.told["deployment"])
     assert keeping.newest(place, own).folder.name == last["folder"], "what was made last, whatever the other one says"

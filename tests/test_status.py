@@ -71,6 +71,8 @@ def test_what_is_well_needs_nobody_and_says_so() -> None:
         ("escalation", {"timers_late_seconds": 600}, "10 min late"),
         ("escalation", {"undelivered__given_up": 2}, "2 messages given up"),
         ("audit", {"log_unsigned": 7, "checkpoint_seconds__kept": 4_000}, "huiying check"),
+        ("audit", {"log_unsigned": 7, "checkpoint_seconds__kept": float("inf")}, "huiying check"),
+        ("audit", {"checkpoint_size__kept": 7}, "nobody watches over backups"),
         ("audit", {"backup_seconds": float("inf")}, "no backup"),
         ("audit", {"backup_seconds": 400_000}, "backup is old"),
         ("audit", {"backup_seconds": 40, "backup_lacks__parts": 2}, "lacks 2 parts"),
@@ -106,4 +108,9 @@ def test_the_services_own_words_are_passed_on() -> None:
     wrong = in_words("triage", Answered("http://x", {"audit": {}}), NOW)
     assert "another service answers there: audit" in wrong.todo[0]
     assert list(lines([silent]))[-1] == "1 thing to look into, marked with !"
-    assert [lasting(seconds) for seconds in (0.2, 61, 90_000)] == ["0 s", "1 min 1 s", "1 d 1 h"]
+    assert [lasting(seconds) for seconds in (0.2, 61, 90_000, float("inf"))] == [
+        "0 s",
+        "1 min 1 s",
+        "1 d 1 h",
+        "an unknown time",
+    ]

@@ -160,11 +160,14 @@ async def test_audit_tells_how_far_the_log_is_signed_and_cosigned(tmp_path: Path
 
         def last(hours: int, name: str = "monday") -> None:
             told = {"folder": name, "made_at": instant(at - timedelta(hours=hours)), "encrypted": False, "lacks": ["x"]}
-            (tmp_path / "backups" / "last.json").write_text(json.dumps(told))
+            said = {made.settings.deployment: told, "another": told | {"made_at": instant(at), "lacks": []}}
+            (tmp_path / "backups" / "last.json").write_text(json.dumps(said))
 
         for hours, name in ((-1, "monday"), (6, "gone")):
             last(hours, name)
             assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "still to come, or gone"
+        (tmp_path / "backups" / "last.json").write_text(json.dumps({"another": {}}))
+        assert shown(await read(made), metrics.BACKUP_AGE, AUDIT) == math.inf, "that of another deployment"
         last(6)
         values = await read(made)
         assert shown(values, metrics.BACKUP_LACKS, AUDIT, "parts") == 1

@@ -209,8 +209,10 @@ def _record(told: Told, figure: Asking) -> None:
         told.todo.append(f"{_many(unsigned, 'event')} without a signed checkpoint: run `huiying check`")
     if size and cosigned is not None:
         told.says.append("witnesses cosigned it" if cosigned >= size else f"witnesses cosigned {cosigned:,.0f} events")
-    if backup is not None and math.isinf(backup):
-        told.todo.append("there is no backup where HUIYING_BACKUPS says")
+    if backup is None and size is not None:
+        told.todo.append("nobody watches over backups: make them, and name their folder in HUIYING_BACKUPS")
+    elif backup is not None and math.isinf(backup):
+        told.todo.append("there is no backup of this deployment where HUIYING_BACKUPS says")
     elif backup is not None:
         told.says.append(f"the newest backup is {lasting(backup)} old")
         if backup > BACKUP:
@@ -223,6 +225,8 @@ def _record(told: Told, figure: Asking) -> None:
 
 def lasting(seconds: float) -> str:
     """A span in its two largest units."""
+    if math.isinf(seconds):
+        return "an unknown time"
     whole, parts = round(seconds), list[str]()
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, whole = divmod(whole, length)

@@ -42,7 +42,7 @@ async def read(runtime: Runtime, connection: AsyncConnection) -> Mapping[Gauge, 
     }
     backup = {}
     if (folder := runtime.settings.backups) is not None:
-        newest = await asyncio.to_thread(backups.newest, folder)
+        newest = await asyncio.to_thread(backups.newest, folder, runtime.settings.deployment)
         # Backups are made in real time, also where time is moved.
         aged = (datetime.now(UTC) - newest.made).total_seconds() if newest else math.inf
         backup = {

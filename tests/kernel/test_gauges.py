@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from services.kernel.delivery.log import LogGone, Partition
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
-from services.kernel.serving.gauges import Gauges
+from services.kernel.serving.gauges import Gauges, age
 from services.kernel.settings import ROOT
 from tests.kernel.test_work import report
 from tests.kit.stores import as_records
@@ -37,6 +37,11 @@ async def older(triage: Runtime, table: str, seconds: int) -> None:
     async with triage.database.transaction() as connection:
         since = instant(triage.time_source.now() - timedelta(seconds=seconds))
         await connection.execute(found.update().values(since=since))
+
+
+def test_an_instant_that_is_long_to_come_has_no_age_that_keeps_an_alarm_quiet() -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert [age(now, instant(now - timedelta(seconds=passed))) for passed in (90, 0, -30, -90)] == [90, 0, 0, math.inf]
 
 
 async def test_lag_and_what_waits_are_told_by_their_age(triage: Runtime) -> None:

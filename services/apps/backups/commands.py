@@ -211,7 +211,7 @@ def restore(
     accounts of staff go back only if they are missing, or with `--service console`; then all sign in again.
     """
     from schemas.catalogue import SERVICES
-    from services.apps.backups import keeping
+    from services.apps.backups import fitting, keeping
     from services.apps.backups.folder import CONSOLE
 
     settings = quiet(settings_of(data))
@@ -229,7 +229,10 @@ def restore(
     held = keeping.newest(source, settings.deployment)
     if only_files:
         _files(settings, held, key_file)
-    elif settings.embedded:
+        return
+    if over is None:
+        fitting.must_be_named(held, settings)
+    if settings.embedded:
         _folder(settings, held, services, key_file, over, log=log)
     else:
         _databases(settings, held, services, key_file, over)

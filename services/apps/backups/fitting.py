@@ -37,6 +37,20 @@ def must_fit(held: Held, ours: Mapping[str, Any], secret: bytes | None = None, o
     )
 
 
+def must_be_named(held: Held, settings: Settings) -> None:
+    """Raises `BackupError` if settings name a deployment, and the backup is of another one.
+
+    For a machine on which nothing is yet: there is no data that could say whose it is.
+    """
+    name = held.told.get("deployment", settings.deployment)
+    if "deployment" in settings.model_fields_set and name != settings.deployment:
+        raise BackupError(
+            f"{held.folder} is of the deployment {name!r}, and HUIYING_DEPLOYMENT says {settings.deployment!r}. Take "
+            f"another backup, set HUIYING_DEPLOYMENT to {name!r}, or say --over {settings.deployment} if its data is "
+            "to stand here under the other name. Nothing was restored"
+        )
+
+
 def secret_at_hand(settings: Settings) -> bytes | None:
     """The deployment's secret, where a setting or the data folder has it."""
     path = settings.data / SECRET_FILE

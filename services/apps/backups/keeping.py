@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.fields import instant
 from services.apps.backups import BackupError
@@ -15,8 +15,8 @@ from services.apps.backups.held import MANIFEST, Held, Manifest
 from services.kernel.files import private_file
 
 LAST = "last.json"
-"""The newest whole backup, for whoever watches over them: `folder`, `made_at`, `files`, `encrypted`, `lacks`,
-`verified_at`."""
+"""Deployment -> its newest whole backup, for whoever watches over them: `folder`, `made_at`, `files`, `encrypted`,
+`lacks`, `verified_at`."""
 NAMED = "%Y%m%dT%H%M%SZ"
 
 
@@ -76,9 +76,8 @@ def newest(place: Path, deployment: str = "") -> Held:
                 f"{place} holds backups of {', '.join(sorted(names))}, and this deployment is {deployment or 'none'}; "
                 "name the folder of one backup, or set HUIYING_DEPLOYMENT"
             )
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        last = json.loads((place / LAST).read_bytes())["folder"]
-        found.sort(key=lambda held: held.folder.name == last)
+    last = _last(place)
+    found.sort(key=lambda held: held.folder.name == last.get(str(held.told.get("deployment")), {}).get("folder"))
     return found[-1] if found else Held.at(place)
 
 
@@ -132,6 +131,15 @@ def _whose(held: Held) -> tuple[str, object]:
     return held.manifest.kind, held.told.get("deployment")
 
 
+def _last(place: Path) -> dict[str, dict[str, Any]]:
+    """What the file says. Nothing of a deployment that it does not name, or if nobody can read it."""
+    with suppress(OSError, ValueError):
+        told = json.loads((place / LAST).read_bytes())
+        if isinstance(told, dict):
+            return {name: one for name, one in told.items() if isinstance(one, dict)}
+    return {}
+
+
 def _say(place: Path, held: Held, verified: str) -> None:
     told = {
         "folder": held.folder.name,
@@ -142,5 +150,5 @@ def _say(place: Path, held: Held, verified: str) -> None:
         "verified_at": verified,
     }
     partial = private_file(place / f"{LAST}.new")
-    partial.write_text(json.dumps(told) + "\n")
+    partial.write_text(json.dumps(_last(place) | {str(held.told.get("deployment")): told}) + "\n")
     partial.replace(place / LAST)

@@ -18,10 +18,10 @@ class Newest(NamedTuple):
     encrypted: bool
 
 
-def newest(folder: Path) -> Newest | None:
-    """What `last.json` says. None if it says nothing, or a time that is still to come, or of a backup that is gone."""
+def newest(folder: Path, deployment: str) -> Newest | None:
+    """What `last.json` says of a deployment. None if nothing, a time still to come, or a backup that is gone."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        told = json.loads((folder / "last.json").read_bytes())
+        told = json.loads((folder / "last.json").read_bytes())[deployment]
         made = parse_instant(told["made_at"])
         if made <= datetime.now(UTC) and (folder / told["folder"] / "manifest.json").is_file():
             return Newest(made, len(told["lacks"]), bool(told["encrypted"]))

@@ -22,6 +22,9 @@ from services.kernel.tasks import side_by_side
 LOOK_SECONDS = 3.0
 """A store or the brokers count as unreachable after this many seconds without an answer."""
 
+AHEAD_SECONDS = 60.0
+"""Clocks of two machines may differ by a few seconds. What lies further ahead was written by a clock that was wrong."""
+
 
 class Gauges:
     """The gauges of one service. An unknown value is "not a number". If nothing waits, the age is 0 seconds."""
@@ -122,5 +125,10 @@ class Gauges:
 
 
 def age(now: datetime, since: str) -> float:
-    """Seconds since an instant, 0 if it is to come."""
-    return max(0.0, (now - parse_instant(since)).total_seconds())
+    """Seconds since an instant, 0 if it comes within a minute.
+
+    Infinite if it lies further ahead: the clock was wrong then. Nobody knows the age, and an alarm on it must not wait
+    until that instant has come.
+    """
+    passed = (now - parse_instant(since)).total_seconds()
+    return math.inf if passed < -AHEAD_SECONDS else max(0.0, passed)
