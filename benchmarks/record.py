@@ -1,4 +1,5 @@
-"""What the record costs as it grows: taking events in, a timeline, and a proof. `HUIYING_BENCH_EVENTS` says how many.
+"""What the record costs as it grows: taking events in, a timeline, a proof, every list and number that audit answers,
+and a start. `HUIYING_BENCH_EVENTS` says how many.
 
 The events come straight from memory. The first tenth of them is the floor for all of them.
 """
@@ -6,7 +7,8 @@ The events come straight from memory. The first tenth of them is the floor for a
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -27,8 +29,10 @@ from services.kernel.tlog import tree
 from tests.kit import access, spec
 
 EVENTS = int(os.environ.get("HUIYING_BENCH_EVENTS", "1_000_000"))
-ASKED, SEED = 500, 12
-GOAL_TIMELINE, GOAL_PROOF = 1 / 1.3, 0.2
+ASKED, LISTED, SEED = 500, 20, 12
+SECONDS = 20
+"""A path that takes long is asked fewer times."""
+GOAL_TIMELINE, GOAL_PROOF, GOAL_LIST = 1 / 1.3, 0.2, 0.5
 
 
 async def measure(runs: int) -> list[Figure]:
@@ -40,9 +44,12 @@ async def measure(runs: int) -> list[Figure]:
         small = EVENTS // 10 // histories.each
         first = await _take(work, histories, small)
         before = await _timelines(made, histories, small)
+        lists = await _lists(made, histories, small)
         second = await _take(work, histories, EVENTS // histories.each - small)
         after = await _timelines(made, histories, EVENTS // histories.each)
         computed, read = await _proofs(made, histories, EVENTS // histories.each)
+        grown = await _lists(made, histories, EVENTS // histories.each)
+        start = await _start(made)
         async with made.database.read() as connection:
             disk = (await connection.execute(text("select pg_database_size(current_database())"))).scalar_one()
         count = histories.each * (EVENTS // histories.each)
@@ -55,6 +62,11 @@ async def measure(runs: int) -> list[Figure]:
         Figure(f"inclusion proof at {size}, computed", "ms", percentile(computed, 0.5), GOAL_PROOF),
         Figure(f"inclusion proof at {size}, read", "ms", percentile(read, 0.5), 5.0),
         Figure(f"audit's database at {size}", "bytes an event", disk / count, 5e3),
+        Figure(f"start of audit on {size}", "s", start, 3.0),
+        *(
+            Figure(f"{path} at {size}", "ms", ms, GOAL_LIST, lists[path], lists[path] / ms, floor_is)
+            for path, ms in grown.items()
+        ),
     ]
 
 
@@ -73,22 +85,77 @@ async def _take(work: AuditWork, histories: Histories, matters: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-async def _timelines(made: Runtime, histories: Histories, matters: int) -> list[float]:
+@asynccontextmanager
+async def _auditor(made: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an auditor of the root."""
     app = http.application([made], title="audit", keys=access.PUBLIC)
-    known = made.offices
+    known = Runtime.offices
 
     async def with_posts(connection: AsyncConnection, **more: bool) -> Offices:
-        found = await known(connection, **more)
+        found = await known(made, connection, **more)
         return replace(found, posts=dict.fromkeys(found.units, spec.offices().posts["city"]))
 
     made.offices = with_posts  # type: ignore[method-assign]
-    chance = random.Random(SEED)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://audit", headers=access.bearer("city", "auditor")
+        transport=httpx.ASGITransport(app),
+        base_url="http://audit/audit/v1",
+        headers=access.bearer("city", "auditor"),
+        timeout=600,
     ) as client:
+        yield client
+
+
+async def _lists(made: Runtime, histories: Histories, matters: int) -> dict[str, float]:
+    """Path -> the median of the milliseconds of its answers."""
+    number, month = f"town-east-2026-{matters // 2:05}", "from=2026-03&to=2026-03"
+    paths = (
+        "incidents",
+        f"incidents?number={number}",
+        "incidents?unit=town-east&clock=verify&clock_state=breached",
+        "incidents?post=approver@town-east",
+        "incidents?words=水管",
+        "incidents?words=水管&purpose=x",
+        "incidents?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z",
+        "incidents?known_at=2026-03-03T00:00:00Z",
+        "events?unit=town-east",
+        "events?type=huiying.clock.breached.v1",
+        "findings",
+        "findings?newest=true&unit=town-east",
+        "readings",
+        "lessons",
+        "inspections",
+        f"statistics?unit=county&{month}",
+        f"statistics?unit=county&by=month&{month}",
+        "statistics/duty-desk?unit=town-east&month=2026-03",
+        "statistics/year?unit=county&year=2026",
+        f"statistics/analysis?unit=county&{month}",
+        "log/checkpoint",
+    )
+    took = {}
+    async with _auditor(made) as client:
+        for path in paths:
+            times: list[float] = []
+            for _ in range(LISTED):
+                began = time.perf_counter()
+                answer = await client.get(path)
+                times.append((time.perf_counter() - began) * 1000)
+                if answer.status_code >= 400:
+                    print(path, answer.status_code, answer.text[:300])
+                    break
+                if sum(times) > SECONDS * 1000:
+                    break
+            path = path.replace(number, "N")  # the middle one, so another one at another size
+            took[path] = percentile(times, 0.5)
+            print(f"{path}: {took[path]:.1f} ms, {len(answer.content)} bytes")
+    return took
+
+
+async def _timelines(made: Runtime, histories: Histories, matters: int) -> list[float]:
+    chance = random.Random(SEED)
+    async with _auditor(made) as client:
 
         async def one() -> None:
-            answer = await client.get(f"/audit/v1/incidents/{histories.incident(chance.randrange(matters))}/timeline")
+            answer = await client.get(f"incidents/{histories.incident(chance.randrange(matters))}/timeline")
             assert answer.status_code == 200, answer.text
             assert len(answer.json()["items"]) == histories.each
 
@@ -110,6 +177,15 @@ async def _proofs(made: Runtime, histories: Histories, matters: int) -> tuple[li
 
         read = await _timed(one)
     return computed, read
+
+
+async def _start(made: Runtime) -> float:
+    """Seconds of what audit does with its record when it starts."""
+    began = time.perf_counter()
+    await learn(made)
+    if SERVICE.on_start is not None:
+        await SERVICE.on_start(made)
+    return time.perf_counter() - began
 
 
 async def _timed(one: Callable[[], Awaitable[None]]) -> list[float]:

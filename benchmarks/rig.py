@@ -19,6 +19,7 @@ from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.serving import process
 from services.kernel.settings import Settings
+from services.kernel.store import migrations
 from services.kernel.store.database import Database
 from tests.kit import substrate
 
@@ -65,8 +66,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
             if prepared:
                 await process.prepare(made)
             else:
-                async with database.transaction() as connection:
-                    await connection.run_sync(service.metadata.create_all)
+                await migrations.upgrade(database, service)
                 await place_units(made)
             yield made
         finally:
