@@ -39,7 +39,7 @@ async def measure(runs: int) -> list[Figure]:
     """Events a second, milliseconds of a timeline and of a proof, at a tenth of the events and at all of them."""
     async with rig.runtime(SERVICE) as made:
         histories = Histories(made.settings.partitions)
-        await learn(made)
+        await _start(made)
         work = Alone(made)
         small = EVENTS // 10 // histories.each
         first = await _take(work, histories, small)
@@ -144,9 +144,8 @@ async def _lists(made: Runtime, histories: Histories, matters: int) -> dict[str,
                     break
                 if sum(times) > SECONDS * 1000:
                     break
-            path = path.replace(number, "N")  # the middle one, so another one at another size
-            took[path] = percentile(times, 0.5)
-            print(f"{path}: {took[path]:.1f} ms, {len(answer.content)} bytes")
+            took[path.replace(number, "N")] = median = percentile(times, 0.5)
+            print(f"{path}: {median:.1f} ms, {len(answer.content)} bytes")
     return took
 
 

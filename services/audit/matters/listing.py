@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, or_, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
@@ -151,9 +151,18 @@ async def _conditions(
 
 def _is(kind: str, axes: Axes, values: Sequence[str]) -> ColumnElement[bool]:
     """Whether the newest mark of a kind has one of these values."""
+    return _newest(kind, axes).in_(values)
+
+
+def _newest(kind: str, axes: Axes) -> ScalarSelect[str]:
+    """The value of the newest mark of a kind.
+
+    Its limit keeps PostgreSQL from looking for the newest marks of all matters before it answers with the first page.
+    """
     one = MARKS.alias()
-    mine = (one.c.incident_id == MARKS.c.incident_id, one.c.kind == kind, one.c.value.in_(values))
-    return select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes)).correlate(MARKS).exists()
+    mine = (one.c.incident_id == MARKS.c.incident_id, one.c.kind == kind)
+    chosen = select(one.c.value).where(*mine, *axes.within(one)).order_by(one.c.version.desc()).limit(1)
+    return chosen.correlate(MARKS).scalar_subquery()
 
 
 def _is_newest(one: Any, axes: Axes) -> ColumnElement[bool]:
@@ -164,9 +173,7 @@ def _is_newest(one: Any, axes: Axes) -> ColumnElement[bool]:
 
 def _has(kind: str, axes: Axes) -> ColumnElement[bool]:
     """Whether there is a value of a kind."""
-    one = MARKS.alias()
-    mine = (one.c.incident_id == MARKS.c.incident_id, one.c.kind == kind, one.c.value != "")
-    return select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes)).correlate(MARKS).exists()
+    return func.coalesce(_newest(kind, axes), "") != ""
 
 
 def _in_state(state: str, axes: Axes) -> list[ColumnElement[bool]]:
@@ -180,10 +187,15 @@ def _in_state(state: str, axes: Axes) -> list[ColumnElement[bool]]:
 
 def _has_clock(name: str | None, state: str | None, axes: Axes) -> ColumnElement[bool]:
     """Whether the matter had a limit of this name in this state. `breached` is a missed one, also if met late."""
-    one, kind = MARKS.alias(), LATE if state == "breached" else CLOCK
-    named = one.c.kind == kind + name if name is not None else one.c.kind.between(kind, kind[:-1] + ";")
-    mine = [one.c.incident_id == MARKS.c.incident_id, named, one.c.value == state if state else one.c.value != ""]
-    return select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes)).correlate(MARKS).exists()
+    kind = LATE if state == "breached" else CLOCK
+    if name is not None:
+        return _is(kind + name, axes, [state]) if state else _has(kind + name, axes)
+    one = MARKS.alias()
+    mine = [one.c.incident_id == MARKS.c.incident_id, one.c.kind.between(kind, kind[:-1] + ";")]
+    mine.append(one.c.value == state if state else one.c.value != "")
+    chosen = select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes))
+    # The offset keeps it a look at each matter of the page, as the limit of `_newest` does.
+    return chosen.offset(0).correlate(MARKS).exists()
 
 
 def _has_event(types: Sequence[str] | None, post: str | None, axes: Axes) -> ColumnElement[bool]:

@@ -40,6 +40,9 @@ GONE = {
     "tcp_user_timeout": 30_000,
 }
 """How soon the server ends the session of a process that froze in a transaction, or of a host that vanished."""
+PLANS = {"plan_cache_mode": "force_custom_plan"}
+"""A statement is planned for its own values each time. The sixth time PostgreSQL might keep a plan for any values: a
+number of a large record then takes minutes, where it took a second before."""
 LOCK_SECONDS = 5.0
 """How long a statement waits for a row, a table or a file that somebody else holds."""
 POOL_SECONDS = 10.0
@@ -198,7 +201,7 @@ def _postgresql(url: str, name: str, lock_seconds: float) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         """Sets what this code relies on: a database may have other defaults."""
-        settings = {"lock_timeout": int(lock_seconds * 1000), **GONE}
+        settings = {"lock_timeout": int(lock_seconds * 1000), **GONE, **PLANS}
         said = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
         connection.cursor().execute(f"select {said}")
         connection.cursor().execute(DURABLE)
