@@ -53,6 +53,17 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
         assert not is_defect(refused.value)
 
 
+@pytest.mark.postgres
+async def test_a_statement_is_planned_for_its_own_values_however_often_it_is_asked(tmp_path: Path) -> None:
+    """A plan for any values is the sixth one at the earliest: on a large record it may take minutes."""
+    async with runtime(small.ingest(), tmp_path, "postgres") as made, made.database.read() as connection:
+        for number in range(20):
+            await connection.execute(text("select * from events where seq < :number"), {"number": number})
+        plans = text("select generic_plans, custom_plans from pg_prepared_statements where statement like '%seq <%'")
+        ((generic, custom),) = (await connection.execute(plans)).all()
+        assert (generic, custom > 5) == (0, True)
+
+
 async def test_a_database_closes_connections_that_are_given_back_after_its_end_began(tmp_path: Path) -> None:
     made, holds = database.Database(tmp_path / "some.sqlite"), asyncio.Event()
     found: list[Any] = []
