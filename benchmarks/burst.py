@@ -1,5 +1,5 @@
 """A burst of reports into five services, with broker and database on this machine, until audit has all resulting
-events.
+events; and how much disk these take in each store and on the topics.
 
 The reports come in batches, as an integration sends a backlog. PostgreSQL keeps the time of each commit
 (`track_commit_timestamp`), so nothing is measured while the system runs.
@@ -19,10 +19,16 @@ import psycopg
 
 from benchmarks.measure import Figure, percentile
 from benchmarks.reports import reports
+from schemas import catalogue
+from schemas.catalogue import SERVICES
 from schemas.fields import instant
+from services.kernel.delivery.log.kafka import KafkaLog
+from services.kernel.settings import Settings
 from tests.kit import stack, substrate
 
 REPORTS = 10_000
+MOST = {"ingest": 20e3, "triage": 50e3, "escalation": 40e3, "publish": 10e3, "audit": 50e3, "topics": 20e3}
+"""Store, or all topics -> the most bytes that a report may take there."""
 BATCH = 500
 PARALLEL = 2
 LIMIT = 300
@@ -33,24 +39,54 @@ QUIET = 5
 async def measure(runs: int) -> list[Figure]:
     """Reports and events a second, medians. A goal without a floor is a number that must be reached."""
     found = [await asyncio.to_thread(_once) for _ in range(min(runs, 3))]
-    reports_, events = (percentile(column, 0.5) for column in zip(*found, strict=True))
+    reports_, events = (percentile([one[at] for one in found], 0.5) for at in (0, 1))
+    disk = [Figure(f"disk, {name}", "bytes/report", each, most) for name, (each, most) in found[-1][2].items()]
     return [
+        *disk,
         Figure("burst, until all is in audit", "reports/s", reports_, 1000, at_least=True, runs=len(found)),
         Figure("burst, events", "events/s", events, 6000, at_least=True, runs=len(found)),
     ]
 
 
-def _once() -> tuple[float, float]:
+def _once() -> tuple[float, float, dict[str, tuple[float, float]]]:
     with substrate.private_postgres(track_commit_timestamp="on") as server, tempfile.TemporaryDirectory() as folder:
         template = substrate.new_databases("burst", server=server.url)
         with stack.deployed(Path(folder), template) as world:
             with world.integration():
                 pass
-            before = _timeline(substrate.plain_url(template, "audit"))[0]
+            before, empty = _timeline(substrate.plain_url(template, "audit"))[0], _disk(world, template)
             began = time.time()
             asyncio.run(post(world, reports(REPORTS)))
             events, last = arrived(substrate.plain_url(template, "audit"), REPORTS)
-        return REPORTS / (last - began), (events - before) / (last - began)
+            full = _disk(world, template)
+        disk = {name: ((full[name] - empty[name]) / REPORTS, most) for name, most in MOST.items()}
+        return REPORTS / (last - began), (events - before) / (last - began), disk
+
+
+def _disk(world: stack.DeployedWorld, template: str) -> dict[str, float]:
+    """Bytes of each service's database, and of the records on the topics."""
+    found = {}
+    for name in SERVICES:
+        with psycopg.connect(substrate.plain_url(template, name), autocommit=True) as connection:
+            row = connection.execute("select pg_database_size(current_database())").fetchone()
+            assert row is not None
+            found[name] = float(row[0])
+    return found | {"topics": float(asyncio.run(_of_topics(world)))}
+
+
+async def _of_topics(world: stack.DeployedWorld) -> int:
+    """Keys and values of all records. What the broker adds to them is little, since it writes them in batches."""
+    topics = [topic for name in SERVICES for topic in (*catalogue.event_topics(name), catalogue.content_topic(name))]
+    settings = Settings(database="postgresql+psycopg://-/{service}", kafka=world.environment["HUIYING_KAFKA"], prefix=world.prefix)
+    log = KafkaLog(settings, "bench")
+    try:
+        begins, ends = await log.begins(topics), await log.ends(topics)
+        size = 0
+        async for records in log.read_together({part: (begins[part], end) for part, end in ends.items()}):
+            size += sum(len(record.key or b"") + len(record.value or b"") for record in records)
+        return size
+    finally:
+        await log.stop()
 
 
 async def post(world: stack.DeployedWorld, bodies: Sequence[Any]) -> None:

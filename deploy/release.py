@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import tomllib
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,8 +138,32 @@ def _image(source: Path, said: str, epoch: str, to: Path) -> None:
     _out("docker", "build", "--file", "deploy/Dockerfile", "--tag", name, ".", at=source, SOURCE_DATE_EPOCH=epoch)
     inside = _out("docker", "image", "inspect", "--format", "{{.Id}}", name)
     (to / f"huiying-{said}.image.txt").write_text(f"{inside}  {name}\n")
-    packages = ("--entrypoint", "dpkg-query", name, "--show", "--showformat", "${Package}\\t${Version}\\n")
-    (to / f"huiying-{said}.image.packages.txt").write_text(_out("docker", "run", "--rm", *packages) + "\n")
+    image_materials(name, to / f"huiying-{said}.image.cdx.json", epoch)
+
+
+def image_materials(name: str, to: Path, epoch: str) -> None:
+    """Every package of Debian in an image. Those of Python are the pinned ones."""
+    container = _out("docker", "create", name)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _out("docker", "export", "--output", f"{folder}/image.tar", container)
+        finally:
+            _out("docker", "rm", container)
+        _out(
+            *(
+                BIN / "debsbom",
+                "generate",
+                "--sbom-type",
+                "cdx",
+                "--root",
+                f"{folder}/image.tar",
+                "--out",
+                f"{folder}/x",
+            ),
+            *("--distro-name", name, "--timestamp", datetime.fromtimestamp(int(epoch), UTC).isoformat()),
+            *("--cdx-serialnumber", str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}@{epoch}"))),
+        )
+        to.write_bytes(Path(folder, "x.cdx.json").read_bytes())
 
 
 def _provenance(to: Path, said: str, commit: str, epoch: str) -> None:

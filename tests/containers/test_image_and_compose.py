@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy import release
 from deploy.native import free_port
 from services.kernel.core.ids import stream_of
 from tests.console.browser import Browser
@@ -226,6 +227,15 @@ def test_the_image_runs_without_rights_of_its_own(world: ComposeWorld) -> None:
     # Nothing outside the data folder can be changed, the program included.
     writable = "import services, os, sys; sys.exit(os.access(services.__path__[0], os.W_OK))"
     world.compose("exec", "-T", "audit", "python", "-c", writable)
+
+
+def test_the_bill_of_materials_names_every_package_of_debian_in_the_image(world: ComposeWorld, tmp_path: Path) -> None:
+    release.image_materials(world.image, to := tmp_path / "image.cdx.json", "1800000000")
+    said = json.loads(to.read_bytes())
+    query = ("--entrypoint", "dpkg-query", world.image, "--show", "--showformat", "${Package} ${Version}\\n")
+    there = set(docker("run", "--rm", *query).split("\n")) - {""}
+    listed = {f"{one['name']} {one['version']}" for one in said["components"] if "pkg:deb/" in one.get("purl", "")}
+    assert said["bomFormat"] == "CycloneDX" and there <= listed and len(there) > 50
 
 
 def test_the_image_sets_reports_on_paper_and_has_the_glyphs_for_it(world: ComposeWorld) -> None:
