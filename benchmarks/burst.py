@@ -77,7 +77,8 @@ def _disk(world: stack.DeployedWorld, template: str) -> dict[str, float]:
 async def _of_topics(world: stack.DeployedWorld) -> int:
     """Keys and values of all records. What the broker adds to them is little, since it writes them in batches."""
     topics = [topic for name in SERVICES for topic in (*catalogue.event_topics(name), catalogue.content_topic(name))]
-    settings = Settings(database="postgresql+psycopg://-/{service}", kafka=world.environment["HUIYING_KAFKA"], prefix=world.prefix)
+    kafka = world.environment["HUIYING_KAFKA"]
+    settings = Settings(database="postgresql+psycopg://-/{service}", kafka=kafka, prefix=world.prefix)
     log = KafkaLog(settings, "bench")
     try:
         begins, ends = await log.begins(topics), await log.ends(topics)
