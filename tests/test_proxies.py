@@ -53,3 +53,11 @@ def test_a_proxy_passes_on_what_has_no_staff_token(service: str, passes: Passes)
         is_open = any(not each or {"integrationKey": []} in each for each in asked)
         example = re.sub(r"\{\w+\}", "a-1", path)
         assert passes(service, example) == is_open, path
+
+
+def test_a_browser_that_came_once_asks_by_tls_alone_afterwards() -> None:
+    """The proxy has the certificate, so it says so, for the public's pages and for those of staff."""
+    said = (ROOT / "deploy/proxy/Caddyfile").read_text()
+    assert said.count("\theader Strict-Transport-Security max-age=31536000\n") == said.count("encode zstd gzip") == 2
+    whole = (ROOT / "deploy/proxy/nginx.conf").read_text().partition("server {")[0]
+    assert re.search(r"^add_header +Strict-Transport-Security max-age=31536000 always;$", whole, re.MULTILINE)

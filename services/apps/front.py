@@ -12,17 +12,22 @@ from services.kernel.settings import Settings
 SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 """Files of Swagger UI, from `fastapi-offline`."""
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""Swagger UI sets its own styles. Nothing comes from elsewhere, and only the two scripts run."""
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+OF_DOCUMENTS = {
+    **HEADERS,
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+"""Swagger UI sets its own styles. Nothing comes from elsewhere, and only the two scripts run."""
 FRONT = {
     "zh": """<!doctype html>
 <html lang="zh-Hans">
@@ -101,7 +106,7 @@ def router(settings: Settings, title: str, *, has_console: bool = False, has_for
     @api.get("/docs")
     async def documents() -> Response:
         """Swagger UI over this server's `/openapi.json`."""
-        return Response(DOCUMENTS.format(title=title), 200, HEADERS, "text/html; charset=utf-8")
+        return Response(DOCUMENTS.format(title=title), 200, OF_DOCUMENTS, "text/html; charset=utf-8")
 
     @api.get("/docs/{name}")
     async def file(name: str) -> Response:

@@ -181,6 +181,45 @@ async def test_pages_go_on_where_the_page_before_ended_also_where_much_is_not_re
     assert seen == wanted[::-1]
 
 
+async def test_a_filter_looks_further_back_until_its_page_is_full_or_there_is_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incidents = [await opened(world, "x" * length, "town-east") for length in range(1, 12)]
+    chosen = [incidents[at] for at in (10, 5, 4, 0)]
+    for incident in chosen:
+        await then(world, incident, IncidentTransferred(unit="town-west", previous="town-east", reason=words("why")))
+    await world.take()
+    firsts, known = [], listing._first
+
+    async def first(*given: Any) -> int | None:
+        firsts.append(given[-1])
+        return await known(*given)
+
+    async def listed(unit: str = "town-west", **more: Any) -> Any:
+        async with world.client() as client:
+            return (await client.get("/audit/v1/incidents", params={"unit": unit, **more})).json()
+
+    monkeypatch.setattr(listing, "_first", first)
+    for span, asked in ((2000, [2000]), (1, [1, 4, 16]), (11, [11, 44]), (12, [12])):
+        monkeypatch.setattr(listing, "SPAN", span)
+        firsts.clear()
+        assert found(await listed()) == chosen, span
+        assert firsts == asked, "a span that ends with the first matter is followed by one that finds nothing"
+    monkeypatch.setattr(listing, "SPAN", 2)
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        more = {"cursor": cursor} if cursor else {}
+        answer = await listed(limit=1, **more)
+        seen += found(answer)
+        cursor = answer["next"]
+    assert seen == chosen
+    firsts.clear()
+    assert found(await world.get("incidents", "town-west", limit=1)) == chosen[:1] and firsts == [], (
+        "nothing is filtered"
+    )
+
+
 async def test_words_are_found_by_purpose_and_erased_ones_are_not(world: World) -> None:
     incident = await opened(world, "一盏路灯不亮")
     await opened(world, "井盖丢失了")

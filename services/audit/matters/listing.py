@@ -29,6 +29,9 @@ State = Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed
 ClockState = Literal["running", "met", "cancelled", "breached"]
 STEP = 500
 """At most so many candidates are looked at in one step. The first step looks at about twice the page."""
+SPAN = 2000
+"""A filter first looks among so many matters, the newest, and each time among four times as many. So no plan of the
+database looks at all of them before it answers with a page."""
 FEW = 1000
 """If the units had so few parts in matters, the list looks at these matters alone, however many others there are."""
 TEXTS = 1000
@@ -68,14 +71,18 @@ async def page(
     conditions, complete = await _conditions(connection, wanted, axes)
     own = await _own(connection, wanted, axes, units)
     rows: list[Any] = []
-    step = min(STEP, 2 * limit + 1)
+    step, span = min(STEP, 2 * limit + 1), SPAN
     while len(rows) <= limit:
-        chosen = _candidates(conditions, axes, own, before, step)
+        first = await _first(connection, before, span) if conditions and wanted.number is None else None
+        chosen = _candidates(conditions, axes, own, first, before, step)
         candidates = (await connection.execute(chosen)).all()
         rows += await _readable(connection, candidates, axes, units)
-        if len(candidates) < step:
+        if len(candidates) == step:
+            before = candidates[-1].position
+        elif first is not None:
+            before, span = first, 4 * span
+        else:
             break
-        before = candidates[-1].position
         # Where most are not readable, a small page would ask again and again.
         step = min(STEP, 4 * step)
     shown = rows[:limit]
@@ -103,15 +110,26 @@ async def _own(connection: AsyncConnection, wanted: Wanted, axes: Axes, units: U
     return [opened, select(part.c.position).where(of_it, *known).correlate(MARKS).exists()]
 
 
+async def _first(connection: AsyncConnection, before: int | None, span: int) -> int | None:
+    """The position of the first of so many matters that were opened before a position; None if there are fewer."""
+    earlier = [OPENED] if before is None else [OPENED, MARKS.c.position < before]
+    chosen = select(MARKS.c.position).where(*earlier).order_by(MARKS.c.position.desc()).offset(span - 1).limit(1)
+    found: int | None = (await connection.execute(chosen)).scalar()
+    return found
+
+
 def _candidates(
     conditions: Sequence[ColumnElement[bool]],
     axes: Axes,
     own: Sequence[Any],
+    first: int | None,
     before: int | None,
     limit: int,
 ) -> Select[Any]:
     opened = MARKS
     wanted = [*own, *axes.within(opened), *conditions]
+    if first is not None:
+        wanted.append(opened.c.position >= first)
     if before is not None:
         wanted.append(opened.c.position < before)
     chosen = select(opened.c.incident_id, opened.c.position, opened.c.time, opened.c.recordedtime)
@@ -155,10 +173,7 @@ def _is(kind: str, axes: Axes, values: Sequence[str]) -> ColumnElement[bool]:
 
 
 def _newest(kind: str, axes: Axes) -> ScalarSelect[str]:
-    """The value of the newest mark of a kind.
-
-    Its limit keeps PostgreSQL from looking for the newest marks of all matters before it answers with the first page.
-    """
+    """The value of the newest mark of a kind."""
     one = MARKS.alias()
     mine = (one.c.incident_id == MARKS.c.incident_id, one.c.kind == kind)
     chosen = select(one.c.value).where(*mine, *axes.within(one)).order_by(one.c.version.desc()).limit(1)
@@ -193,9 +208,7 @@ def _has_clock(name: str | None, state: str | None, axes: Axes) -> ColumnElement
     one = MARKS.alias()
     mine = [one.c.incident_id == MARKS.c.incident_id, one.c.kind.between(kind, kind[:-1] + ";")]
     mine.append(one.c.value == state if state else one.c.value != "")
-    chosen = select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes))
-    # The offset keeps it a look at each matter of the page, as the limit of `_newest` does.
-    return chosen.offset(0).correlate(MARKS).exists()
+    return select(one.c.position).where(*mine, *axes.within(one), _is_newest(one, axes)).correlate(MARKS).exists()
 
 
 def _has_event(types: Sequence[str] | None, post: str | None, axes: Axes) -> ColumnElement[bool]:

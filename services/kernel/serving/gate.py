@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,13 @@ from services.kernel.store.database import answer_within
 
 KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiying-after": "Huiying-After"}
 """Headers that are compared or stored. Others are only for transport."""
+PLAIN = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+"""What an answer says to a browser unless it says something else: it is data, and nothing in it runs."""
 
 
 Says = Callable[[Scope, Problem], Awaitable[Response]]
@@ -25,7 +33,7 @@ class Gate:
 
     An error that nothing else handles is a defect. It is answered here, since the server would log its text. The store
     has `answer_seconds` for each transaction and reading of a request. `says` answers what cannot be read; the usual
-    answer is a problem.
+    answer is a problem. Each answer has the headers of `PLAIN`.
     """
 
     def __init__(self, app: ASGIApp, answer_seconds: float, says: Says | None = None) -> None:
@@ -40,6 +48,10 @@ class Gate:
         async def observed(message: Message) -> None:
             nonlocal begun
             begun = True
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in PLAIN.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         answer_within.set(self._answer_seconds)
@@ -55,7 +67,7 @@ class Gate:
                 raise
             problem = error if isinstance(error, Problem) else failures.defect(error, path=scope["path"])
             answer = problem_response(problem, language_of(Request(scope)))
-            await answer(scope, receive, send)
+            await answer(scope, receive, observed)
 
 
 async def _usual(scope: Scope, problem: Problem) -> Response:
