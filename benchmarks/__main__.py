@@ -32,6 +32,7 @@ NAMES = (
     "attach",
     "timers",
     "burst",
+    "traces",
     "matter",
     "matching",
     "suggestion",

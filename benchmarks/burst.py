@@ -38,7 +38,7 @@ QUIET = 5
 
 async def measure(runs: int) -> list[Figure]:
     """Reports and events a second, medians. A goal without a floor is a number that must be reached."""
-    found = [await asyncio.to_thread(_once) for _ in range(min(runs, 3))]
+    found = [await asyncio.to_thread(once, REPORTS) for _ in range(min(runs, 3))]
     reports_, events = (percentile([one[at] for one in found], 0.5) for at in (0, 1))
     disk = [Figure(f"disk, {name}", "bytes/report", each, most) for name, (each, most) in found[-1][2].items()]
     return [
@@ -48,19 +48,20 @@ async def measure(runs: int) -> list[Figure]:
     ]
 
 
-def _once() -> tuple[float, float, dict[str, tuple[float, float]]]:
+def once(count: int, **environment: str) -> tuple[float, float, dict[str, tuple[float, float]]]:
+    """Reports and events a second, and for each store and the topics: bytes a report, and the most that may be."""
     with substrate.private_postgres(track_commit_timestamp="on") as server, tempfile.TemporaryDirectory() as folder:
         template = substrate.new_databases("burst", server=server.url)
-        with stack.deployed(Path(folder), template) as world:
+        with stack.deployed(Path(folder), template, **environment) as world:
             with world.integration():
                 pass
             before, empty = _timeline(substrate.plain_url(template, "audit"))[0], _disk(world, template)
             began = time.time()
-            asyncio.run(post(world, reports(REPORTS)))
-            events, last = arrived(substrate.plain_url(template, "audit"), REPORTS)
+            asyncio.run(post(world, reports(count)))
+            events, last = arrived(substrate.plain_url(template, "audit"), count)
             full = _disk(world, template)
-        disk = {name: ((full[name] - empty[name]) / REPORTS, most) for name, most in MOST.items()}
-        return REPORTS / (last - began), (events - before) / (last - began), disk
+        disk = {name: ((full[name] - empty[name]) / count, most) for name, most in MOST.items()}
+        return count / (last - began), (events - before) / (last - began), disk
 
 
 def _disk(world: stack.DeployedWorld, template: str) -> dict[str, float]:
