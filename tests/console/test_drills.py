@@ -7,13 +7,17 @@ import pytest
 
 from services.apps.drills import Lead, find
 from tests.console.browser import HOME
-from tests.console.conftest import Town
+from tests.console.conftest import Desk, Town, faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def _never(when: datetime) -> None:
     raise AssertionError(f"nothing waits until {when}")
+
+
+async def _soon(when: datetime) -> None:
+    await asyncio.sleep(max(0.0, (when - datetime.now(UTC)).total_seconds()))
 
 
 @pytest.mark.requirement("DRL-02")
@@ -38,6 +42,29 @@ async def test_a_drill_is_broken_off_scored_and_listed(town: Town) -> None:
     english = await (await town.at("auditor@county", language="en")).open(at)
     assert "a water main bursts" in english.said
     assert "供水主管爆裂" not in (await (await town.at("chief@town-east")).open("/record/drills")).said
+
+
+@pytest.mark.chromium
+async def test_a_scored_drill_and_trainings_are_read_by_everybody_on_any_screen(desk: Desk) -> None:
+    town = desk.town
+    async with town.system.client() as client:
+        clients = dict.fromkeys(("ingest", "triage", "audit"), client)
+        lead = Lead("county", clients, town.system.token, lambda: datetime.now(UTC), _soon, lambda _: None)
+        drill = await lead.begin(find(town.system.settings, "burst-main"), seed=1, speed=1000)
+        await lead.go_on(drill)
+    found = []
+    for language, scheme, kind in (("zh-CN", "light", "领导批示"), ("en-GB", "dark", "a leader's instruction")):
+        context, page = await desk.at("chief@county", "admin@county", language=language, color_scheme=scheme)
+        for path in ("/record/drills", "/record/trainings", "/record/trainings/new", f"/record/drills/{drill}"):
+            for width in (320, 1280):
+                await page.set_viewport_size({"width": width, "height": 800})
+                await desk.open(page, path)
+                found += await faults(page)
+                assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        said = await page.inner_text("main")
+        assert "供水主管爆裂，路面大量积水" in said and f"{kind}：请一小时内续报抢修进展" in said.replace(": ", "：")
+        await context.close()
+    assert (found, desk.complaints) == ([], [])
 
 
 @pytest.mark.requirement("DRL-03")

@@ -44,6 +44,7 @@ _ITEM = {
 _INJECT = {
     "inject": "first",
     "kind": "report",
+    "said": "供水主管爆裂，路面大量积水",
     "at": "PT0S",
     "sent_at": "2026-05-06T01:00:00.000000Z",
     "report_id": "report-01890a5d-ac96-774b-bcce-b302099a8057",
@@ -106,6 +107,8 @@ class InjectItem(Answered):
     """Its code."""
     kind: Literal["report", "reach", "instruction"]
     """What it is."""
+    said: str | None
+    """The subject of a report, or the words of an instruction; null for reach."""
     at: str
     """How long after the beginning it is to be sent."""
     sent_at: Instant | None

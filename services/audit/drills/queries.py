@@ -134,6 +134,7 @@ def _injects(scenario: Scenario, sent: Mapping[str, Event], numbers: Mapping[str
             {
                 "inject": one.code,
                 "kind": one.kind,
+                "said": one.subject if one.kind == "report" else one.text if one.kind == "instruction" else None,
                 "at": plain["at"],
                 "sent_at": event and event.recorded_text,
                 "report_id": event and event.data.report,
