@@ -46,6 +46,7 @@ NAMES = (
     "listeners",
     "notices",
     "redaction",
+    "limits",
 )
 
 

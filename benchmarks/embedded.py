@@ -38,7 +38,7 @@ def _measure(runs: int) -> list[Figure]:
                     stdout=subprocess.DEVNULL,
                 ) as process:
                     try:
-                        _wait(port)
+                        until_ready(port)
                         times.append(time.perf_counter() - began)
                         if times is starts:
                             idle.append(memory(process.pid))
@@ -54,7 +54,8 @@ def _measure(runs: int) -> list[Figure]:
     ]
 
 
-def _wait(port: int) -> None:
+def until_ready(port: int) -> None:
+    """Waits for the first good answer."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
