@@ -47,7 +47,7 @@ async def measure(runs: int) -> list[Figure]:
         try:
             _assign_pack(made)
             clocks = await _fill(made, topics, min(OPEN, STARTED), timedelta(minutes=1), "open")
-            clocks = _copied(made, OPEN // clocks) if OPEN > clocks else clocks
+            clocks = _copied(made, OPEN // clocks) if clocks < OPEN else clocks
             looks = [await _look(made) for _ in range(LOOKS)]
             lateness = [await _pass(made, topics, f"due {run}") for run in range(min(runs, 3))]
         finally:
