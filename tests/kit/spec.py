@@ -25,6 +25,7 @@ from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.rules import packs as policy
 from services.kernel.rules.lists import load_lists
 from services.triage.offices import setup
+from tests.kit import stamps
 
 FIELD = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)*): ")
 """A sentence that begins so speaks of a field of the command."""
@@ -199,8 +200,11 @@ class When:
     command: Any
 
     def decided(self) -> list[Fact | Occurred]:
-        """The raw answer."""
-        return list(self.given.decider.decide(self.given.state, self.command, self.given.context))
+        """The raw answer. What each event says it rests on must be known, see `stamps`."""
+        got = list(self.given.decider.decide(self.given.state, self.command, self.given.context))
+        for item in got:
+            stamps.must_be_known(self.given.decider.kind, self.command, item, self.given.context)
+        return got
 
     def then(self, *facts: Fact) -> None:
         """Checks that exactly these facts were decided, in order. Words are compared by their text."""
