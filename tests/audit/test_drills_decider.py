@@ -288,7 +288,34 @@ def test_a_training_names_posts_of_the_unit_and_a_day_that_was() -> None:
     start.when(record.model_copy(update={"posts": ("nobody@county",)})).then_raises(Malformed)
     start.when(record.model_copy(update={"posts": ("chief@city",)})).then_raises(Malformed, "chief@city")
     start.by(spec.staff("handler")).when(record).then_raises(Forbidden)
+    for left_out in ("on", "minutes"):
+        start.when(record.model_copy(update={left_out: None})).then_raises(Malformed, f"{left_out} is missing")
+    start.when(record.model_copy(update={"given_by": "nobody"})).then_raises(Malformed, "no unit has the code 'nobody'")
     withdraw = WithdrawTraining(reason="日期写错")
     gone = d.TrainingWithdrawn(reason=Typed(text="日期写错"))
     spec.given(trainings.DECIDER, recorded, actor=ADMIN).when(withdraw).then(gone)
     spec.given(trainings.DECIDER, recorded, gone, actor=ADMIN).when(withdraw).then_raises(Rejected)
+
+
+@pytest.mark.requirement("DRL-03")
+def test_a_training_by_a_drill_has_the_day_and_the_length_of_the_drill() -> None:
+    drill = f"drill-{spec.UUID}"
+    record = RecordTraining(unit="county", kind="drill", title="爆管演练", drill=drill, posts=("chief@county",))
+    # It ended after midnight in China, on the day before by UTC.
+    began = datetime(2026, 3, 1, 14, tzinfo=UTC)
+    start = spec.given(trainings.DECIDER, actor=ADMIN)
+
+    def after(minutes: float | None, *, trained: bool = False) -> spec.Given:
+        ended = None if minutes is None else began + timedelta(minutes=minutes)
+        return start.seeing(drill=trainings.Held(began, ended), trained=trained)
+
+    recorded = d.TrainingRecorded(
+        unit="county", kind="drill", title=Typed(text="爆管演练"), drill=drill, on="2026-03-02", minutes=150,
+        posts=("chief@county",),
+    )  # fmt: skip
+    after(150.3).when(record).then(recorded)
+    short = recorded.model_copy(update={"on": "2026-03-01", "minutes": 1})
+    after(0.2).when(record).then(short)
+    start.seeing(drill=None, trained=False).when(record).then_raises(Malformed, f"^drill: there is no drill {drill}")
+    after(None).when(record).then_raises(Rejected, "the drill goes on")
+    after(150, trained=True).when(record).then_raises(Rejected, f"training of county by {drill} was recorded already")

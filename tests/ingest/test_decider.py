@@ -11,15 +11,17 @@ from schemas.ingest import (
     ReportErased,
     ReportErasureAsked,
     ReportEvidenceAttached,
+    ReportHelpfulnessGiven,
     ReportReachMeasured,
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
+from services.ingest.commands import AttachEvidence, Erase, JudgeAnswer, Reach, ReceiveReport, Refuse, Report
 from services.ingest.decider import DECIDER, FUTURE
 from services.kernel.core.decider import Actor, Occurred
+from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from tests.kit.spec import NOW, At, ctx, given, staff
+from tests.kit.spec import NOW, UUID, At, ctx, given, staff
 
 INTEGRATION = Actor("integration@county", "county", frozenset({"integration"}))
 OTHER = Actor("integration@town-east", "town-east", frozenset({"integration"}))
@@ -253,3 +255,22 @@ class TestErase:
         )
         with pytest.raises(ValidationError):
             Erase.model_validate({"cause": "asked"})
+
+
+def test_the_holder_of_a_receipt_says_once_for_each_answer_whether_it_helped() -> None:
+    incident, first, second = f"incident-{UUID}", UUID, derived("second")
+    yes, no = JudgeAnswer(helps=True), JudgeAnswer(helps=False, reason="还没修")
+    said = ReportHelpfulnessGiven(incident=incident, answer=first, helps=True)
+    unhelped = ReportHelpfulnessGiven(incident=incident, answer=second, helps=False, reason=Typed(text="还没修"))
+    start = given(DECIDER, RECEIVED).seeing(answer=(incident, first))
+    start.when(yes).then(said)
+    start.seeing(answer=None).when(yes).then_raises(Rejected, "has no answer yet")
+    again = given(DECIDER, RECEIVED, said)
+    again.seeing(answer=(incident, first)).when(no).then_raises(Rejected, "said already whether the latest answer")
+    again.seeing(answer=(incident, second)).when(no).then(unhelped)
+    both = given(DECIDER, RECEIVED, said, unhelped)
+    for answer in (first, second):
+        both.seeing(answer=(incident, answer)).when(yes).then_raises(Rejected, "said already")
+    erased = ReportErased(refs=())
+    gone = given(DECIDER, RECEIVED, erased).seeing(answer=(incident, first))
+    gone.when(yes).then_raises(Rejected, "was erased; nothing can be added")
