@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from schemas import catalogue
 from schemas.envelope import Event, seal
@@ -223,6 +224,7 @@ class When:
         with pytest.raises(kind, match=match or None) as raised:
             self.decided()
         must_be_whole(raised.value)
+        must_name_a_field_of(raised.value, self.command)
         named = raised.value.members.get("rule")
         if rule is not None or named is not None:
             must_be_ruled(raised.value, rule or named or "", self.given.context.offices)
@@ -236,6 +238,21 @@ def must_be_whole(problem: Problem) -> None:
     assert {*members_of(problem.code)} <= problem.members.keys(), (problem.code, problem.members)
     if speaks_of := FIELD.match(problem.detail):
         assert problem.members.get("field") == speaks_of[1], (problem.detail, problem.members)
+
+
+def must_name_a_field_of(problem: Problem, command: Any) -> None:
+    """Checks that the field of which a refusal speaks is one of the command, if it speaks of any."""
+    if "field" in problem.members and isinstance(command, BaseModel):
+        field = str(problem.members["field"])
+        assert field.partition(".")[0] in _fields(type(command)), f"{type(command).__name__} has no {field}"
+
+
+@functools.cache
+def _fields(model: type[BaseModel]) -> frozenset[str]:
+    """The names of its fields, and of those of the models that it holds whole, such as a report."""
+    inner = (one.annotation for one in model.model_fields.values())
+    held = (one for one in inner if isinstance(one, type) and issubclass(one, BaseModel))
+    return frozenset(model.model_fields).union(*map(_fields, held))
 
 
 def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:

@@ -81,7 +81,7 @@ def _recorded(command: RecordTraining, ctx: Ctx) -> d.TrainingRecorded:
         ctx.offices.unit(command.given_by, "given_by")
     on, minutes = _of_drill(command, ctx) if command.drill is not None else _named(command, ctx)
     for post in command.posts:
-        ctx.offices.post(post)
+        ctx.offices.post(post, "posts")
         if not ctx.offices.within(post.partition("@")[2], command.unit):
             raise Malformed(
                 f"posts: {post} is no post of {command.unit} or a unit below it",
