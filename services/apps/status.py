@@ -173,7 +173,7 @@ def _delivery(told: Told, figure: Asking) -> None:
         waits.append(f"{_many(streams, 'parked stream')}{f' for {lasting(parked)}' if parked else ''}")
         if parked and parked > PARKED:
             told.todo.append("a stream stands still: settle its dead letter, or `huiying resend --stream ID`")
-    told.says.append(f"{', '.join(waits)} {'waits' if len(waits) == 1 else 'wait'}" if waits else "nothing waits")
+    told.says.append(f"waiting: {', '.join(waits)}" if waits else "nothing waits")
     if skew is not None and abs(skew) > SKEW:
         told.todo.append(f"its clock is {abs(skew):.1f} s off the database's: set both right by NTP")
 

@@ -40,7 +40,8 @@ async def page(
     """Streams that began after a position, or from the first, and the position for the next page, or None at the end.
 
     With `backwards`, those that began before it, the newest first. None begins with the first of them.
-    `table` has one row a stream, under the stream's id, in a column named after the kind of stream. `stages` tells after which events a stream is in which state.
+    `table` has one row a stream, under the stream's id, in a column named after the kind of stream. `stages` tells
+    after which events a stream is in which state.
     """
     t, (id_,) = TIMELINE.c, table.primary_key.columns
     kind = id_.name.removesuffix("_id")

@@ -116,6 +116,8 @@ class Site:
         self.on_duty: dict[str, tuple[Any, float]] = {}
         """Post -> who is on duty in its unit, and until when that is believed."""
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+        self._signing: tuple[tuple[int, int], SigningKey] | None = None
+        """The key that signed them, and by what its file is told from another one."""
 
     async def keep(self, request: Request) -> bool:
         """Keeps what somebody typed and could not send, in memory and for their own account alone.
@@ -187,12 +189,12 @@ class Site:
         return self.keys.digest("form", session)
 
     def token(self, account: str, post: str) -> str:
-        """A token for a post, made anew before it ends."""
-        key, now = (account, post), time.monotonic()
+        """A token for a post, made anew before it ends, and as soon as another key signs."""
+        signs, key, now = self._signing_key(), (account, post), time.monotonic()
         if key not in self._tokens or self._tokens[key][1] < now:
             if len(self._tokens) > 1000:
                 self._tokens.clear()
-            made = token(self._signing_key(), self.settings.deployment, account, post)
+            made = token(signs, self.settings.deployment, account, post)
             self._tokens[key] = made, now + KEPT
         return self._tokens[key][0]
 
@@ -311,7 +313,14 @@ class Site:
         return ZoneInfo((await self.pack_of(unit)).get("timezone") or ZONE)
 
     def _signing_key(self) -> SigningKey:
-        return SigningKey.read(signing.signing_key_file(self.settings))
+        """The key of the file as it is now. Tokens of a former one may be refused from one moment to the next."""
+        path = signing.signing_key_file(self.settings)
+        status = path.stat() if path.exists() else None
+        seen = (status.st_mtime_ns, status.st_ino) if status else (0, 0)
+        if self._signing is None or self._signing[0] != seen:
+            self._signing = seen, SigningKey.read(path)
+            self._tokens.clear()
+        return self._signing[1]
 
 
 def site_of(request: Request) -> Site:

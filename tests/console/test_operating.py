@@ -15,6 +15,7 @@ from services.console.worklist import many
 from services.ingest import keys
 from services.ingest.commands import KeyRequest
 from services.ingest.keys import Keys
+from services.kernel.access import signing
 from services.kernel.core.decider import Actor
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Record
@@ -218,3 +219,18 @@ async def test_a_page_of_a_new_key_that_is_loaded_again_makes_no_second_key(town
     assert (await browser.open("/keys")).said.partition("发放密钥")[0].count("sensors") == 2, "its row and its link"
     wanted = await browser.send(again, "/keys", unit="county-roads", name="sensors")
     assert "hy_" in wanted.text, "the form that comes back asks for another key"
+
+
+async def test_a_signing_key_that_is_dropped_ends_no_work_at_the_console(town: Town) -> None:
+    officer, settings = await town.at("duty_officer@town-east"), town.system.settings
+    matter = (await town.reported(officer, "路灯不亮", place="东街")).path.removeprefix(HOME)
+    former = signing.SigningKey.read(signing.signing_key_file(settings)).kid
+    await asyncio.to_thread(signing.rotate, settings)
+    await asyncio.to_thread(signing.drop, settings, former)
+    async with asyncio.timeout(20):
+        while town.system.site is None or signing.public_keys(settings).find(former) is not None:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(signing.FRESH)
+    page = await officer.open(matter)
+    assert page.status == 200 and "路灯不亮" in page.said, "nobody signs in again"
+    assert "路灯不亮" in (await officer.open("/board")).said
