@@ -401,13 +401,16 @@ def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
     assert re.search(r"^audited +\d", done.stdout, re.MULTILINE)
     assert done.stdout.endswith("clean\n")
     done = world.run("status", "--json")
-    assert done.returncode == 0 and {one["ready"] for one in json.loads(done.stdout)} == {True}, done.stdout
+    told = json.loads(done.stdout)
+    assert {one["ready"] for one in told} == {True} and done.returncode == 1, done.stdout
+    (sentence,) = [sentence for one in told for sentence in one["todo"]]
+    assert sentence.startswith("nobody watches over backups"), "all else is well"
     plant(world, "00000000-0000-4000-8000-00000000000c")
     done = world.run("check", "--wait", "2")
     assert done.returncode == 1
     assert "fault: triage: ingest.report/0@1000000000 is a dead letter" in done.stdout
     done = world.run("status")
-    assert done.returncode == 1 and "\n1 thing to look into" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and "\n2 things to look into" in done.stdout, done.stdout + done.stderr
     assert "  ! `huiying redrive --list --service triage` says why" in done.stdout
     assert (
         world.run(
