@@ -285,7 +285,9 @@ def test_a_training_names_posts_of_the_unit_and_a_day_that_was() -> None:
     start = spec.given(trainings.DECIDER, actor=ADMIN)
     start.when(record).then(recorded)
     start.when(record.model_copy(update={"on": "2026-03-03"})).then_raises(Malformed, "to come")
-    start.when(record.model_copy(update={"posts": ("nobody@county",)})).then_raises(Malformed)
+    with pytest.raises(Malformed) as refused:
+        start.when(record.model_copy(update={"posts": ("nobody@county",)})).decided()
+    assert refused.value.members["field"] == "posts"
     start.when(record.model_copy(update={"posts": ("chief@city",)})).then_raises(Malformed, "chief@city")
     start.by(spec.staff("handler")).when(record).then_raises(Forbidden)
     for left_out in ("on", "minutes"):

@@ -19,6 +19,7 @@ from schemas.offices import PolicyPackLoaded, UnitPostPlaced
 from schemas.pack import PolicyPack
 from schemas.pack.values import sourced
 from schemas.problems import TYPES, members_of
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Forbidden, NotFound, Problem
@@ -241,10 +242,13 @@ def must_be_whole(problem: Problem) -> None:
 
 
 def must_name_a_field_of(problem: Problem, command: Any) -> None:
-    """Checks that the field of which a refusal speaks is one of the command, if it speaks of any."""
+    """Checks that a refusal speaks of a field of the command, or of an earlier one: a submission judges the draft."""
     if "field" in problem.members and isinstance(command, BaseModel):
+        service = ".".join(type(command).__module__.split(".")[:2])
+        commands = (one for one in Command.__subclasses__() if one.__module__.startswith(f"{service}."))
+        known = _fields(type(command)).union(*map(_fields, commands))
         field = str(problem.members["field"])
-        assert field.partition(".")[0] in _fields(type(command)), f"{type(command).__name__} has no {field}"
+        assert field.partition(".")[0] in known, f"no command of {service} has {field}"
 
 
 @functools.cache
