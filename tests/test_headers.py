@@ -56,3 +56,23 @@ def test_a_scanner_finds_nothing_at_pages_that_anybody_can_open(world: EmbeddedW
 def test_the_scanner_tells_a_page_that_may_run_anything(world: EmbeddedWorld, tmp_path: Path) -> None:
     ((found,),) = scanned(tmp_path, f"{world.url('')}/docs").values()
     assert found["anomalies"] == ["unsafe-inline"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "bulletin/status", {"Content-Encoding": "br"}, 415),
+        ("POST", "ingest/v1/reports", {}, 401),
+        ("DELETE", "bulletin/", {}, 405),
+        ("GET", "none%ff", {}, 404),
+        ("POST", "console/sign-in", {}, 403),
+    ],
+)
+def test_refusals_of_every_layer_say_that_nothing_in_them_runs(
+    world: EmbeddedWorld, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    with stack.here() as client:
+        answer = client.request(method, f"{world.url('')}/{path}", headers=headers, content=b"{}")
+    assert answer.status_code == status, answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -14,7 +14,7 @@ from services.console.app import application, unreadable
 from services.console.site import HOME, Site
 from services.console.store import METADATA, REVISIONS
 from services.kernel.serving.bodies import Timed
-from services.kernel.serving.gate import Gate
+from services.kernel.serving.gate import Gate, Plain
 from services.kernel.serving.http import HeadAsGet
 from services.kernel.settings import Settings
 from services.kernel.store import migrations
@@ -43,7 +43,7 @@ class Console:
     def app(self) -> ASGIApp:
         """The pages. They are made for the first request: for one process with everything, a third of its start."""
         pages = application(self.site)
-        return Gate(HeadAsGet(Timed(pages)), self.site.settings.answer_seconds, partial(unreadable, pages))
+        return Plain(Gate(HeadAsGet(Timed(pages)), self.site.settings.answer_seconds, partial(unreadable, pages)))
 
     async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The console as the only application of a port: `/` leads to it, and it says whether it works."""

@@ -1,4 +1,4 @@
-"""The outermost layer of a request. Its path, query and headers pass the gate of all text."""
+"""The outer layers of a request: its path, query and headers pass the gate of all text, and each answer is plain."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
@@ -28,12 +28,29 @@ PLAIN = {
 Says = Callable[[Scope, Problem], Awaitable[Response]]
 
 
+class Plain:
+    """Gives each answer the headers of `PLAIN` that it does not have. No other layer stands around this one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in PLAIN.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
 class Gate:
     """Refuses a request whose path, query or headers hold null characters or bytes that are not UTF-8.
 
     An error that nothing else handles is a defect. It is answered here, since the server would log its text. The store
     has `answer_seconds` for each transaction and reading of a request. `says` answers what cannot be read; the usual
-    answer is a problem. Each answer has the headers of `PLAIN`.
+    answer is a problem.
     """
 
     def __init__(self, app: ASGIApp, answer_seconds: float, says: Says | None = None) -> None:
@@ -48,10 +65,6 @@ class Gate:
         async def observed(message: Message) -> None:
             nonlocal begun
             begun = True
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in PLAIN.items():
-                    headers.setdefault(name, value)
             await send(message)
 
         answer_within.set(self._answer_seconds)
@@ -67,7 +80,7 @@ class Gate:
                 raise
             problem = error if isinstance(error, Problem) else failures.defect(error, path=scope["path"])
             answer = problem_response(problem, language_of(Request(scope)))
-            await answer(scope, receive, observed)
+            await answer(scope, receive, send)
 
 
 async def _usual(scope: Scope, problem: Problem) -> Response:

@@ -40,7 +40,7 @@ from services.kernel.serving import documents, idempotency, records
 from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.documents import Application, DescribedRoute
-from services.kernel.serving.gate import Gate
+from services.kernel.serving.gate import Gate, Plain
 from services.kernel.serving.gauges import LOOK_SECONDS, Gauges
 from services.kernel.serving.idempotency import Key
 from services.kernel.serving.problems import language_of, problem_response
@@ -415,6 +415,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     if any(runtime.traces for runtime in runtimes):
         app.add_middleware(_Traced)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
+    app.add_middleware(Plain)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
