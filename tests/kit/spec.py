@@ -256,7 +256,7 @@ def _fields(model: type[BaseModel]) -> frozenset[str]:
     """The names of its fields, and of those of the models that it holds whole, such as a report."""
     inner = (one.annotation for one in model.model_fields.values())
     held = (one for one in inner if isinstance(one, type) and issubclass(one, BaseModel))
-    return frozenset(model.model_fields).union(*map(_fields, held))
+    return frozenset(one.alias or name for name, one in model.model_fields.items()).union(*map(_fields, held))
 
 
 def must_be_ruled(problem: Problem, rule: str, offices: Offices) -> None:
