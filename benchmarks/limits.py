@@ -19,13 +19,12 @@ import httpx
 from benchmarks.embedded import until_ready
 from benchmarks.measure import Figure, percentile
 from deploy.native import free_port
-from services.publish.progress.status import FAILURES as NUMBERS
+from services.console.access.accounts import FREE_FAILURES
+from services.kernel.serving.sign_in import FAILURES
 from tests.console.browser import Browser
 
 SECONDS = 20.0
 CONNECTIONS = 8
-TOKENS, PASSWORDS = 20, 5
-"""The most that may get through within these seconds: as `docs/architecture.md` and the console say."""
 READER_MS = 100.0
 ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
 Try = Callable[[], Awaitable[int]]
@@ -77,8 +76,10 @@ async def _doors(at: str, code: str) -> list[Figure]:
 
         figures = []
         doors: tuple[tuple[str, Try, int], ...] = (
-            ("tokens", token, TOKENS), ("passwords of a login", password, PASSWORDS), ("numbers", number, NUMBERS)
-        )  # fmt: skip
+            ("tokens", token, FAILURES),
+            ("passwords of a login", password, FREE_FAILURES),
+            ("numbers", number, FAILURES),
+        )
         for name, attempt, most in doors:
             found, waits = await _attacked(attempt, at)
             judged, refused = found.total() - found[429], found[429]

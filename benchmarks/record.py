@@ -1,9 +1,10 @@
-"""What the record costs as it grows: taking events in, a timeline, a proof, every list and number that audit answers,
+"""What the record costs as it grows: taking events in, a timeline, a proof, the lists and numbers that audit answers,
 and a start. `HUIYING_BENCH_EVENTS` says how many.
 
 The events come straight from memory. The first tenth of them is the floor for all of them.
 """
 
+import math
 import os
 import random
 import time
@@ -106,30 +107,29 @@ async def _auditor(made: Runtime) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def _lists(made: Runtime, histories: Histories, matters: int) -> dict[str, float]:
-    """Path -> the median of the milliseconds of its answers."""
+    """Path -> the median of the milliseconds of its answers; infinite if there is none in time.
+
+    The record has matters, their events and limits. It has no texts, and no findings or inspections: these lists are
+    asked because a plan of the database may read all else to find that.
+    """
     number, month = f"town-east-2026-{matters // 2:05}", "from=2026-03&to=2026-03"
     paths = (
         "incidents",
         f"incidents?number={number}",
         "incidents?unit=town-east&clock=verify&clock_state=breached",
         "incidents?post=approver@town-east",
-        "incidents?words=水管",
-        "incidents?words=水管&purpose=x",
         "incidents?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z",
         "incidents?known_at=2026-03-03T00:00:00Z",
         "events?unit=town-east",
         "events?type=huiying.clock.breached.v1",
         "findings",
         "findings?newest=true&unit=town-east",
-        "readings",
-        "lessons",
         "inspections",
         f"statistics?unit=county&{month}",
         f"statistics?unit=county&by=month&{month}",
         "statistics/duty-desk?unit=town-east&month=2026-03",
         "statistics/year?unit=county&year=2026",
         f"statistics/analysis?unit=county&{month}",
-        "log/checkpoint",
     )
     took = {}
     async with _auditor(made) as client:
@@ -139,9 +139,10 @@ async def _lists(made: Runtime, histories: Histories, matters: int) -> dict[str,
                 began = time.perf_counter()
                 answer = await client.get(path)
                 times.append((time.perf_counter() - began) * 1000)
-                if answer.status_code >= 400:
-                    print(path, answer.status_code, answer.text[:300])
+                if answer.status_code == 503:
+                    times = [math.inf]
                     break
+                assert answer.status_code == 200, (path, answer.text)
                 if sum(times) > SECONDS * 1000:
                     break
             took[path.replace(number, "N")] = median = percentile(times, 0.5)

@@ -150,16 +150,8 @@ def image_materials(name: str, to: Path, epoch: str) -> None:
         finally:
             _out("docker", "rm", container)
         _out(
-            *(
-                BIN / "debsbom",
-                "generate",
-                "--sbom-type",
-                "cdx",
-                "--root",
-                f"{folder}/image.tar",
-                "--out",
-                f"{folder}/x",
-            ),
+            *(BIN / "debsbom", "generate", "--sbom-type", "cdx"),
+            *("--root", f"{folder}/image.tar", "--out", f"{folder}/x"),
             *("--distro-name", name, "--timestamp", datetime.fromtimestamp(int(epoch), UTC).isoformat()),
             *("--cdx-serialnumber", str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}@{epoch}"))),
         )

@@ -601,6 +601,7 @@ def test_a_machine_that_has_a_name_takes_no_backup_of_another_deployment(
     assert cli.execute(command) == 2
     assert "is of the deployment 'county', and HUIYING_DEPLOYMENT says 'city'" in capsys.readouterr().err
     assert not list((tmp_path / "new").glob("*.sqlite"))
+    assert cli.execute([*command[:-1], str(tmp_path / "other"), "--over", "city"]) == 0
     monkeypatch.setenv("HUIYING_DEPLOYMENT", "county")
     assert cli.execute(command) == 0
 

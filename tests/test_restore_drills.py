@@ -261,9 +261,12 @@ def test_a_clock_that_was_wrong_lets_no_backup_go(life: Path, data: Path, run: R
     ahead = copy("ahead", made_at="2130-01-01T00:00:00.000000Z")
     other = copy("other", made_at="2020-01-01T00:00:00.000000Z", told={"deployment": "another"})
     until(lambda: not (place / datetime.now(UTC).strftime(keeping.NAMED)).exists(), "a backup is named by its second")
+    told = json.loads((place / "last.json").read_text())
+    (place / "last.json").write_text(json.dumps(told | {"another": {"folder": "other"}}))
     command = ["backup", "--into", str(place), "--daily", "1"]
     code, _, err = run(*command)
     assert code == 0 and "ahead says it was made later" in err
+    assert json.loads((place / "last.json").read_text())["another"] == {"folder": "other"}
     last = json.loads((place / "last.json").read_text())[str(first.told["deployment"])]
     assert (place / last["folder"]).is_dir() and first.folder.is_dir()
     own = str(first.told["deployment"])

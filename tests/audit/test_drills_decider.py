@@ -15,7 +15,7 @@ from schemas.approval import Step
 from schemas.envelope import seal
 from schemas.fields import Fact, Typed
 from schemas.publish import Approval, Signature, StatementPublished
-from services.audit.drills import score
+from services.audit.drills import queries, score
 from services.audit.drills.commands import EXAMPLE, BeginDrill, EndDrill, JudgeDrill, NoteInject
 from services.audit.drills.decider import DECIDER
 from services.audit.findings.matter import Placed
@@ -297,6 +297,15 @@ def test_a_training_names_posts_of_the_unit_and_a_day_that_was() -> None:
     gone = d.TrainingWithdrawn(reason=Typed(text="日期写错"))
     spec.given(trainings.DECIDER, recorded, actor=ADMIN).when(withdraw).then(gone)
     spec.given(trainings.DECIDER, recorded, gone, actor=ADMIN).when(withdraw).then_raises(Rejected)
+
+
+def test_what_came_in_is_told_in_the_words_that_the_seed_chose() -> None:
+    text = EXAMPLE.replace("lasts: PT2H", "lasts: PT2H\nvary: {street: [甲路, 乙路]}")
+    scenario = parse_scenario(text.replace("subject: 水管爆了", "subject: '{street}水管爆了'"))
+    begun = BEGUN.model_copy(update={"canonical": scenario.canonical, "digest": scenario.digest})
+    told = queries.whole(spec.events("drill", [begun, FIRST]), {}, lambda ref: ref, tells_all=False)
+    street = chosen(scenario.model, begun.seed)["street"]
+    assert [(one["kind"], one["said"]) for one in told["injects"]] == [("report", f"{street}水管爆了")]
 
 
 @pytest.mark.requirement("DRL-03")

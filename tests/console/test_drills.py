@@ -53,7 +53,7 @@ async def test_a_scored_drill_and_trainings_are_read_by_everybody_on_any_screen(
         drill = await lead.begin(find(town.system.settings, "burst-main"), seed=1, speed=1000)
         await lead.go_on(drill)
     found = []
-    for language, scheme, kind in (("zh-CN", "light", "领导批示"), ("en-GB", "dark", "a leader's instruction")):
+    for language, scheme, kind in (("zh-CN", "light", "领导批示"), ("en-GB", "dark", "A leader's instruction")):
         context, page = await desk.at("chief@county", "admin@county", language=language, color_scheme=scheme)
         for path in ("/record/drills", "/record/trainings", "/record/trainings/new", f"/record/drills/{drill}"):
             for width in (320, 1280):

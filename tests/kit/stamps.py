@@ -18,7 +18,7 @@ SEPARATOR = " | "
 @functools.cache
 def known() -> set[str]:
     """The lines of the file: stream, command, event, and on what it rests."""
-    return set(FILE.read_text().splitlines()) if FILE.exists() else set()
+    return set(FILE.read_text().splitlines())
 
 
 def stamp(kind: str, command: Any, item: Any, ctx: Ctx) -> str:
@@ -44,6 +44,4 @@ def must_be_known(kind: str, command: Any, item: Any, ctx: Ctx) -> None:
         return
     assert os.environ.get("HUIYING_STAMPS") == "write", f"{FILE.name} does not know {line!r}"
     known().add(line)
-    FILE.write_text(
-        "".join(f"{one}\n" for one in sorted(known() | set(FILE.read_text().splitlines() if FILE.exists() else ())))
-    )
+    FILE.write_text("".join(f"{one}\n" for one in sorted(known())))

@@ -20,7 +20,7 @@ from services.audit.queries import Axes
 from services.audit.review import seen
 from services.audit.views import DRILLS, TIMELINE
 from services.kernel.core.units import Offices
-from services.kernel.rules.scenarios import parse_scenario
+from services.kernel.rules.scenarios import chosen, filled, parse_scenario
 from services.kernel.store import sql
 from services.kernel.store.session import Session
 
@@ -118,16 +118,19 @@ def whole(events: Sequence[Event], numbers: Mapping[str, str], read: Read, *, te
             {"criterion": one.code, "title": one.title, "title_en": one.title_en, "text": one.text}
             for one in scenario.criteria
         ],
-        "injects": [one for one in _injects(scenario, sent, numbers) if tells_all or one["sent_at"]],
+        "injects": [one for one in _injects(begun, scenario, sent, numbers) if tells_all or one["sent_at"]],
         "marks": [_mark(one, titles) for one in scored.marks] if scored else [],
         "posts": list(scored.posts) if scored else [],
     }
 
 
-def _injects(scenario: Scenario, sent: Mapping[str, Event], numbers: Mapping[str, str]) -> list[dict[str, Any]]:
-    written = scenario.model_dump(mode="json")["injects"]
+def _injects(
+    begun: d.DrillBegun, scenario: Scenario, sent: Mapping[str, Event], numbers: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    written, values = scenario.model_dump(mode="json")["injects"], chosen(scenario, begun.seed)
     found = []
-    for one, plain in zip(scenario.injects, written, strict=True):
+    for inject, plain in zip(scenario.injects, written, strict=True):
+        one = filled(inject, values)
         event = sent.get(one.code)
         incident = event and event.data.matter
         found.append(
